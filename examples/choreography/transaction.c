@@ -1,0 +1,56 @@
+/* transaction: lists the points used per order, as long as the use stands. It decides nothing. */
+#include "messages.h"
+
+struct transaction { struct edda_text userId; double pointUsed; bool stands; };
+static const struct edda_field transaction_fields[] = {
+    EDDA_FIELD(transaction, userId), EDDA_FIELD(transaction, pointUsed), EDDA_FIELD(transaction, stands) };
+static const struct edda_type transaction = EDDA_STATE(transaction);
+
+EDDA_EVOLVE(asked_for, transaction, ExchangeSucceed);
+static void asked_for(struct transaction *t, const struct ExchangeSucceed *e)
+{
+    t->userId = e->userId;
+    t->pointUsed = e->point;
+}
+
+EDDA_EVOLVE(used, transaction, PointUsed);
+static void used(struct transaction *t, const struct PointUsed *e)
+{
+    (void)e;
+    t->stands = true;
+}
+
+EDDA_EVOLVE(compensated, transaction, PointUseCompensated);
+static void compensated(struct transaction *t, const struct PointUseCompensated *e)
+{
+    (void)e;
+    t->stands = false;
+}
+
+struct Transaction { int64_t orderId; struct edda_text userId; double pointUsed; };
+static const struct edda_field Transaction_fields[] = {
+    EDDA_FIELD(Transaction, orderId), EDDA_FIELD(Transaction, userId), EDDA_FIELD(Transaction, pointUsed) };
+static const struct edda_type Transaction = EDDA_VALUE(Transaction);
+
+EDDA_ROW(transaction_row, Transaction, transaction);
+static bool transaction_row(struct Transaction *row, struct edda_text key, const struct transaction *t)
+{
+    *row = (struct Transaction){ edda_text_int(key), t->userId, t->pointUsed };
+    return t->stands;
+}
+
+static const struct edda_view transactions = {
+    .name = "transactions", .path = "/transactions", .item = "/transactions/{orderId}", .row = &Transaction, .fill = transaction_row_row,
+};
+
+const struct edda_service transaction_service = {
+    .name = "transaction",
+    .description = "Lists the points used per order.",
+    .entity = EDDA_ENTITY(transaction, TOPIC),
+    .evolve = (const struct edda_row[]){
+        EDDA_WHEN(ExchangeSucceed, asked_for),
+        EDDA_WHEN(PointUsed, used),
+        EDDA_WHEN(PointUseCompensated, compensated),
+        EDDA_END },
+    .view = &transactions,
+};

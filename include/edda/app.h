@@ -1,0 +1,56 @@
+/*
+ * edda/app.h: an application: a table of services, and edda_main(), which gives it `run`, `simulate`, `trace`, `deadlines`, `quarantine`, `bench`
+ * and `--help` without another line of code.
+ */
+#ifndef EDDA_APP_H
+#define EDDA_APP_H
+
+#include "edda/http.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How the records of a topic look to clients that know nothing of Edda. */
+struct edda_topic {
+    const char *name;
+    uint32_t partitions;         /* 1 to 10,000; 0: 1 */
+    const char *type_field;      /* payload member that repeats the type's name ("eventType"), written first; or NULL */
+    const char *time_field;      /* payload member that repeats the time in ms ("timestamp"); or NULL */
+    const char *type_header;     /* record header that holds the type's name ("type"); or NULL */
+    const char *const *headers;  /* further headers: name, value, name, value …, NULL; or NULL */
+};
+
+/* A flag of the application's own for `run` and `simulate`: --name VALUE. */
+struct edda_option {
+    const char *name;            /* "deadline" */
+    const char *value;           /* "5s": the default; "5s", "250ms", "2m", "1h" are durations */
+    int64_t *duration_ms;        /* set before services run; durations only for now */
+    const char *description;
+};
+
+/* What the simulator does with an application; see edda/simulate.h. */
+struct edda_simulation;
+
+struct edda_app {
+    const char *name;            /* "choreography" */
+    const char *version;
+    const char *summary;         /* one sentence */
+    const struct edda_service *const *services; /* NULL-terminated */
+    const struct edda_topic *topics;            /* ends with a NULL name; or NULL */
+    const struct edda_option *options;          /* ends with a NULL name; or NULL */
+    const struct edda_simulation *simulation;   /* or NULL */
+    const char *entity_word;     /* what `trace --WORD N` means: "order": the correlation id is an order's; or NULL */
+    uint16_t port;               /* HTTP port when --port is not given; 0: 8080 */
+};
+
+/* Runs an application's command line; returns the exit status. SIGTERM and SIGINT stop it gracefully. */
+EDDA_PUBLIC int edda_main(const struct edda_app *app, int argc, char **argv);
+
+/* The release of the library, "0.1.0". */
+EDDA_PUBLIC const char *edda_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

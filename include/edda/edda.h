@@ -1,0 +1,13 @@
+/* edda/edda.h: everything an application needs. Each part is a document of its own. */
+#ifndef EDDA_H
+#define EDDA_H
+
+#include "edda/app.h"
+#include "edda/error.h"
+#include "edda/http.h"
+#include "edda/service.h"
+#include "edda/simulate.h"
+#include "edda/test.h"
+#include "edda/type.h"
+
+#endif

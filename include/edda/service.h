@@ -1,0 +1,208 @@
+/*
+ * edda/service.h: services, their handlers, and what a handler can do.
+ *
+ * A service is a table: the entity it acts on, how that entity's state is folded from its stream (`evolve`), and which message is
+ * handled by which function (`on`). Deciders, sagas and process managers are all written so:
+ *
+ *   a decider          rows for commands; it decides by the state and emits events
+ *   a saga             rows for events; no entity; it sends commands
+ *   a process manager  rows for events; an entity whose stream is the process's own; it emits and sends
+ *
+ * One message to one entity is one step. A step is atomic: what it consumed, the events it emits, the commands it sends, the
+ * deadlines it sets: all of it is recorded together, or nothing is. Steps of one entity of one service (a lane) are taken one
+ * at a time, in the order of the messages' positions.
+ *
+ * A handler is a plain function. It returns 0 (or what edda_emit() and the like return), or a negative code:
+ *   EDDA_EREJECTED    a rule said no. A command's caller is told, and nothing is recorded; an event or a command from the log is skipped, and
+ *                     the reason recorded.
+ *   any other         it failed. It is tried again as its row's policy says; then its entity is quarantined.
+ * Message, state and whatever they point to live until the handler returns. A handler must not keep them, look at a clock, or touch
+ * the world but by its step; then it gives the same when it is run again, and the simulator can run it.
+ */
+#ifndef EDDA_SERVICE_H
+#define EDDA_SERVICE_H
+
+#include "edda/type.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The step a handler is building. Opaque; good until the handler returns; of one thread. */
+struct edda_step;
+struct edda_route;
+
+/* Decides by `message` and `state` (NULL for a service without entity; all zero when its stream is empty) what happens. */
+typedef int edda_handle_fn(struct edda_step *step, const void *message, const void *state, void *user);
+/* Folds one event into a state. Pure; it cannot fail. Texts and lists of the event may be assigned to the state. */
+typedef void edda_evolve_fn(void *state, const void *event);
+/* Fills the row of a view from a state; false: the entity is not listed (now). Pure. */
+typedef bool edda_row_fn(void *row, struct edda_text key, const void *state);
+
+/* What happens to a step that failed. All zero: 3 times at once, then 5 times after 100 ms, 200 ms, 400 ms …, then quarantine. */
+struct edda_retry {
+    uint32_t immediate;      /* times at once */
+    uint32_t delayed;        /* times after a delay */
+    uint32_t delay_first_ms; /* before the first of them; doubled each time, with a fifth of jitter */
+    uint32_t delay_max_ms;   /* 0: 60,000 */
+    bool never;              /* do not retry: quarantine at the first failure */
+};
+
+/* A row of `on` or `evolve`. Written with EDDA_ON() and EDDA_WHEN(). */
+struct edda_row {
+    const struct edda_type *type;
+    edda_handle_fn *handle;  /* of `on` */
+    edda_evolve_fn *evolve;  /* of `evolve` */
+    const char *key;         /* of `on`: the message's field that selects the entity; NULL: the record's key */
+    uint32_t blocking;       /* 0: runs on the core thread and must not wait; n: on one of at most n threads (1 to 1024) */
+    bool late;               /* acts on expired messages as well */
+    struct edda_retry retry;
+    void *user;              /* given to the handler */
+    uint32_t reserved;
+};
+
+/* The entity of a service: a state, folded from the streams of a category. */
+struct edda_entity {
+    const struct edda_type *state;
+    const char *category;    /* the topic; its stream is category/key */
+};
+
+/* A listing of a service's entities, kept up to date: GET `path`?page=&size=, and GET `item`. */
+struct edda_view {
+    const char *name;        /* of the rows in the collection: "orders" */
+    const char *path;        /* "/orders"; NULL: not on HTTP */
+    const char *item;        /* "/orders/{id}"; the parameter is the entity's key, its name a field of the row; or NULL */
+    const struct edda_type *row;
+    edda_row_fn *fill;
+};
+
+struct edda_service {
+    const char *name;        /* "exchange"; letters, digits, '-', '_' */
+    const char *description;
+    struct edda_entity entity;
+    const struct edda_row *evolve;   /* ends with EDDA_END */
+    const struct edda_row *on;       /* ends with EDDA_END */
+    const struct edda_view *view;    /* or NULL */
+    const struct edda_route *routes; /* its HTTP interface (edda/http.h), ends with EDDA_ROUTES_END; or NULL */
+};
+
+/* --- what a handler can do ------------------------------------------------------------------------------------------- */
+
+/* Adds an event or command to the step: recorded on its type's topic under its key. Encoded at once. EDDA_EINVAL names a field out of
+ * its range; EDDA_ELIMIT past 65,536 messages or 32 MiB in one step. The first failure is also remembered by the step, which then fails: results may be ignored. */
+EDDA_PUBLIC int edda_emit_struct(struct edda_step *step, const struct edda_type *type, const void *value);
+/* The same from JSON, for messages whose struct is not at hand. */
+EDDA_PUBLIC int edda_emit_json(struct edda_step *step, const struct edda_type *type, const char *json, size_t len);
+
+/* Adds a message that is recorded only when log time reaches `due_ms` (milliseconds since 1970), under a name of this
+ * entity's: the same name set again moves it, edda_deadline_cancel() takes it back. It survives restarts and happens once. */
+EDDA_PUBLIC int edda_deadline_set_struct(struct edda_step *step, const char *name, int64_t due_ms,
+                                         const struct edda_type *type, const void *value);
+EDDA_PUBLIC int edda_deadline_cancel(struct edda_step *step, const char *name);
+
+/* Declares the command that undoes what this step does. When the process fails (edda_abort()) the commands declared in it are sent, the
+ * last one first, each when the one before has been handled. */
+EDDA_PUBLIC int edda_compensate_struct(struct edda_step *step, const struct edda_type *command, const void *value);
+/* The process of this step's correlation id has ended: well, or badly with a reason. The first of the two counts. */
+EDDA_PUBLIC int edda_finish(struct edda_step *step);
+EDDA_PUBLIC int edda_abort(struct edda_step *step, const char *format, ...) EDDA_PRINTF(2, 3);
+
+/* The answer to whoever sent this command (edda_call()); at most one a step. */
+EDDA_PUBLIC int edda_reply_struct(struct edda_step *step, const struct edda_type *type, const void *value);
+/* A rule says no; `field` may be NULL. Returns EDDA_EREJECTED, for the handler to return. */
+EDDA_PUBLIC int edda_reject(struct edda_step *step, const char *field, const char *format, ...) EDDA_PRINTF(3, 4);
+/* The step does nothing, for this reason, which the trace shows. Returns 0. */
+EDDA_PUBLIC int edda_skip(struct edda_step *step, const char *format, ...) EDDA_PRINTF(2, 3);
+
+/* Log time, milliseconds since 1970: the only clock of a handler. */
+EDDA_PUBLIC int64_t edda_now_ms(const struct edda_step *step);
+/* Whether the message has expired by now. The engine checks again when the step is sequenced: what has expired meanwhile is skipped. */
+EDDA_PUBLIC bool edda_expired(const struct edda_step *step);
+/* Gives this step's emissions whose type `.expires` another expiry than that of the message. */
+EDDA_PUBLIC void edda_expire_at(struct edda_step *step, int64_t expiry_ms);
+/* Waits, in a blocking handler. False when the application is stopping: return at once, the step is dropped and run again at the
+ * next start. In a handler that is not blocking it fails the step. */
+EDDA_PUBLIC bool edda_sleep(struct edda_step *step, int64_t duration_ms);
+
+/* What a step consumes. Texts live as long as the step. */
+struct edda_message_info {
+    struct edda_text id;          /* of the message, unique together with its source */
+    struct edda_text source;
+    struct edda_text type;
+    struct edda_text topic;
+    struct edda_text key;
+    struct edda_text correlation; /* the process */
+    struct edda_text causation;   /* the id of the message that caused it; empty when none did */
+    int64_t position;             /* in the log; -1: a command on its way, recorded with its step */
+    int64_t time_ms;
+    int64_t expiry_ms;            /* 0: never */
+    uint32_t attempt;             /* 0 the first time */
+};
+EDDA_PUBLIC const struct edda_message_info *edda_message(const struct edda_step *step);
+/* The key of the entity the step acts on. */
+EDDA_PUBLIC struct edda_text edda_entity_key(const struct edda_step *step);
+
+/* --- the idiom ------------------------------------------------------------------------------------------------------- */
+
+#if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+/* edda_emit(step, PointUsed, .userId = user, .point = left) */
+#define edda_emit(step, type_name, ...) \
+    edda_emit_struct(step, &type_name, &(const struct type_name){ __VA_ARGS__ })
+/* The same words for a command. */
+#define edda_send(step, type_name, ...) edda_emit(step, type_name, __VA_ARGS__)
+#define edda_deadline_set(step, name, due_ms, type_name, ...) \
+    edda_deadline_set_struct(step, name, due_ms, &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_compensate(step, type_name, ...) \
+    edda_compensate_struct(step, &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_reply(step, type_name, ...) \
+    edda_reply_struct(step, &type_name, &(const struct type_name){ __VA_ARGS__ })
+
+/* Declares handler `name` for message `type_name` of entities with state `state_name`, and the row that calls it. The function
+ * itself follows, as an ordinary static one; another signature does not compile. */
+#define EDDA_HANDLER(name, type_name, state_name) \
+    static int name(struct edda_step *step, const struct type_name *message, const struct state_name *state); \
+    static int name##_row(struct edda_step *step, const void *message, const void *state, void *user) \
+    { \
+        (void)user; \
+        return name(step, (const struct type_name *)message, (const struct state_name *)state); \
+    } \
+    extern int edda_declared
+/* The same for a service without entity: int name(struct edda_step *, const struct type_name *). */
+#define EDDA_SAGA(name, type_name) \
+    static int name(struct edda_step *step, const struct type_name *message); \
+    static int name##_row(struct edda_step *step, const void *message, const void *state, void *user) \
+    { \
+        (void)user, (void)state; \
+        return name(step, (const struct type_name *)message); \
+    } \
+    extern int edda_declared
+/* Declares static void name(struct state_name *, const struct type_name *), which folds an event. */
+#define EDDA_EVOLVE(name, state_name, type_name) \
+    static void name(struct state_name *state, const struct type_name *event); \
+    static void name##_row(void *state, const void *event) \
+    { \
+        name((struct state_name *)state, (const struct type_name *)event); \
+    } \
+    extern int edda_declared
+/* Declares static bool name(struct row_name *, struct edda_text key, const struct state_name *), which fills a view's row. */
+#define EDDA_ROW(name, row_name, state_name) \
+    static bool name(struct row_name *row, struct edda_text key, const struct state_name *state); \
+    static bool name##_row(void *row, struct edda_text key, const void *state) \
+    { \
+        return name((struct row_name *)row, key, (const struct state_name *)state); \
+    } \
+    extern int edda_declared
+
+/* EDDA_ON(OrderCreated, exchange_order, id) or with options: EDDA_ON(OrderCreated, exchange_order, id, .blocking = 64) */
+#define EDDA_ON(type_name, handler, ...) EDDA_ON_(type_name, handler, __VA_ARGS__, .reserved = 0)
+#define EDDA_ON_(type_name, handler, key_member, ...) \
+    { .type = &type_name, .handle = handler##_row, .key = #key_member, __VA_ARGS__ }
+#define EDDA_WHEN(type_name, evolver) { .type = &type_name, .evolve = evolver##_row }
+#define EDDA_END { .type = NULL }
+#define EDDA_ENTITY(state_name, its_category) { .state = &state_name, .category = its_category }
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

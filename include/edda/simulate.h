@@ -1,0 +1,51 @@
+/*
+ * edda/simulate.h: crash-tests an application's own process. All services, the log, timers, the disk and crashes run in one thread from a seed: messages
+ * between services are delayed and interleaved in any legal order, external ones repeated, handlers slow, the process killed between any two writes.
+ * When everything has settled the application's invariants are checked.
+ */
+#ifndef EDDA_SIMULATE_H
+#define EDDA_SIMULATE_H
+
+#include "edda/app.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct edda_sim;
+
+/* Plans what the outside does in one seed: at simulated times, calls of commands. Must draw all chance from edda_sim_random(). */
+typedef void edda_sim_plan_fn(struct edda_sim *sim, void *user);
+/* Checks the invariants when all has settled; reports each broken one with edda_sim_fail(). */
+typedef void edda_sim_check_fn(struct edda_sim *sim, void *user);
+
+struct edda_simulation {
+    edda_sim_plan_fn *plan;
+    edda_sim_check_fn *check;
+    void *user;
+};
+
+/* In plan: a command is called at `at_ms` after the start. It may be lost in a crash before it is answered, and is then called again with the same
+ * identity, as a careful client would. Returns its number. */
+EDDA_PUBLIC int edda_sim_call_struct(struct edda_sim *sim, int64_t at_ms, const struct edda_type *command, const void *value);
+/* In plan: a service is paused at `at_ms` and resumed `for_ms` later. */
+EDDA_PUBLIC void edda_sim_pause(struct edda_sim *sim, const struct edda_service *service, int64_t at_ms, int64_t for_ms);
+/* Evenly from 0 to below - 1. */
+EDDA_PUBLIC uint64_t edda_sim_random(struct edda_sim *sim, uint64_t below);
+
+/* In check: the state of an entity, NULL when it has none. Each entity of a service, in order of its first event: index from 0, false at the end. */
+EDDA_PUBLIC const void *edda_sim_state(struct edda_sim *sim, const struct edda_service *service, struct edda_text key);
+EDDA_PUBLIC bool edda_sim_entity(struct edda_sim *sim, const struct edda_service *service, size_t index,
+                                 struct edda_text *ret_key, const void **ret_state);
+/* In check: an invariant is broken; `correlation` names the process to draw (may be empty). */
+EDDA_PUBLIC void edda_sim_fail(struct edda_sim *sim, struct edda_text correlation, const char *format, ...) EDDA_PRINTF(3, 4);
+
+#if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define edda_sim_call(sim, at_ms, type_name, ...) \
+    edda_sim_call_struct(sim, at_ms, &type_name, &(const struct type_name){ __VA_ARGS__ })
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,90 @@
+/*
+ * edda/test.h: given events, when a message, then events: a service's decisions as tests, in memory, on a virtual clock.
+ *
+ *     struct edda_test *t = edda_test_new(&exchange_service);
+ *     edda_when(t, OrderCreated, .id = 1, .currencyId = 1, .amount = 500, .holderId = EDDA_TEXT("jjy"));
+ *     edda_then(t, ExchangeSucceed, .orderId = 1, .userId = EDDA_TEXT("jjy"), .point = 500);
+ *     edda_then_nothing(t);
+ *     return edda_test_end(t);
+ *
+ * An expectation that is not met is printed to standard error with what happened instead, and edda_test_end() returns how many
+ * there were. A step goes as it does in an application: an expired message is skipped, what a step emits is folded after it, a step that fails
+ * gives nothing. A step is run once, though: there are no retries here.
+ */
+#ifndef EDDA_TEST_H
+#define EDDA_TEST_H
+
+#include "edda/service.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct edda_test;
+
+/* NULL when out of memory or the service's tables are wrong (said on standard error); all of the below do nothing with NULL, and edda_test_end()
+ * counts it. The clock stands at 2026-01-01T00:00:00Z. */
+EDDA_PUBLIC struct edda_test *edda_test_new(const struct edda_service *service);
+/* Where in its own text the test has got to, for what is printed; the macros below say so themselves. Returns `test`. */
+EDDA_PUBLIC struct edda_test *edda_test_at(struct edda_test *test, const char *file, int line);
+
+/* An event that has happened to the entity that its key names. */
+EDDA_PUBLIC void edda_given_struct(struct edda_test *test, const struct edda_type *event, const void *value);
+/* The message that is handled now, one step. An event of the entity's category is folded before it is handled, as it is in a log. Forgets what the
+ * step before gave and was not asked about; but a step that was rejected or failed must be asked about. */
+EDDA_PUBLIC void edda_when_struct(struct edda_test *test, const struct edda_type *message, const void *value);
+
+/* The next thing the step gave is this message. Events, commands, deadlines and compensations are in one order, the handler's. */
+EDDA_PUBLIC void edda_then_struct(struct edda_test *test, const struct edda_type *message, const void *value);
+/* The same for a type that is not at hand: by its name, and its fields as JSON. */
+EDDA_PUBLIC void edda_then_json(struct edda_test *test, const char *name, const char *json);
+/* The message asked about last expires so long from now; 0: never. */
+EDDA_PUBLIC void edda_then_expires(struct edda_test *test, int64_t after_ms);
+/* The next thing the step gave is a deadline of this name, due `after_ms` from now, with this message. */
+EDDA_PUBLIC void edda_then_deadline_struct(struct edda_test *test, const char *name, int64_t after_ms, const struct edda_type *message,
+                                           const void *value);
+/* … is the end of a deadline, whether or not one of this name was pending. */
+EDDA_PUBLIC void edda_then_deadline_cancelled(struct edda_test *test, const char *name);
+/* … is the declaration of a command that undoes it. */
+EDDA_PUBLIC void edda_then_compensation_struct(struct edda_test *test, const struct edda_type *command, const void *value);
+/* The step replied with this; the process ended well, or badly for a reason that contains `part`. In no order with the above. */
+EDDA_PUBLIC void edda_then_reply_struct(struct edda_test *test, const struct edda_type *reply, const void *value);
+EDDA_PUBLIC void edda_then_finished(struct edda_test *test);
+EDDA_PUBLIC void edda_then_aborted(struct edda_test *test, const char *part);
+/* The step gave nothing, or nothing but what was asked about. */
+EDDA_PUBLIC void edda_then_nothing(struct edda_test *test);
+/* The step was skipped / rejected / failed for a reason that contains `part`; where a field is to blame the reason is "field: sentence". */
+EDDA_PUBLIC void edda_then_skipped(struct edda_test *test, const char *part);
+EDDA_PUBLIC void edda_then_rejected(struct edda_test *test, const char *part);
+EDDA_PUBLIC void edda_then_failed(struct edda_test *test, const char *part);
+
+/* The state of the entity that was given or acted on last, after all of it: all zero when nothing happened to it, NULL without entity.
+ * Good until the next call. */
+EDDA_PUBLIC const void *edda_test_state(struct edda_test *test);
+/* Moves the virtual clock; edda_sleep() in handlers moves it too. */
+EDDA_PUBLIC void edda_test_advance(struct edda_test *test, int64_t duration_ms);
+/* The next message handled expires this long from now; 0: never. */
+EDDA_PUBLIC void edda_test_expiry(struct edda_test *test, int64_t after_ms);
+/* Frees it; returns the number of expectations that were not met. */
+EDDA_PUBLIC int edda_test_end(struct edda_test *test);
+
+#if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define edda_given(test, type_name, ...) \
+    edda_given_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_when(test, type_name, ...) \
+    edda_when_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_then(test, type_name, ...) \
+    edda_then_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_then_deadline(test, name, after_ms, type_name, ...) \
+    edda_then_deadline_struct(edda_test_at(test, __FILE__, __LINE__), name, after_ms, &type_name, \
+                              &(const struct type_name){ __VA_ARGS__ })
+#define edda_then_compensation(test, type_name, ...) \
+    edda_then_compensation_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_then_reply(test, type_name, ...) \
+    edda_then_reply_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

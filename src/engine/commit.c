@@ -1,0 +1,282 @@
+/*
+ * The recording of a step: what it consumed, emitted, sent, set and answered becomes one append to the journal, all or nothing;
+ * then it is folded like any other record. Expiry, and the state that a blocking handler decided by, are checked here once more: this
+ * is the moment that counts.
+ */
+#include "engine/internal.h"
+
+#include <stdio.h>
+
+static struct slice hex_id(struct arena *arena, struct hash128 hash)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t *out = arena_bytes(arena, 32);
+    if (!out)
+        return slice_of(NULL, 0);
+    for (int i = 0; i < 16; i++) {
+        out[i] = (uint8_t)digits[hash.hi >> (60 - 4 * i) & 15];
+        out[16 + i] = (uint8_t)digits[hash.lo >> (60 - 4 * i) & 15];
+    }
+    return slice_of(out, 32);
+}
+
+/* What all ids of one step have in common: service, handler, and the cause's source and id. */
+static struct hash128 cause_hash(const struct edda_step *step)
+{
+    uint64_t seed = step->handler ? step->handler->id_seed : 0;
+    struct hash128 id = hash128(slice_of(step->info.id.data, step->info.id.len), seed);
+    struct hash128 source = hash128(slice_of(step->info.source.data, step->info.source.len), id.lo);
+    return (struct hash128){ id.hi ^ source.hi, source.lo };
+}
+
+static struct slice id_of_ordinal(struct commit *commit)
+{
+    uint64_t ordinal = commit->count;
+    struct hash128 hash = hash128(slice_of(&ordinal, sizeof ordinal), commit->cause.lo);
+    return hex_id(&commit->step->arena, (struct hash128){ hash.hi ^ commit->cause.hi, hash.lo });
+}
+
+static struct slice text_slice(struct edda_text text)
+{
+    return slice_of(text.data, text.len);
+}
+
+struct journal_message *commit_add(struct commit *commit, struct journal_topic *topic, struct slice key, struct slice value,
+                                   struct slice type)
+{
+    struct edda_step *step = commit->step;
+    if (commit->code)
+        return NULL;
+    if (commit->count == commit->capacity) {
+        size_t capacity = commit->capacity * 2 + 16;
+        struct journal_message *grown = arena_alloc(&step->arena, capacity * sizeof *grown);
+        if (!grown) {
+            commit->code = EDDA_ENOMEM;
+            return NULL;
+        }
+        if (commit->count)
+            memcpy(grown, commit->messages, commit->count * sizeof *grown);
+        commit->messages = grown;
+        commit->capacity = capacity;
+    }
+    struct journal_message *message = &commit->messages[commit->count];
+    *message = (struct journal_message){ .topic = topic, .key = key, .value = value };
+    message->event.id = id_of_ordinal(commit);
+    message->event.source = slice_str(step->service->source);
+    message->event.type = type;
+    message->event.correlation = text_slice(step->info.correlation);
+    message->event.causation = text_slice(step->info.id);
+    commit->count++;
+    return message;
+}
+
+void commit_header(struct commit *commit, struct journal_message *message, const char *name, struct slice value)
+{
+    if (!message)
+        return;
+    struct buffer *scratch = &commit->step->encoded;
+    buffer_clear(scratch);
+    buffer_append_slice(scratch, message->headers);
+    record_headers_put(scratch, slice_str(name), value);
+    message->headers = arena_copy(&commit->step->arena, buffer_slice(scratch));
+    message->header_count++;
+    if (!buffer_ok(scratch) || !message->headers.data)
+        commit->code = EDDA_ENOMEM;
+}
+
+void commit_header_int(struct commit *commit, struct journal_message *message, const char *name, int64_t value)
+{
+    char text[24];
+    int len = snprintf(text, sizeof text, "%lld", (long long)value);
+    commit_header(commit, message, name, slice_of(text, (size_t)len));
+}
+
+static void add_message(struct commit *commit, const struct emission *emission, struct edda_error *error)
+{
+    struct edda_step *step = commit->step;
+    struct message_type *type;
+    int rc = registry_type_ensure(step->engine, emission->type, &type, error);
+    if (rc < 0) {
+        commit->code = rc;
+        return;
+    }
+    struct journal_message *message =
+        commit_add(commit, type->category->topic, emission->key, emission->value, slice_str(emission->type->name));
+    if (!message)
+        return;
+    message->headers = buffer_slice(&type->headers);
+    message->header_count = type->header_count;
+    if (emission->type->expires)
+        message->event.expiry_ms = step->expiry_ms;
+}
+
+static void add_deadline(struct commit *commit, const struct emission *emission)
+{
+    struct edda_step *step = commit->step;
+    char *key = arena_printf(&step->arena, "%s/%.*s/%.*s", step->service->def->name, (int)step->key.len, (const char *)step->key.data,
+                             (int)emission->name.len, (const char *)emission->name.data);
+    if (!key) {
+        commit->code = EDDA_ENOMEM;
+        return;
+    }
+    if (emission->kind == EMIT_DEADLINE_CANCEL) {
+        bool set_in_this_step = false;
+        for (size_t i = 0; i < commit->count; i++)
+            set_in_this_step = set_in_this_step || (commit->messages[i].topic == step->engine->deadlines &&
+                                                    slice_eq_str(commit->messages[i].key, key));
+        if (set_in_this_step || deadline_pending(step->engine, slice_str(key)))
+            (void)commit_add(commit, step->engine->deadlines, slice_str(key), slice_of(NULL, 0), SLICE("edda.deadline"));
+        return;
+    }
+    struct journal_message *message =
+        commit_add(commit, step->engine->deadlines, slice_str(key), emission->value, slice_str(emission->type->name));
+    commit_header_int(commit, message, HEADER_DUE, emission->due_ms);
+    commit_header(commit, message, HEADER_TOPIC, slice_str(emission->type->topic));
+}
+
+static void add_emissions(struct commit *commit, struct edda_error *error)
+{
+    for (uint32_t i = 0; i < commit->step->emission_count && commit->code == 0; i++) {
+        const struct emission *emission = &commit->step->emissions[i];
+        switch (emission->kind) {
+        case EMIT_MESSAGE:
+            add_message(commit, emission, error);
+            break;
+        case EMIT_DEADLINE:
+        case EMIT_DEADLINE_CANCEL:
+            add_deadline(commit, emission);
+            break;
+        case EMIT_COMPENSATION: {
+            struct journal_message *message = commit_add(commit, commit->step->engine->processes, text_slice(commit->step->info.correlation),
+                                                         emission->value, slice_str(emission->type->name));
+            commit_header(commit, message, HEADER_TOPIC, slice_str(emission->type->topic));
+            break;
+        }
+        }
+    }
+}
+
+/* The key of records about this entity of this service. */
+static struct slice entity_record_key(struct commit *commit)
+{
+    struct edda_step *step = commit->step;
+    char *key = arena_printf(&step->arena, "%s/%.*s", step->service->def->name, (int)step->key.len, (const char *)step->key.data);
+    if (!key)
+        commit->code = EDDA_ENOMEM;
+    return slice_str(key);
+}
+
+static void add_skip(struct commit *commit, const char *reason)
+{
+    struct edda_step *step = commit->step;
+    struct slice key = entity_record_key(commit);
+    buffer_clear(&step->encoded);
+    buffer_append_str(&step->encoded, "{\"reason\":");
+    json_put_string(&step->encoded, slice_str(reason));
+    buffer_printf(&step->encoded, ",\"position\":%lld}", (long long)step->info.position);
+    struct slice value = arena_copy(&step->arena, buffer_slice(&step->encoded));
+    (void)commit_add(commit, step->engine->skips, key, value, text_slice(step->info.type));
+}
+
+/* The command that was called joins the records of its step, marked as handled. */
+static void add_command(struct commit *commit, const struct engine_call *call, struct edda_error *error)
+{
+    struct edda_step *step = commit->step;
+    struct message_type *type = step->handler->type;
+    buffer_clear(&step->encoded);
+    step_encode(call->type, type->look, call->value, step->now_ms, &step->encoded);
+    struct slice value = arena_copy(&step->arena, buffer_slice(&step->encoded));
+    struct slice key;
+    if (!value.data || !json_field_text(call->type, call->value, call->type->key, &step->arena, &key)) {
+        commit->code = edda_fail_with(error, EDDA_ENOMEM, "out of memory");
+        return;
+    }
+    struct journal_message *message = commit_add(commit, type->category->topic, key, value, slice_str(call->type->name));
+    if (!message)
+        return;
+    message->event.id = text_slice(step->info.id);
+    message->event.source = text_slice(step->info.source);
+    message->event.causation = slice_of(NULL, 0);
+    message->event.traceparent = call->traceparent;
+    message->identify = call->id.len > 0;
+    message->headers = buffer_slice(&type->headers);
+    message->header_count = type->header_count;
+    commit_header(commit, message, HEADER_HANDLED, SLICE("1"));
+}
+
+static void add_quarantine_end(struct commit *commit)
+{
+    struct journal_message *message = commit_add(commit, commit->step->engine->quarantine, entity_record_key(commit), slice_of(NULL, 0),
+                                                 text_slice(commit->step->info.type));
+    commit_header_int(commit, message, HEADER_POSITION, commit->step->info.position);
+}
+
+static int append(struct commit *commit, struct engine_call *call, struct edda_error *error)
+{
+    struct edda_step *step = commit->step;
+    struct engine *engine = step->engine;
+    if (commit->code)
+        return error && error->code ? commit->code : edda_fail_with(error, commit->code, "the step could not be recorded: %s",
+                                                                    edda_code_info(commit->code)->sentence);
+    engine->progress_dirty = true;
+    if (commit->count == 0)
+        return 0;
+    struct journal_condition condition;
+    bool conditional = call && call->expected != JOURNAL_ANY && step->service->category;
+    if (conditional)
+        condition = (struct journal_condition){ step->service->category->topic, step->key, call->expected };
+    uint64_t position;
+    int rc = journal_append(engine->journal, conditional ? &condition : NULL, commit->messages, commit->count, &position, error);
+    return rc < 0 ? rc : fold_catch_up(engine, error);
+}
+
+int commit_skip(struct edda_step *step, struct engine_call *call, const char *reason, struct edda_error *error)
+{
+    struct commit commit = { .step = step, .cause = cause_hash(step) };
+    if (call)
+        add_command(&commit, call, error);
+    add_skip(&commit, reason);
+    if (step->quarantined)
+        add_quarantine_end(&commit);
+    if (step->undo_left >= 0)
+        process_add(&commit);
+    step->skipped = true;
+    step->service->skips++;
+    return append(&commit, call, error);
+}
+
+int commit_step(struct edda_step *step, struct engine_call *call, struct edda_error *error)
+{
+    struct engine *engine = step->engine;
+    int64_t now_ms = journal_time_ms(engine->journal);
+    if (step->info.expiry_ms && !step->handler->row->late && now_ms >= step->info.expiry_ms && !step->skipped)
+        return commit_skip(step, call, "expired while it was handled", error);
+    if (step->blocking && step->service->category) {
+        int code;
+        const struct entity *entity = entity_load(engine, step->service->category, step->key, &code);
+        if (!entity)
+            return edda_fail_with(error, code, "the state of %.*s cannot be read", (int)step->key.len, (const char *)step->key.data);
+        if (entity_state_version(entity, step->service) != step->state_version)
+            return EDDA_ERETRY;
+    }
+    if (step->skipped)
+        return commit_skip(step, call, step->reason, error);
+    struct commit commit = { .step = step, .cause = cause_hash(step) };
+    if (call)
+        add_command(&commit, call, error);
+    add_emissions(&commit, error);
+    if (step->finished || step->aborted || step->undo_left >= 0)
+        process_add(&commit);
+    if (step->quarantined)
+        add_quarantine_end(&commit);
+    if (call && call->id.len)
+        call_reply_add(&commit, call);
+    return append(&commit, call, error);
+}
+
+int commit_records(struct engine *engine, const struct journal_message *messages, size_t count, struct edda_error *error)
+{
+    uint64_t position;
+    int rc = journal_append(engine->journal, NULL, messages, count, &position, error);
+    return rc < 0 ? rc : fold_catch_up(engine, error);
+}

@@ -1,0 +1,361 @@
+/*
+ * Deadlines: records of TOPIC_DEADLINES whose message is recorded on its own topic when their time comes. Memory holds the time and the
+ * position of each, nothing else; the record holds the rest. Firing is one step: the message and the end of the deadline together.
+ */
+#include "engine/internal.h"
+
+#include <stdlib.h>
+
+#define SLAB_DEADLINES 1024
+#define FIRE_AT_ONCE 256
+
+struct slab {
+    struct list link;
+    struct deadline deadlines[SLAB_DEADLINES];
+};
+
+static struct hash128 deadline_id(struct slice key)
+{
+    return hash128(key, 11);
+}
+
+static struct deadline *deadline_find(const struct engine *engine, struct hash128 id)
+{
+    for (struct table_link *link = table_find(&engine->deadlines_by_id, id.lo); link; link = table_find_next(link)) {
+        struct deadline *deadline = container_of(link, struct deadline, link);
+        if (hash128_eq(deadline->id, id))
+            return deadline;
+    }
+    return NULL;
+}
+
+static struct deadline *deadline_alloc(struct engine *engine)
+{
+    if (!engine->free_deadlines) {
+        struct slab *slab = malloc(sizeof *slab);
+        if (!slab)
+            return NULL;
+        list_push_back(&engine->deadline_slabs, &slab->link);
+        for (size_t i = 0; i < SLAB_DEADLINES; i++) {
+            slab->deadlines[i].link.next = (struct table_link *)(void *)engine->free_deadlines;
+            engine->free_deadlines = &slab->deadlines[i];
+        }
+    }
+    struct deadline *deadline = engine->free_deadlines;
+    engine->free_deadlines = (struct deadline *)(void *)deadline->link.next;
+    *deadline = (struct deadline){ .due = HEAP_NODE_INIT };
+    list_init(&deadline->held);
+    return deadline;
+}
+
+static void deadline_free(struct engine *engine, struct deadline *deadline)
+{
+    if (heap_contains(&deadline->due))
+        heap_remove(&engine->deadlines_due, &deadline->due);
+    if (list_linked(&deadline->held))
+        list_remove(&deadline->held);
+    table_remove(&engine->deadlines_by_id, &deadline->link);
+    deadline->link.next = (struct table_link *)(void *)engine->free_deadlines;
+    engine->free_deadlines = deadline;
+    engine->deadline_count--;
+}
+
+static struct slice service_part(struct slice key)
+{
+    const uint8_t *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
+    return slice_of(key.data, slash ? (size_t)(slash - key.data) : key.len);
+}
+
+static int64_t decimal(struct slice text)
+{
+    int64_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, text.data[i] - '0', &value))
+            return INT64_MAX;
+    }
+    return value;
+}
+
+int deadline_fold(struct engine *engine, const struct journal_record *record)
+{
+    struct hash128 id = deadline_id(record->record.key);
+    struct deadline *deadline = deadline_find(engine, id);
+    if (!record->record.value.data) {
+        if (deadline)
+            deadline_free(engine, deadline);
+        return 0;
+    }
+    struct slice due;
+    if (!record_header_find(&record->record, HEADER_DUE, &due))
+        return 0;
+    if (deadline) {
+        if (heap_contains(&deadline->due))
+            heap_remove(&engine->deadlines_due, &deadline->due);
+        if (list_linked(&deadline->held))
+            list_remove(&deadline->held);
+    } else {
+        deadline = deadline_alloc(engine);
+        if (!deadline)
+            return EDDA_ENOMEM;
+        deadline->id = id;
+        if (!table_insert(&engine->deadlines_by_id, &deadline->link, id.lo))
+            return EDDA_ENOMEM;
+        engine->deadline_count++;
+    }
+    deadline->position = record->position;
+    deadline->service = registry_service(engine, service_part(record->record.key));
+    return heap_insert(&engine->deadlines_due, &deadline->due, decimal(due), record->position) ? 0 : EDDA_ENOMEM;
+}
+
+bool deadline_pending(const struct engine *engine, struct slice key)
+{
+    return deadline_find(engine, deadline_id(key)) != NULL;
+}
+
+int64_t deadline_next_ms(const struct engine *engine)
+{
+    const struct heap_node *first = heap_first(&engine->deadlines_due);
+    return first ? first->key : INT64_MAX;
+}
+
+void deadline_release(struct service *service)
+{
+    while (!list_empty(&service->held_deadlines)) {
+        struct deadline *deadline = container_of(list_pop_front(&service->held_deadlines), struct deadline, held);
+        bool ok = heap_insert(&service->engine->deadlines_due, &deadline->due, deadline->due.key, deadline->position);
+        ASSERT(ok); /* it was in the heap before, whose room is kept */
+    }
+}
+
+/* --- firing --------------------------------------------------------------------------------------------- */
+
+/* The type of the message that a deadline's record holds. */
+static struct message_type *type_of(struct engine *engine, const struct record *record, const struct cloudevent *event)
+{
+    struct slice topic;
+    if (!record_header_find(record, HEADER_TOPIC, &topic))
+        return NULL;
+    for (uint32_t i = 0; i < engine->category_count; i++)
+        if (slice_eq_str(topic, engine->categories[i].topic->name))
+            return registry_type(&engine->categories[i], event->type);
+    return NULL;
+}
+
+static struct slice fired_id(struct arena *arena, const struct cloudevent *event)
+{
+    struct hash128 hash = hash128(event->id, 13);
+    char *text = arena_printf(arena, "%016llx%016llx", (unsigned long long)hash.hi, (unsigned long long)hash.lo);
+    return slice_str(text);
+}
+
+/* Adds the two records that a deadline's firing makes; 0 when its message is of no known type any more (then only its end). */
+static int fire_one(struct engine *engine, const struct deadline *deadline, struct arena *arena, struct journal_message messages[2],
+                    size_t *ret_count)
+{
+    struct journal_record record;
+    int rc = journal_record_at(engine->journal, deadline->position, &record);
+    if (rc < 0)
+        return rc;
+    struct record copy = record.record;
+    copy.key = arena_copy(arena, copy.key);
+    copy.value = arena_copy(arena, copy.value);
+    copy.headers = arena_copy(arena, copy.headers);
+    struct cloudevent event;
+    cloudevent_get(&copy, &event);
+    size_t count = 0;
+    struct message_type *type = type_of(engine, &copy, &event);
+    void *value = type ? arena_alloc(arena, type->type->size) : NULL;
+    struct slice key;
+    if (value && json_decode(type->type, copy.value, JSON_STORED, arena, value, NULL) == 0 &&
+        json_field_text(type->type, value, type->type->key, arena, &key)) {
+        buffer_clear(&engine->scratch);
+        step_encode(type->type, type->look, value, journal_time_ms(engine->journal), &engine->scratch);
+        messages[count] = (struct journal_message){ .topic = type->category->topic, .key = key, .event = event };
+        messages[count].value = arena_copy(arena, buffer_slice(&engine->scratch));
+        messages[count].headers = buffer_slice(&type->headers);
+        messages[count].header_count = type->header_count;
+        messages[count].event.id = fired_id(arena, &event);
+        messages[count].event.causation = event.id;
+        count++;
+    } else {
+        engine_log(engine, "deadline.unknown", "deadline %.*s was due, and its message %.*s is of a type that no service knows",
+                   (int)copy.key.len, (const char *)copy.key.data, (int)event.type.len, (const char *)event.type.data);
+    }
+    messages[count] = (struct journal_message){ .topic = engine->deadlines, .key = copy.key, .event = event };
+    messages[count].event.type = SLICE("edda.deadline");
+    messages[count].event.id = slice_of(NULL, 0);
+    messages[count].event.causation = event.id;
+    *ret_count = count + 1;
+    return copy.key.data && copy.headers.data ? 0 : EDDA_ENOMEM;
+}
+
+int64_t deadline_fire(struct engine *engine, uint64_t max, struct edda_error *error)
+{
+    int64_t now_ms = engine->deadlines_due.count ? journal_time_ms(engine->journal) : 0;
+    struct arena *arena = &engine->take_arena;
+    uint64_t fired = 0;
+    struct heap_node *node;
+    while (fired < max && !engine->stalled && (node = heap_first(&engine->deadlines_due)) && node->key <= now_ms) {
+        struct deadline *deadline = container_of(node, struct deadline, due);
+        if (deadline->service && deadline->service->paused) {
+            heap_remove(&engine->deadlines_due, node);
+            list_push_back(&deadline->service->held_deadlines, &deadline->held);
+            continue;
+        }
+        arena_reset(arena);
+        struct journal_message messages[2];
+        size_t count = 0;
+        int rc = fire_one(engine, deadline, arena, messages, &count);
+        if (rc == 0)
+            rc = commit_records(engine, messages, count, error);
+        if (rc == EDDA_EBUSY || rc == EDDA_EFULL) {
+            engine->stalled = true;
+            engine->stalled_until_ms = now_ms + (rc == EDDA_EFULL ? 200 : 0);
+            break;
+        }
+        if (rc < 0)
+            return error && error->code ? rc : edda_fail_with(error, rc, "a deadline cannot be fired");
+        fired++;
+    }
+    return (int64_t)fired;
+}
+
+void deadline_free_all(struct engine *engine)
+{
+    while (!list_empty(&engine->deadline_slabs))
+        free(container_of(list_pop_front(&engine->deadline_slabs), struct slab, link));
+    heap_deinit(&engine->deadlines_due);
+    table_deinit(&engine->deadlines_by_id);
+}
+
+/* --- looking, moving, cancelling ------------------------------------------------------------------------ */
+
+uint64_t engine_deadline_count(const struct engine *engine, const struct edda_service *service)
+{
+    if (!service)
+        return engine->deadline_count;
+    uint64_t count = 0;
+    for (struct table_link *link = table_each(&engine->deadlines_by_id, NULL); link;
+         link = table_each(&engine->deadlines_by_id, link)) {
+        const struct deadline *deadline = container_of(link, struct deadline, link);
+        count += deadline->service && deadline->service->def == service;
+    }
+    return count;
+}
+
+static int compare_positions(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The parts of "service/key/name": the service has no '/', nor has the name. */
+static void split_key(struct slice key, struct slice *ret_entity, struct slice *ret_name)
+{
+    size_t first = service_part(key).len, last = key.len;
+    while (last > first + 1 && key.data[last - 1] != '/')
+        last--;
+    *ret_name = slice_from(key, last);
+    *ret_entity = last > first + 1 ? slice_of(key.data + first + 1, last - first - 2) : slice_of(NULL, 0);
+}
+
+static struct edda_text text_of(struct slice s)
+{
+    return (struct edda_text){ (const char *)s.data, s.len };
+}
+
+static int visit_deadline(struct engine *engine, uint64_t position, struct arena *arena, engine_deadline_fn *visit, void *user)
+{
+    struct journal_record record;
+    int rc = journal_record_at(engine->journal, position, &record);
+    if (rc < 0)
+        return rc;
+    struct cloudevent event;
+    cloudevent_get(&record.record, &event);
+    struct message_type *type = type_of(engine, &record.record, &event);
+    arena_reset(arena);
+    void *value = type ? arena_alloc(arena, type->type->size) : NULL;
+    if (value && json_decode(type->type, record.record.value, JSON_STORED, arena, value, NULL) < 0)
+        value = NULL;
+    struct slice entity, name, due = { NULL, 0 }, set = { NULL, 0 };
+    split_key(record.record.key, &entity, &name);
+    record_header_find(&record.record, HEADER_DUE, &due);
+    bool moved = record_header_find(&record.record, HEADER_SET, &set);
+    struct edda_deadline_info info = {
+        .id = text_of(record.record.key), .service = text_of(service_part(record.record.key)), .key = text_of(entity),
+        .name = text_of(name), .set_ms = moved ? decimal(set) : record.record.timestamp_ms, .due_ms = decimal(due),
+        .type = value ? type->type : NULL, .message = value,
+    };
+    return visit(user, &info);
+}
+
+int engine_deadlines(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_deadline_fn *visit,
+                     void *user)
+{
+    uint64_t *positions = malloc((engine->deadline_count + 1) * sizeof *positions);
+    if (!positions)
+        return EDDA_ENOMEM;
+    size_t count = 0;
+    for (struct table_link *link = table_each(&engine->deadlines_by_id, NULL); link;
+         link = table_each(&engine->deadlines_by_id, link)) {
+        const struct deadline *deadline = container_of(link, struct deadline, link);
+        if (!service || (deadline->service && deadline->service->def == service))
+            positions[count++] = deadline->position;
+    }
+    qsort(positions, count, sizeof *positions, compare_positions);
+    struct arena arena;
+    arena_init(&arena, 0, 0);
+    int rc = 0;
+    for (uint64_t i = from; rc == 0 && i < count && i - from < max; i++)
+        rc = visit_deadline(engine, positions[i], &arena, visit, user);
+    arena_deinit(&arena);
+    free(positions);
+    return rc;
+}
+
+static int replace(struct engine *engine, struct slice id, int64_t due_ms, bool cancel, struct edda_error *error)
+{
+    struct deadline *deadline = deadline_find(engine, deadline_id(id));
+    struct journal_record record;
+    if (!deadline || journal_record_at(engine->journal, deadline->position, &record) < 0)
+        return edda_fail_with(error, EDDA_ENOTFOUND, "no deadline %.*s is pending", (int)id.len, (const char *)id.data);
+    struct arena *arena = &engine->take_arena;
+    arena_reset(arena);
+    struct record copy = record.record;
+    copy.value = arena_copy(arena, copy.value);
+    copy.headers = arena_copy(arena, copy.headers);
+    struct cloudevent event;
+    cloudevent_get(&copy, &event);
+    struct slice topic = { NULL, 0 }, set;
+    record_header_find(&copy, HEADER_TOPIC, &topic);
+    struct journal_message message = { .topic = engine->deadlines, .key = id, .event = event };
+    message.event.causation = event.id;
+    message.event.id = slice_of(NULL, 0);
+    message.event.source = slice_str(engine->app->name);
+    if (!cancel) {
+        char *due = arena_printf(arena, "%lld", (long long)due_ms);
+        if (!record_header_find(&copy, HEADER_SET, &set))
+            set = slice_str(arena_printf(arena, "%lld", (long long)copy.timestamp_ms));
+        buffer_clear(&engine->scratch);
+        record_headers_put(&engine->scratch, SLICE(HEADER_DUE), slice_str(due));
+        record_headers_put(&engine->scratch, SLICE(HEADER_TOPIC), topic);
+        record_headers_put(&engine->scratch, SLICE(HEADER_SET), set);
+        message.value = copy.value;
+        message.headers = arena_copy(arena, buffer_slice(&engine->scratch));
+        message.header_count = 3;
+    } else {
+        message.event.type = SLICE("edda.deadline");
+    }
+    return commit_records(engine, &message, 1, error);
+}
+
+int engine_deadline_move(struct engine *engine, struct slice id, int64_t due_ms, struct edda_error *error)
+{
+    return replace(engine, id, due_ms, false, error);
+}
+
+int engine_deadline_cancel(struct engine *engine, struct slice id, struct edda_error *error)
+{
+    return replace(engine, id, 0, true, error);
+}

@@ -1,0 +1,137 @@
+/*
+ * engine: runs the services of an application over a journal. The engine opens no file or socket and reads no clock: engine_turn() does what there is to do and
+ * says when it wants to be called again; the event loop drives it in production, the simulator in tests.
+ *
+ * How a message travels: a call (engine_call) or a record of the journal selects a row of a service and an entity (dispatch.c); its lane runs one step at a time
+ * (lane.c); the handler builds a step (step.c); the step is recorded in one append (commit.c); what was recorded is folded into what is kept
+ * in memory (fold.c): entity states (state.c), views (view.c), deadlines (deadline.c), quarantine (quarantine.c). Folding is the only way in, live and after a
+ * restart alike.
+ *
+ * Threads: the owner's. Blocking handlers run on the io's pool, on copies.
+ */
+#ifndef EDDA_ENGINE_ENGINE_H
+#define EDDA_ENGINE_ENGINE_H
+
+#include "base/arena.h"
+#include "edda/app.h"
+#include "io/io.h"
+#include "journal/journal.h"
+
+struct engine;
+
+struct engine_options {
+    const struct edda_app *app;
+    struct io *io;
+    struct journal *journal;
+    uint64_t state_bytes_max; /* of cached entity states; 0: 64 MiB */
+    uint32_t pending_max;     /* messages taken and not yet done, of one service; 0: 10,000 */
+    /* For the simulator: chance decides which service goes on, and by how much. NULL: all go on in step. */
+    uint64_t (*chance)(void *user, uint64_t below);
+    void *chance_user;
+    /* Told of log events: services that fail, quarantine, pauses. May be NULL. */
+    void (*log)(void *user, const char *event, const char *text);
+    void *log_user;
+};
+
+/* Checks the application's tables and folds the journal up to its tail. The journal stays the caller's. EDDA_EINVAL names the wrong row. */
+int engine_open(const struct engine_options *options, struct engine **ret_engine, struct edda_error *error);
+/* Jobs of blocking handlers must have ended (io_shutdown(), io_jobs_finish()). Notes a checkpoint unless `abandon`. */
+void engine_close(struct engine *engine, bool abandon);
+
+/*
+ * Does what there is to do: fires deadlines, retries, hands messages to handlers. Bounded: returns 0 when there is more to do at once, else the time to
+ * be called again at the latest (milliseconds of log time; INT64_MAX: only when something comes), or a negative code when the journal has failed for good.
+ */
+int64_t engine_turn(struct engine *engine, struct edda_error *error);
+/* Whether no message waits, is being handled or is due now (deadlines and retries in the future do not count). */
+bool engine_settled(const struct engine *engine);
+/* Blocking handlers under way. */
+size_t engine_running(const struct engine *engine);
+/* No further steps are started; those under way end. */
+void engine_stop(struct engine *engine);
+
+/* --- calls -------------------------------------------------------------------------------------------- */
+
+/* A command called from outside. The caller's memory until done() is called; `value` and the slices must live that long only when engine_call() returned before
+ * done(): keep them in the caller's arena. */
+struct engine_call {
+    const struct edda_type *type;
+    const void *value;
+    struct slice source;      /* with `id`: its identity; empty: none is remembered */
+    struct slice id;
+    struct slice traceparent;
+    int64_t expected;         /* of the entity's stream; JOURNAL_ANY … */
+    void (*done)(struct engine_call *call);
+    void *user;
+    struct arena *arena;      /* for the results */
+    /* Results, filled before done(). */
+    int code;                 /* 0 or what went wrong */
+    struct edda_error error;
+    const struct edda_type *reply_type; /* NULL: no reply */
+    const void *reply;        /* a struct of that type, in the arena; NULL in a repeated one */
+    struct slice reply_json;  /* the members without braces, in the arena */
+    int64_t version;          /* of the entity's stream after the step; -1: none */
+    uint64_t gate;            /* the answer may leave when journal_durable() has reached this */
+    bool repeated;            /* the identity was known: this is the first result */
+    struct list link;         /* the engine's, then the caller's */
+};
+
+/* Runs the command through the service whose table handles it. done() is called before this returns, or later from engine_turn(). */
+void engine_call(struct engine *engine, struct engine_call *call);
+
+/* The next number of a sequence, 1, 2, 3 …; recorded with the next flush. Negative: a code. */
+int64_t engine_sequence(struct engine *engine, struct slice name);
+
+/* --- looking ------------------------------------------------------------------------------------------ */
+
+/* The state of an entity, NULL when its stream is empty or there is no such service. Good until the next turn. */
+const void *engine_state(struct engine *engine, const struct edda_service *service, struct slice key);
+
+/* Rows of a view: `visit` gets those from ordinal `from` (0 the first) on, in the order of their first event; ends at a result other than 0. */
+typedef int engine_row_fn(void *user, struct slice key, const void *row);
+uint64_t engine_view_count(struct engine *engine, const struct edda_service *service);
+int engine_view_rows(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_row_fn *visit, void *user);
+/* The row of one entity, into `ret_row` (row type's size bytes, texts good until the next turn); false when it is not listed. */
+bool engine_view_row(struct engine *engine, const struct edda_service *service, struct slice key, void *ret_row);
+
+/* Pending deadlines of a service (NULL: all), in the order in which they were set. */
+typedef int engine_deadline_fn(void *user, const struct edda_deadline_info *deadline);
+uint64_t engine_deadline_count(const struct engine *engine, const struct edda_service *service);
+int engine_deadlines(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_deadline_fn *visit, void *user);
+/* Moves or cancels one by its id "service/key/name"; EDDA_ENOTFOUND. */
+int engine_deadline_move(struct engine *engine, struct slice id, int64_t due_ms, struct edda_error *error);
+int engine_deadline_cancel(struct engine *engine, struct slice id, struct edda_error *error);
+
+/* Quarantined entities; each holds the messages that wait, in order. */
+struct engine_quarantine_info {
+    struct slice service;
+    struct slice key;
+    uint64_t position;  /* of the message that failed */
+    struct slice type;
+    struct slice correlation;
+    struct slice reason;
+    uint64_t held;      /* messages waiting, with the failed one */
+    int64_t since_ms;
+};
+typedef int engine_quarantine_fn(void *user, const struct engine_quarantine_info *quarantined);
+int engine_quarantine_each(struct engine *engine, engine_quarantine_fn *visit, void *user);
+/* Tries the failed message again / leaves it out, and goes on with those behind it. EDDA_ENOTFOUND. */
+int engine_quarantine_retry(struct engine *engine, struct slice service, struct slice key, struct edda_error *error);
+int engine_quarantine_skip(struct engine *engine, struct slice service, struct slice key, struct edda_error *error);
+
+/* A paused service takes no messages and no calls, and its deadlines wait; it stays so over restarts. EDDA_ENOTFOUND. */
+int engine_pause(struct engine *engine, struct slice service, bool pause, struct edda_error *error);
+
+struct engine_service_info {
+    const struct edda_service *service;
+    bool paused;
+    uint64_t position; /* everything before it was taken */
+    uint64_t lag;      /* records of the journal behind it */
+    uint64_t pending;  /* taken, not done */
+    uint64_t steps, skips, failures, quarantined;
+};
+bool engine_service(const struct engine *engine, size_t ordinal, struct engine_service_info *ret_info);
+struct journal *engine_journal(struct engine *engine);
+const struct edda_app *engine_app(const struct engine *engine);
+
+#endif

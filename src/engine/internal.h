@@ -1,0 +1,404 @@
+/* What the files of the engine share. The way through them is told in engine.h. */
+#ifndef EDDA_ENGINE_INTERNAL_H
+#define EDDA_ENGINE_INTERNAL_H
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/heap.h"
+#include "base/table.h"
+#include "engine/engine.h"
+#include "engine/records.h"
+#include "engine/value.h"
+#include "wire/json/json.h"
+
+struct category;
+struct lane;
+struct service;
+struct message_type;
+
+/* Most services and rows of an application. */
+#define ENGINE_SERVICES_MAX 64
+#define ENGINE_STEP_MESSAGES_MAX 65536
+#define ENGINE_STEP_BYTES_MAX (UINT32_C(32) << 20)
+#define ENGINE_PENDING_DEFAULT 10000
+#define ENGINE_STATE_BYTES_DEFAULT (UINT64_C(64) << 20)
+#define ENGINE_TURN_STEPS 512 /* steps of one turn, before the caller's loop gets its turn */
+#define DEADLINE_NAME_MAX 128
+
+/* --- registry.c: the application's tables as they are looked up ------------------------------------------ */
+
+/* A row of a service's `on`, at run time. */
+struct handler {
+    struct service *service;
+    const struct edda_row *row;
+    struct message_type *type;
+    struct handler *next;     /* of the same message type, in another service */
+    uint32_t running;         /* blocking steps under way */
+    struct list waiting;      /* lanes that wait for one of its threads */
+    uint64_t id_seed;         /* of emitted ids: (service, message type) */
+};
+
+/* A row of a service's `evolve`, at run time. */
+struct evolver {
+    const struct edda_row *row;
+    uint32_t slot;            /* of the service among those of the category */
+    struct evolver *next;
+};
+
+/* A message type on its topic. */
+struct message_type {
+    const struct edda_type *type;
+    struct category *category;
+    const struct edda_topic *look; /* how its records look to others; NULL: plain */
+    struct handler *handlers;
+    struct evolver *evolvers;
+    struct buffer headers;         /* constant further headers of its records, encoded */
+    uint32_t header_count;
+    struct table_link by_name;     /* of its category */
+};
+
+/* What the engine knows of a topic; journal_topic.user. */
+struct category {
+    struct journal_topic *topic;
+    struct table types;            /* by name */
+    struct service *entities[ENGINE_SERVICES_MAX]; /* services whose entity's category this is */
+    uint32_t entity_count;
+    bool viewed;                   /* one of them has a view */
+    int (*fold)(struct engine *engine, const struct journal_record *record); /* of internal topics */
+};
+
+struct service {
+    struct engine *engine;
+    const struct edda_service *def;
+    struct category *category;     /* of its entity, or NULL */
+    uint32_t slot;                 /* in the category */
+    char source[160];              /* "application/service" */
+    struct handler *handlers;      /* array */
+    uint32_t handler_count;
+    void *zero_state;
+    /* progress.c */
+    bool in_step;                  /* goes on with the others at engine->hot; else by its own cursor */
+    uint64_t position;             /* everything before it was taken (when not in step) */
+    struct journal_cursor *cursor;
+    struct list pending;           /* tasks taken from the journal and not done, in order of position */
+    uint32_t pending_count;
+    bool paused;
+    /* lane.c */
+    struct table lanes;
+    /* view.c */
+    struct view *view;
+    /* deadline.c: due while it was paused */
+    struct list held_deadlines;
+    uint64_t steps, skips, failures, quarantined;
+};
+
+/* --- state.c: entity states, one entry per stream -------------------------------------------------------- */
+
+struct entity {
+    struct table_link link;
+    struct list lru;
+    struct category *category;
+    uint64_t position;             /* of the last event folded, + 1 */
+    size_t bytes;
+    struct slice key;              /* behind the struct */
+    struct state *states[];        /* one per service of the category; NULL: all zero */
+};
+
+/* --- step.c: what a handler builds ------------------------------------------------------------------------- */
+
+enum emission_kind { EMIT_MESSAGE, EMIT_DEADLINE, EMIT_DEADLINE_CANCEL, EMIT_COMPENSATION };
+
+struct emission {
+    enum emission_kind kind;
+    const struct edda_type *type;
+    struct slice key;         /* of the record */
+    struct slice value;       /* JSON */
+    struct slice name;        /* of a deadline */
+    struct slice correlation; /* by its type's own field; empty: none */
+    int64_t due_ms;
+};
+
+struct edda_step {
+    struct engine *engine;
+    struct service *service;
+    struct handler *handler;
+    struct edda_message_info info;
+    struct slice key;              /* of the entity */
+    const void *message;           /* decoded, in the arena */
+    const void *state;
+    struct arena arena;
+    struct buffer encoded;         /* scratch of one encoding */
+    struct emission *emissions;
+    uint32_t emission_count;
+    uint32_t emission_capacity;
+    size_t emitted_bytes;
+    int64_t now_ms;
+    int64_t expiry_ms;             /* of emissions whose type expires */
+    int code;                      /* sticky failure */
+    struct edda_error error;
+    bool skipped;
+    char reason[256];              /* of a skip, an abort */
+    bool finished;
+    bool aborted;
+    bool blocking;                 /* runs on a copy, on another thread */
+    const struct edda_type *reply_type;
+    const void *reply;             /* a copy in the arena */
+    struct slice reply_json;
+    /* blocking */
+    struct io_job job;
+    struct lane *lane;
+    uint64_t state_version;
+    struct list link;              /* of the pool of free steps */
+    int32_t undo_left;             /* it is a compensation, with so many to come after it; -1: it is none */
+    bool quarantined;              /* the message is in quarantine, which the step's recording ends */
+    int64_t *test_clock_ms;        /* the test kit's clock, which edda_sleep() moves; NULL otherwise */
+};
+
+/* --- lane.c ---------------------------------------------------------------------------------------------------- */
+
+/* A message that an entity of a service is to handle. */
+struct task {
+    struct list link;              /* of its lane */
+    struct list pending;           /* of its service, when it came from the journal */
+    struct handler *handler;
+    struct engine_call *call;      /* or NULL: it is the record at `position` */
+    uint64_t position;
+    uint32_t attempt;
+    bool quarantined;              /* recorded in TOPIC_QUARANTINE, so no longer among the service's pending */
+};
+
+enum lane_state { LANE_READY, LANE_RUNNING, LANE_WAITING_THREAD, LANE_WAITING_RETRY, LANE_QUARANTINED };
+
+struct lane {
+    struct table_link link;        /* of its service */
+    struct service *service;
+    enum lane_state state;
+    struct list tasks;             /* the first is the one at work */
+    struct list ready;             /* of the engine, when LANE_READY and it has tasks; of a handler while waiting for a thread */
+    struct heap_node retry;        /* of the engine, by time */
+    struct edda_step *step;        /* under way */
+    /* quarantine.c */
+    int64_t quarantined_ms;
+    char reason[256];
+    struct slice key;              /* behind the struct */
+};
+
+/* --- deadline.c ------------------------------------------------------------------------------------------------ */
+
+struct deadline {
+    struct heap_node due;
+    struct table_link link;
+    struct hash128 id;
+    uint64_t position;             /* of its record */
+    struct service *service;       /* NULL: of a service that is no more */
+    struct list held;              /* of a paused service */
+};
+
+struct sequence {
+    struct table_link link;
+    int64_t last;
+    bool dirty;
+    struct slice name;             /* behind the struct */
+};
+
+struct engine {
+    struct edda_app const *app;
+    struct io *io;
+    struct journal *journal;
+    struct engine_options options;
+    struct service *services;
+    uint32_t service_count;
+    struct category *categories;   /* array of all known topics */
+    uint32_t category_count;
+    struct journal_topic *deadlines, *skips, *quarantine, *processes, *progress, *sequences, *service_table, *replies;
+    /* fold.c, dispatch.c */
+    struct journal_cursor *fold_cursor;
+    uint64_t folded;               /* everything before it is in memory */
+    struct journal_cursor *hot_cursor;
+    uint64_t hot;                  /* services in step have taken everything before it */
+    struct arena fold_arena;       /* of one record's decoding */
+    struct arena load_arena;       /* the same, while a stream is read */
+    struct arena take_arena;
+    /* state.c */
+    struct table entities;
+    struct list lru;
+    uint64_t state_bytes, state_bytes_max;
+    /* lane.c */
+    struct list ready;
+    struct heap retries;
+    struct list free_steps;
+    struct list free_tasks;
+    size_t running;
+    uint64_t pending;              /* tasks of all lanes, but those quarantined */
+    /* deadline.c */
+    struct heap deadlines_due;
+    struct table deadlines_by_id;
+    struct deadline *free_deadlines;
+    struct list deadline_slabs;
+    uint64_t deadline_count;
+    /* sequences, progress */
+    struct table sequence_table;
+    bool sequences_dirty;
+    bool progress_dirty;
+    bool stalled;                  /* the journal has no room: nothing is started until `stalled_until_ms` */
+    int64_t stalled_until_ms;
+    bool opening;                  /* the journal is being folded after a start */
+    bool stopping;
+    int broken;
+    struct edda_error broken_error;
+    uint64_t jitter;
+    struct buffer scratch;
+    struct buffer note;            /* the progress record */
+};
+
+/* registry.c */
+int registry_init(struct engine *engine, struct edda_error *error);
+void registry_deinit(struct engine *engine);
+struct service *registry_service(const struct engine *engine, struct slice name);
+struct service *registry_service_of(const struct engine *engine, const struct edda_service *def);
+/* The message type of a record, by its type's name on its topic; NULL when no row speaks of it. */
+struct message_type *registry_type(const struct category *category, struct slice name);
+struct message_type *registry_type_of(const struct engine *engine, const struct edda_type *type);
+/* The same, made known when it is not yet: a type that only is emitted. */
+int registry_type_ensure(struct engine *engine, const struct edda_type *type, struct message_type **ret_type, struct edda_error *error);
+/* How records of a topic look to others; NULL: plain. Any thread. */
+const struct edda_topic *registry_look(const struct edda_app *app, const char *topic);
+/* The type's name of a record, by ce_type, else by the look of its topic. */
+struct slice registry_type_name(const struct category *category, const struct journal_record *record, const struct cloudevent *event);
+
+/* step.c */
+struct edda_step *step_new(struct engine *engine);
+void step_free(struct edda_step *step);
+void step_reset(struct edda_step *step);
+/* Encodes a message as it is recorded: with the look of its topic. */
+void step_encode(const struct edda_type *type, const struct edda_topic *look, const void *value, int64_t time_ms, struct buffer *out);
+/* Calls the handler. */
+int step_run(struct edda_step *step);
+
+/* commit.c */
+/* Records what a step did, with `call`'s command when there is one, and folds it. EDDA_ERETRY: the entity's state moved meanwhile; EDDA_EVERSION,
+ * EDDA_EFULL, EDDA_EBUSY …: nothing was recorded. */
+int commit_step(struct edda_step *step, struct engine_call *call, struct edda_error *error);
+/* Records instead that the step did nothing, and why. */
+int commit_skip(struct edda_step *step, struct engine_call *call, const char *reason, struct edda_error *error);
+/* Appends records of the engine's own, and folds them. */
+int commit_records(struct engine *engine, const struct journal_message *messages, size_t count, struct edda_error *error);
+/* Adds one more record to those a commit is gathering; NULL when it has failed. */
+struct commit {
+    struct edda_step *step;
+    struct journal_message *messages;
+    size_t count;
+    size_t capacity;
+    struct hash128 cause;
+    int code;
+};
+struct journal_message *commit_add(struct commit *commit, struct journal_topic *topic, struct slice key, struct slice value,
+                                   struct slice type);
+/* Encodes one header with a decimal number, or a text, into the step's arena and adds it to the message. */
+void commit_header(struct commit *commit, struct journal_message *message, const char *name, struct slice value);
+void commit_header_int(struct commit *commit, struct journal_message *message, const char *name, int64_t value);
+
+/* process.c */
+/* Adds what an abort, a finish or the end of a compensating command wants recorded. */
+void process_add(struct commit *commit);
+
+/* fold.c */
+/* Folds everything sequenced since the last time. */
+int fold_catch_up(struct engine *engine, struct edda_error *error);
+
+/* dispatch.c */
+/* Hands records of the journal to services; at most `max` records. Returns how many, 0 when there are none, or a negative code. */
+int64_t dispatch_run(struct engine *engine, uint64_t max, struct edda_error *error);
+/* Whether some service that may go on has records before it. */
+bool dispatch_waiting(const struct engine *engine);
+/* Takes a service out of step, to go on from `position` by itself. */
+void dispatch_leave(struct service *service, uint64_t position);
+
+/* A message as a step needs it: copied, so that it outlives the appends of other steps. */
+struct taken {
+    struct journal_record record;
+    struct cloudevent event;
+    const void *message; /* decoded */
+};
+/* Copies and decodes a record; 1, 0 when its type is not known or it does not decode, or a negative code. */
+int take_copy(struct engine *engine, const struct message_type *type, const struct journal_record *record, struct arena *arena,
+              struct taken *ret_taken);
+
+/* lane.c */
+struct lane *lane_find(struct service *service, struct slice key);
+struct lane *lane_make(struct service *service, struct slice key);
+/* Gives an entity a message, taken from the journal: it is run at once when nothing is before it, else it waits in the lane. */
+int lane_take(struct handler *handler, struct slice key, const struct taken *taken, struct edda_error *error);
+/* The same for a call. */
+void lane_call(struct handler *handler, struct slice key, struct engine_call *call);
+/* Runs ready lanes and due retries, at most `max` steps. Returns how many or a negative code. */
+int64_t lane_run_ready(struct engine *engine, uint64_t max, struct edda_error *error);
+/* Adds a task at the lane's end; NULL when out of memory. */
+struct task *lane_push(struct lane *lane, struct handler *handler, uint64_t position, struct engine_call *call);
+/* Takes the task off its lane and the service's pending. */
+void lane_task_done(struct lane *lane, struct task *task);
+/* Lets a lane go on with its first task, or frees it when it has none. */
+void lane_go_on(struct lane *lane);
+void lane_free_all(struct service *service);
+
+/* state.c */
+struct entity *entity_find(struct engine *engine, struct category *category, struct slice key);
+/* Folds it from its stream when it is not cached. NULL when out of memory or the read failed (then *ret_code says). */
+struct entity *entity_load(struct engine *engine, struct category *category, struct slice key, int *ret_code);
+/* A fresh entity whose stream had no event before; NULL when out of memory. */
+struct entity *entity_new(struct engine *engine, struct category *category, struct slice key);
+/* Folds a decoded event into the states of all services that fold its type. */
+int entity_evolve(struct engine *engine, struct entity *entity, const struct message_type *type, const void *event, uint64_t position);
+const void *entity_state(const struct entity *entity, const struct service *service);
+uint64_t entity_state_version(const struct entity *entity, const struct service *service);
+/* Frees the least recently used above the limit. No state given out before is good afterwards. */
+void entity_trim(struct engine *engine);
+void entity_free_all(struct engine *engine);
+
+/* view.c */
+int view_open(struct service *service);
+void view_close(struct service *service);
+/* The entity's state may have changed. */
+int view_update(struct service *service, struct slice key, const void *state);
+
+/* deadline.c */
+int deadline_fold(struct engine *engine, const struct journal_record *record);
+/* Whether a deadline is pending under the key of its record. */
+bool deadline_pending(const struct engine *engine, struct slice key);
+/* Fires what is due, at most `max`; returns how many, or a negative code. */
+int64_t deadline_fire(struct engine *engine, uint64_t max, struct edda_error *error);
+/* When the next one is due; INT64_MAX: none is. */
+int64_t deadline_next_ms(const struct engine *engine);
+/* The service was resumed: what fell due meanwhile is due now. */
+void deadline_release(struct service *service);
+void deadline_free_all(struct engine *engine);
+
+/* quarantine.c */
+int quarantine_fold(struct engine *engine, const struct journal_record *record);
+/* Records that the lane's first task has failed for good, and all that wait behind it. */
+int quarantine_enter(struct lane *lane, const struct edda_error *why, struct edda_error *error);
+/* Records one more message, the lane's last task, held behind it. */
+int quarantine_hold(struct lane *lane, struct task *task, struct edda_error *error);
+
+/* progress.c */
+/* Where each service stood at the last flush; sets positions, and puts pending messages into their lanes. */
+int progress_load(struct engine *engine, struct edda_error *error);
+/* The hook before a flush: progress and sequences join what is flushed. */
+void progress_note(void *user);
+int services_fold(struct engine *engine, const struct journal_record *record);
+int sequences_fold(struct engine *engine, const struct journal_record *record);
+void sequences_free(struct engine *engine);
+
+/* call.c */
+/* Whether the identity of a call has an answer already, or a wrong use of it has: then the call is done. */
+bool call_repeated(struct engine *engine, struct engine_call *call);
+/* The reply record that lets a repeat be recognised. */
+void call_reply_add(struct commit *commit, struct engine_call *call);
+void call_done(struct engine *engine, struct engine_call *call, int code, const struct edda_error *error);
+/* A UUIDv7 (RFC 9562) as 36 characters in the arena; data NULL when out of memory. */
+struct slice call_id_new(struct engine *engine, struct arena *arena);
+
+/* Tells the log hook. */
+void engine_log(struct engine *engine, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,573 @@
+/*
+ * Lanes: one step at a time per entity of a service, in the order of the messages. A lane exists only while something waits or is
+ * at work; the usual message to an entity at rest is run at once and leaves nothing behind.
+ *
+ *   READY            its first task can run; it is on the engine's list of ready lanes
+ *   WAITING_THREAD   its first task is of a blocking row whose threads are all at work
+ *   RUNNING          its first task is on a thread
+ *   WAITING_RETRY    its first task has failed and waits for its time
+ *   QUARANTINED      its first task has failed for good; an operator decides
+ */
+#include "engine/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum outcome { OUTCOME_DONE, OUTCOME_AGAIN, OUTCOME_FAILED, OUTCOME_STALLED, OUTCOME_DROPPED, OUTCOME_BROKEN };
+
+static const struct edda_retry retry_default = { .immediate = 3, .delayed = 5, .delay_first_ms = 100, .delay_max_ms = 60000 };
+
+#define STALL_BUSY_MS 0
+#define STALL_FULL_MS 200
+
+static uint64_t lane_hash(struct slice key)
+{
+    return hash64(key, 7);
+}
+
+struct lane *lane_find(struct service *service, struct slice key)
+{
+    for (struct table_link *link = table_find(&service->lanes, lane_hash(key)); link; link = table_find_next(link)) {
+        struct lane *lane = container_of(link, struct lane, link);
+        if (slice_eq(lane->key, key))
+            return lane;
+    }
+    return NULL;
+}
+
+struct lane *lane_make(struct service *service, struct slice key)
+{
+    struct lane *lane = lane_find(service, key);
+    if (lane)
+        return lane;
+    lane = calloc(1, sizeof *lane + key.len);
+    if (!lane)
+        return NULL;
+    lane->service = service;
+    lane->retry = HEAP_NODE_INIT;
+    list_init(&lane->tasks);
+    list_init(&lane->ready);
+    if (key.len)
+        memcpy(lane + 1, key.data, key.len);
+    lane->key = slice_of(lane + 1, key.len);
+    if (!table_insert(&service->lanes, &lane->link, lane_hash(key))) {
+        free(lane);
+        return NULL;
+    }
+    return lane;
+}
+
+static void lane_free(struct lane *lane)
+{
+    struct engine *engine = lane->service->engine;
+    table_remove(&lane->service->lanes, &lane->link);
+    if (list_linked(&lane->ready))
+        list_remove(&lane->ready);
+    if (heap_contains(&lane->retry))
+        heap_remove(&engine->retries, &lane->retry);
+    free(lane);
+}
+
+struct task *lane_push(struct lane *lane, struct handler *handler, uint64_t position, struct engine_call *call)
+{
+    struct engine *engine = lane->service->engine;
+    struct list *link = list_pop_front(&engine->free_tasks);
+    struct task *task = link ? container_of(link, struct task, link) : malloc(sizeof *task);
+    if (!task)
+        return NULL;
+    *task = (struct task){ .handler = handler, .position = position, .call = call };
+    list_init(&task->pending);
+    list_push_back(&lane->tasks, &task->link);
+    if (!call) {
+        list_push_back(&lane->service->pending, &task->pending);
+        lane->service->pending_count++;
+    }
+    engine->pending++;
+    return task;
+}
+
+void lane_task_done(struct lane *lane, struct task *task)
+{
+    struct engine *engine = lane->service->engine;
+    list_remove(&task->link);
+    if (list_linked(&task->pending)) {
+        list_remove(&task->pending);
+        lane->service->pending_count--;
+        engine->progress_dirty = true;
+    }
+    engine->pending--;
+    list_push_front(&engine->free_tasks, &task->link);
+}
+
+void lane_go_on(struct lane *lane)
+{
+    if (list_empty(&lane->tasks)) {
+        lane_free(lane);
+        return;
+    }
+    lane->state = LANE_READY;
+    if (!list_linked(&lane->ready))
+        list_push_back(&lane->service->engine->ready, &lane->ready);
+}
+
+/* --- one step ------------------------------------------------------------------------------------------- */
+
+static struct edda_text text_of(struct slice s)
+{
+    return (struct edda_text){ (const char *)s.data, s.len };
+}
+
+static struct edda_step *step_start(struct handler *handler, struct slice key, uint32_t attempt)
+{
+    struct engine *engine = handler->service->engine;
+    struct edda_step *step = step_new(engine);
+    if (!step)
+        return NULL;
+    step->service = handler->service;
+    step->handler = handler;
+    step->key = arena_copy(&step->arena, key);
+    step->now_ms = journal_time_ms(engine->journal);
+    step->info.attempt = attempt;
+    step->info.type = edda_text_of(handler->row->type->name);
+    step->info.topic = edda_text_of(handler->row->type->topic);
+    step->undo_left = -1;
+    return step;
+}
+
+/* What the step knows of a message from the journal. The texts are good as long as `taken` is. */
+static void step_of_record(struct edda_step *step, const struct taken *taken)
+{
+    const struct record *record = &taken->record.record;
+    struct edda_message_info *info = &step->info;
+    const struct cloudevent *event = &taken->event;
+    info->id = text_of(event->id);
+    info->source = text_of(event->source);
+    info->key = text_of(record->key);
+    info->correlation = text_of(event->correlation);
+    info->causation = text_of(event->causation);
+    info->position = (int64_t)taken->record.position;
+    info->time_ms = record->timestamp_ms;
+    info->expiry_ms = event->expiry_ms;
+    if (event->id.len == 0) {
+        char *id = arena_printf(&step->arena, "%s/%llu", taken->record.topic->name, (unsigned long long)taken->record.position);
+        info->id = edda_text_of(id);
+    }
+    struct slice text;
+    const struct edda_type *type = step->handler->row->type;
+    if (info->correlation.len == 0 && type->correlation &&
+        json_field_text(type, taken->message, type->correlation, &step->arena, &text))
+        info->correlation = text_of(text);
+    if (info->correlation.len == 0)
+        info->correlation = info->id;
+    if (record_header_find(record, HEADER_UNDO, &text) && text.len < 10) {
+        char digits[10] = { 0 };
+        memcpy(digits, text.data, text.len);
+        step->undo_left = (int32_t)strtol(digits, NULL, 10);
+    }
+    step->expiry_ms = info->expiry_ms;
+    step->message = taken->message;
+}
+
+static void step_of_call(struct edda_step *step, const struct engine_call *call)
+{
+    struct edda_message_info *info = &step->info;
+    struct engine *engine = step->engine;
+    info->id = text_of(call->id.len ? call->id : call_id_new(engine, &step->arena));
+    info->source = text_of(call->source.len ? call->source : slice_str(engine->app->name));
+    info->key = text_of(step->key);
+    info->position = -1;
+    info->time_ms = step->now_ms;
+    struct slice text;
+    if (call->type->correlation && json_field_text(call->type, call->value, call->type->correlation, &step->arena, &text))
+        info->correlation = text_of(text);
+    if (info->correlation.len == 0)
+        info->correlation = info->id;
+    step->message = call->value;
+}
+
+/* Puts the entity's state before the step; a copy when it runs on another thread. */
+static int step_state(struct edda_step *step, bool copy)
+{
+    struct service *service = step->service;
+    if (!service->category)
+        return 0;
+    int code;
+    const struct entity *entity = entity_load(step->engine, service->category, step->key, &code);
+    if (!entity)
+        return code;
+    step->state = entity_state(entity, service);
+    step->state_version = entity_state_version(entity, service);
+    if (copy)
+        step->state = value_copy(service->def->entity.state, step->state, &step->arena);
+    return step->state ? 0 : EDDA_ENOMEM;
+}
+
+static enum outcome broken(struct engine *engine, int code, const struct edda_error *error)
+{
+    if (!engine->broken) {
+        engine->broken = code;
+        engine->broken_error = *error;
+    }
+    return OUTCOME_BROKEN;
+}
+
+static enum outcome stall(struct engine *engine, int code, const struct edda_error *error)
+{
+    if (!engine->stalled && code == EDDA_EFULL)
+        engine_log(engine, "journal.full", "%s; services wait until there is room", error->message);
+    engine->stalled = true;
+    engine->stalled_until_ms = journal_time_ms(engine->journal) + (code == EDDA_EFULL ? STALL_FULL_MS : STALL_BUSY_MS);
+    return OUTCOME_STALLED;
+}
+
+/* What becomes of a commit that failed. */
+static enum outcome commit_failed(struct edda_step *step, struct engine_call *call, int code, struct edda_error *error)
+{
+    struct engine *engine = step->engine;
+    if (code == EDDA_ERETRY)
+        return OUTCOME_AGAIN;
+    if (code == EDDA_EBUSY || (code == EDDA_EFULL && !call))
+        return stall(engine, code, error);
+    if (edda_code_info(code)->fatal)
+        return broken(engine, code, error);
+    if (call) {
+        call_done(engine, call, code, error);
+        return OUTCOME_DONE;
+    }
+    step->error = *error;
+    return OUTCOME_FAILED;
+}
+
+static void answer(struct edda_step *step, struct engine_call *call)
+{
+    struct engine *engine = step->engine;
+    if (step->reply) {
+        call->reply_type = step->reply_type;
+        call->reply = value_copy(step->reply_type, step->reply, call->arena);
+        buffer_clear(&step->encoded);
+        json_encode_members(step->reply_type, step->reply, false, &step->encoded);
+        call->reply_json = arena_copy(call->arena, buffer_slice(&step->encoded));
+    }
+    if (step->service->category)
+        call->version = journal_stream_next_version(engine->journal, step->service->category->topic, step->key) - 1;
+    call_done(engine, call, 0, NULL);
+}
+
+/* Records what the handler did, or finds out what to do instead. */
+static enum outcome conclude(struct edda_step *step, struct engine_call *call)
+{
+    struct edda_error error = { 0 };
+    struct service *service = step->service;
+    int rc = 0;
+    if (step->code == 0) {
+        rc = commit_step(step, call, &error);
+        if (rc < 0)
+            return commit_failed(step, call, rc, &error);
+        service->steps++;
+        if (call)
+            answer(step, call);
+        return OUTCOME_DONE;
+    }
+    if (step->code == EDDA_ECLOSED)
+        return OUTCOME_DROPPED;
+    if (call) {
+        call_done(step->engine, call, step->code, &step->error);
+        return OUTCOME_DONE;
+    }
+    if (step->code == EDDA_EREJECTED) {
+        char reason[480];
+        (void)snprintf(reason, sizeof reason, "rejected: %s", step->error.message);
+        rc = commit_skip(step, NULL, reason, &error);
+        return rc < 0 ? commit_failed(step, NULL, rc, &error) : OUTCOME_DONE;
+    }
+    return OUTCOME_FAILED;
+}
+
+static bool is_expired_at_start(const struct edda_step *step)
+{
+    return edda_expired(step) && !step->handler->row->late;
+}
+
+/* Runs a step whose message and entity are in place, on this thread. */
+static enum outcome run_inline(struct edda_step *step, struct engine_call *call)
+{
+    int rc = step_state(step, false);
+    if (rc < 0) {
+        struct edda_error error = { 0 };
+        (void)edda_fail_with(&error, rc, "the state of %.*s cannot be read", (int)step->key.len, (const char *)step->key.data);
+        return commit_failed(step, call, rc, &error);
+    }
+    if (is_expired_at_start(step))
+        (void)edda_skip(step, "expired");
+    else
+        (void)step_run(step);
+    return conclude(step, call);
+}
+
+/* --- failures ------------------------------------------------------------------------------------------- */
+
+static int64_t retry_delay_ms(struct engine *engine, const struct edda_retry *policy, uint32_t round)
+{
+    int64_t delay = policy->delay_first_ms ? policy->delay_first_ms : retry_default.delay_first_ms;
+    int64_t most = policy->delay_max_ms ? policy->delay_max_ms : retry_default.delay_max_ms;
+    while (round-- && delay < most)
+        delay *= 2;
+    if (delay > most)
+        delay = most;
+    engine->jitter = hash64_mix(engine->jitter, (uint64_t)delay);
+    return delay + (int64_t)(engine->jitter % (uint64_t)(delay / 5 + 1));
+}
+
+/* The lane's first task has failed: at once again, later again, or quarantine. */
+static int task_failed(struct lane *lane, struct task *task, const struct edda_error *why, struct edda_error *error)
+{
+    struct engine *engine = lane->service->engine;
+    const struct edda_retry *policy = &task->handler->row->retry;
+    if (!policy->never && !policy->immediate && !policy->delayed)
+        policy = &retry_default;
+    uint32_t attempt = ++task->attempt;
+    lane->service->failures++;
+    if (!policy->never && attempt <= policy->immediate) {
+        lane_go_on(lane);
+        return 0;
+    }
+    if (!policy->never && attempt <= policy->immediate + policy->delayed) {
+        int64_t at = journal_time_ms(engine->journal) + retry_delay_ms(engine, policy, attempt - policy->immediate - 1);
+        lane->state = LANE_WAITING_RETRY;
+        if (!heap_insert(&engine->retries, &lane->retry, at, task->position))
+            return edda_fail_with(error, EDDA_ENOMEM, "out of memory for retries");
+        return 0;
+    }
+    return quarantine_enter(lane, why, error);
+}
+
+static int settle(struct lane *lane, struct task *task, enum outcome outcome, struct edda_step *step, struct edda_error *error)
+{
+    struct engine *engine = lane->service->engine;
+    switch (outcome) {
+    case OUTCOME_DONE:
+        lane_task_done(lane, task);
+        lane_go_on(lane);
+        return 0;
+    case OUTCOME_AGAIN:
+    case OUTCOME_STALLED:
+        lane_go_on(lane);
+        return 0;
+    case OUTCOME_FAILED:
+        return task_failed(lane, task, &step->error, error);
+    case OUTCOME_DROPPED:
+        lane->state = LANE_READY; /* not listed: it is run again at the next start */
+        return 0;
+    case OUTCOME_BROKEN:
+        break;
+    }
+    *error = engine->broken_error;
+    return engine->broken;
+}
+
+/* --- blocking rows -------------------------------------------------------------------------------------- */
+
+static void blocking_run(struct io_job *job)
+{
+    struct edda_step *step = container_of(job, struct edda_step, job);
+    (void)step_run(step);
+}
+
+static void blocking_done(struct io_job *job)
+{
+    struct edda_step *step = container_of(job, struct edda_step, job);
+    struct engine *engine = step->engine;
+    struct lane *lane = step->lane;
+    struct handler *handler = step->handler;
+    struct task *task = container_of(lane->tasks.next, struct task, link);
+    struct edda_error error = { 0 };
+    engine->running--;
+    handler->running--;
+    lane->step = NULL;
+    enum outcome outcome = engine->broken ? OUTCOME_BROKEN : conclude(step, task->call);
+    int rc = settle(lane, task, outcome, step, &error);
+    if (rc < 0)
+        (void)broken(engine, rc, &error);
+    step_free(step);
+    struct list *waiting = list_pop_front(&handler->waiting);
+    if (waiting)
+        lane_go_on(container_of(waiting, struct lane, ready));
+}
+
+static int run_blocking(struct lane *lane, struct edda_step *step)
+{
+    struct engine *engine = step->engine;
+    int rc = step_state(step, true);
+    if (rc < 0)
+        return rc;
+    step->blocking = true;
+    step->lane = lane;
+    step->job = (struct io_job){ .run = blocking_run, .done = blocking_done };
+    list_init(&step->job.link);
+    lane->state = LANE_RUNNING;
+    lane->step = step;
+    engine->running++;
+    step->handler->running++;
+    io_job_submit(engine->io, IO_POOL_HANDLERS, &step->job);
+    return 0;
+}
+
+/* --- running a lane's first task ------------------------------------------------------------------------ */
+
+/* Reads the task's message; DONE when it can no longer be handled. */
+static enum outcome task_message(struct edda_step *step, const struct task *task, struct edda_error *error)
+{
+    struct engine *engine = step->engine;
+    struct journal_record record;
+    struct taken *taken = arena_alloc(&step->arena, sizeof *taken);
+    int rc = taken ? journal_record_at(engine->journal, task->position, &record) : EDDA_ENOMEM;
+    if (rc == 0)
+        rc = take_copy(engine, task->handler->type, &record, &step->arena, taken);
+    if (rc == 0)
+        return OUTCOME_DONE;
+    if (rc < 0) {
+        (void)edda_fail_with(error, rc, "the message at position %llu cannot be read", (unsigned long long)task->position);
+        return broken(engine, rc, error);
+    }
+    step_of_record(step, taken);
+    return OUTCOME_AGAIN;
+}
+
+static int run_first(struct lane *lane, struct edda_error *error)
+{
+    struct engine *engine = lane->service->engine;
+    struct task *task = container_of(lane->tasks.next, struct task, link);
+    struct handler *handler = task->handler;
+    if (handler->row->blocking && handler->running >= handler->row->blocking) {
+        lane->state = LANE_WAITING_THREAD;
+        list_push_back(&handler->waiting, &lane->ready);
+        return 0;
+    }
+    if (task->call && call_repeated(engine, task->call))
+        return settle(lane, task, OUTCOME_DONE, NULL, error);
+    struct edda_step *step = step_start(handler, lane->key, task->attempt);
+    if (!step)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a step");
+    step->quarantined = task->quarantined;
+    enum outcome outcome = OUTCOME_AGAIN;
+    if (task->call)
+        step_of_call(step, task->call);
+    else
+        outcome = task_message(step, task, error);
+    if (outcome == OUTCOME_AGAIN) {
+        if (handler->row->blocking && !is_expired_at_start(step)) {
+            int rc = run_blocking(lane, step);
+            return rc < 0 ? edda_fail_with(error, rc, "the state of an entity cannot be read") : 0;
+        }
+        outcome = run_inline(step, task->call);
+    }
+    int rc = settle(lane, task, outcome, step, error);
+    step_free(step);
+    return rc;
+}
+
+int64_t lane_run_ready(struct engine *engine, uint64_t max, struct edda_error *error)
+{
+    int64_t now_ms = engine->retries.count ? journal_time_ms(engine->journal) : 0;
+    struct heap_node *node;
+    while ((node = heap_first(&engine->retries)) && node->key <= now_ms) {
+        heap_remove(&engine->retries, node);
+        lane_go_on(container_of(node, struct lane, retry));
+    }
+    uint64_t count = 0;
+    while (count < max && !engine->stalled && !list_empty(&engine->ready)) {
+        struct lane *lane = container_of(list_pop_front(&engine->ready), struct lane, ready);
+        int rc = run_first(lane, error);
+        if (rc < 0)
+            return rc;
+        count++;
+    }
+    return (int64_t)count;
+}
+
+/* --- new messages --------------------------------------------------------------------------------------- */
+
+static int enqueue(struct handler *handler, struct slice key, const struct taken *taken, struct edda_error *error)
+{
+    struct lane *lane = lane_make(handler->service, key);
+    bool first = lane && list_empty(&lane->tasks);
+    struct task *task = lane ? lane_push(lane, handler, taken->record.position, NULL) : NULL;
+    if (!task)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a message to wait");
+    if (lane->state == LANE_QUARANTINED)
+        return quarantine_hold(lane, task, error);
+    if (first)
+        lane_go_on(lane);
+    return 0;
+}
+
+int lane_take(struct handler *handler, struct slice key, const struct taken *taken, struct edda_error *error)
+{
+    struct service *service = handler->service;
+    struct engine *engine = service->engine;
+    if (handler->row->blocking || engine->stalled || (service->lanes.count && lane_find(service, key)))
+        return enqueue(handler, key, taken, error);
+    struct edda_step *step = step_start(handler, key, 0);
+    if (!step)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a step");
+    step_of_record(step, taken);
+    enum outcome outcome = run_inline(step, NULL);
+    int rc = 0;
+    if (outcome != OUTCOME_DONE) {
+        /* What could not be finished at once waits in a lane, like everything that does not run inline. */
+        struct lane *lane = lane_make(service, key);
+        struct task *task = lane ? lane_push(lane, handler, taken->record.position, NULL) : NULL;
+        rc = task ? settle(lane, task, outcome, step, error) : edda_fail_with(error, EDDA_ENOMEM, "out of memory for a retry");
+    }
+    step_free(step);
+    return rc;
+}
+
+void lane_call(struct handler *handler, struct slice key, struct engine_call *call)
+{
+    struct engine *engine = handler->service->engine;
+    struct edda_error error = { 0 };
+    struct lane *lane = lane_make(handler->service, key);
+    if (lane && lane->state == LANE_QUARANTINED) {
+        (void)edda_fail_with(&error, EDDA_EQUARANTINED, "entity %.*s of service %s is quarantined: %s", (int)key.len,
+                             (const char *)key.data, handler->service->def->name, lane->reason);
+        call_done(engine, call, error.code, &error);
+        return;
+    }
+    bool first = lane && list_empty(&lane->tasks);
+    struct task *task = lane ? lane_push(lane, handler, UINT64_MAX, call) : NULL;
+    if (!task) {
+        (void)edda_fail_with(&error, EDDA_ENOMEM, "out of memory for a call");
+        call_done(engine, call, error.code, &error);
+        return;
+    }
+    if (!first)
+        return;
+    if (engine->stalled || !list_empty(&engine->ready)) {
+        lane_go_on(lane);
+        return;
+    }
+    int rc = run_first(lane, &error);
+    if (rc < 0)
+        (void)broken(engine, rc, &error);
+}
+
+void lane_free_all(struct service *service)
+{
+    struct table_link *link;
+    while ((link = table_each(&service->lanes, NULL))) {
+        struct lane *lane = container_of(link, struct lane, link);
+        step_free(lane->step); /* a step under way whose job was dropped: the machine has died */
+        while (!list_empty(&lane->tasks)) {
+            struct task *task = container_of(lane->tasks.next, struct task, link);
+            struct engine_call *call = task->call;
+            lane_task_done(lane, task);
+            if (call) {
+                struct edda_error error = { 0 };
+                (void)edda_fail_with(&error, EDDA_ECLOSED, "the application is stopping");
+                call_done(service->engine, call, error.code, &error);
+            }
+        }
+        lane_free(lane);
+    }
+}

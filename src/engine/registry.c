@@ -1,0 +1,347 @@
+/*
+ * The application's tables as they are looked up: topic → category → message type → the rows that handle it and the
+ * rows that fold it. Built once at open; what is wrong with a table is said by the names in it.
+ */
+#include "engine/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint64_t name_hash(struct slice name)
+{
+    return hash64(name, 0);
+}
+
+static struct category *category_of(const struct engine *engine, const char *topic)
+{
+    for (uint32_t i = 0; i < engine->category_count; i++)
+        if (strcmp(engine->categories[i].topic->name, topic) == 0)
+            return &engine->categories[i];
+    return NULL;
+}
+
+static int category_add(struct engine *engine, const char *topic, uint32_t partitions, struct category **ret_category,
+                        struct edda_error *error)
+{
+    struct category *category = category_of(engine, topic);
+    if (!category) {
+        ASSERT(engine->category_count < ENGINE_SERVICES_MAX * 4);
+        category = &engine->categories[engine->category_count];
+        int rc = journal_topic(engine->journal, topic, partitions, &category->topic, error);
+        if (rc < 0)
+            return rc;
+        table_init(&category->types);
+        category->topic->user = category;
+        engine->category_count++;
+    }
+    *ret_category = category;
+    return 0;
+}
+
+struct message_type *registry_type(const struct category *category, struct slice name)
+{
+    for (struct table_link *link = table_find(&category->types, name_hash(name)); link; link = table_find_next(link)) {
+        struct message_type *type = container_of(link, struct message_type, by_name);
+        if (slice_eq_str(name, type->type->name))
+            return type;
+    }
+    return NULL;
+}
+
+struct message_type *registry_type_of(const struct engine *engine, const struct edda_type *type)
+{
+    struct category *category = type->topic ? category_of(engine, type->topic) : NULL;
+    struct message_type *found = category ? registry_type(category, slice_str(type->name)) : NULL;
+    return found && found->type == type ? found : NULL;
+}
+
+struct slice registry_type_name(const struct category *category, const struct journal_record *record,
+                                const struct cloudevent *event)
+{
+    if (event->type.len)
+        return event->type;
+    struct slice name;
+    if (record_header_find(&record->record, "type", &name))
+        return name;
+    bool is_string;
+    (void)category;
+    if (json_find(record->record.value, "eventType", &name, &is_string) && is_string)
+        return name;
+    return slice_of(NULL, 0);
+}
+
+const struct edda_topic *registry_look(const struct edda_app *app, const char *topic)
+{
+    for (const struct edda_topic *look = app->topics; look && look->name; look++)
+        if (strcmp(look->name, topic) == 0)
+            return look;
+    return NULL;
+}
+
+/* The constant headers of a type's records, as its topic's look wants them. */
+static int headers_make(struct message_type *type)
+{
+    buffer_init(&type->headers, 0);
+    const struct edda_topic *look = type->look;
+    if (look && look->type_header) {
+        record_headers_put(&type->headers, slice_str(look->type_header), slice_str(type->type->name));
+        type->header_count++;
+    }
+    for (const char *const *header = look ? look->headers : NULL; header && header[0]; header += 2) {
+        record_headers_put(&type->headers, slice_str(header[0]), slice_str(header[1]));
+        type->header_count++;
+    }
+    return buffer_ok(&type->headers) ? 0 : EDDA_ENOMEM;
+}
+
+static bool has_field(const struct edda_type *type, const char *path)
+{
+    size_t len = strcspn(path, ".");
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (strlen(type->fields[i].name) == len && memcmp(type->fields[i].name, path, len) == 0)
+            return path[len] == '\0' || (type->fields[i].type && has_field(type->fields[i].type, path + len + 1));
+    return false;
+}
+
+int registry_type_ensure(struct engine *engine, const struct edda_type *type, struct message_type **ret_type, struct edda_error *error)
+{
+    *ret_type = registry_type_of(engine, type);
+    if (*ret_type)
+        return 0;
+    int rc = edda_type_check(type, error);
+    if (rc < 0)
+        return rc;
+    if (!type->topic)
+        return edda_fail_field(error, EDDA_EINVAL, type->name, "message type %s names no topic", type->name);
+    if (!type->key || !has_field(type, type->key))
+        return edda_fail_field(error, EDDA_EINVAL, type->name, "message type %s has no field %s for its key", type->name,
+                               type->key ? type->key : "(none)");
+    if (type->correlation && !has_field(type, type->correlation))
+        return edda_fail_field(error, EDDA_EINVAL, type->name, "message type %s has no field %s for its correlation id",
+                               type->name, type->correlation);
+    const struct edda_topic *look = registry_look(engine->app, type->topic);
+    struct category *category;
+    rc = category_add(engine, type->topic, look ? look->partitions : 0, &category, error);
+    if (rc < 0)
+        return rc;
+    if (registry_type(category, slice_str(type->name)))
+        return edda_fail_field(error, EDDA_EINVAL, type->name, "two message types are named %s on topic %s", type->name, type->topic);
+    struct message_type *added = calloc(1, sizeof *added);
+    if (!added)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for message types");
+    added->type = type;
+    added->category = category;
+    added->look = look;
+    if (headers_make(added) < 0 || !table_insert(&category->types, &added->by_name, name_hash(slice_str(type->name)))) {
+        buffer_deinit(&added->headers);
+        free(added);
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for message types");
+    }
+    *ret_type = added;
+    return 0;
+}
+
+static uint32_t row_count(const struct edda_row *rows)
+{
+    uint32_t count = 0;
+    while (rows && rows[count].type)
+        count++;
+    return count;
+}
+
+static int handlers_add(struct service *service, struct edda_error *error)
+{
+    const struct edda_service *def = service->def;
+    service->handler_count = row_count(def->on);
+    service->handlers = calloc(service->handler_count + 1, sizeof *service->handlers);
+    if (!service->handlers)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
+    for (uint32_t i = 0; i < service->handler_count; i++) {
+        struct handler *handler = &service->handlers[i];
+        const struct edda_row *row = &def->on[i];
+        int rc = registry_type_ensure(service->engine, row->type, &handler->type, error);
+        if (rc < 0)
+            return rc;
+        if (!row->handle)
+            return edda_fail_with(error, EDDA_EINVAL, "service %s has no handler for %s", def->name, row->type->name);
+        if (row->key && !has_field(row->type, row->key))
+            return edda_fail_with(error, EDDA_EINVAL, "service %s selects its entity by field %s, which %s has not", def->name,
+                                  row->key, row->type->name);
+        if (row->blocking > 1024)
+            return edda_fail_with(error, EDDA_EINVAL, "service %s wants %u threads for %s; at most 1024", def->name, row->blocking,
+                                  row->type->name);
+        for (struct handler *other = handler->type->handlers; other; other = other->next)
+            if (other->service == service || row->type->kind == EDDA_TYPE_COMMAND)
+                return edda_fail_with(error, EDDA_EINVAL, "%s is handled twice, by service %s and by service %s", row->type->name,
+                                      other->service->def->name, def->name);
+        handler->service = service;
+        handler->row = row;
+        handler->id_seed = hash64_mix(hash64(slice_str(def->name), 1), hash64(slice_str(row->type->name), 2));
+        list_init(&handler->waiting);
+        handler->next = handler->type->handlers;
+        handler->type->handlers = handler;
+    }
+    return 0;
+}
+
+static int evolvers_add(struct service *service, struct edda_error *error)
+{
+    const struct edda_service *def = service->def;
+    for (const struct edda_row *row = def->evolve; row && row->type; row++) {
+        struct message_type *type;
+        int rc = registry_type_ensure(service->engine, row->type, &type, error);
+        if (rc < 0)
+            return rc;
+        if (type->category != service->category)
+            return edda_fail_with(error, EDDA_EINVAL, "service %s folds %s, which is on topic %s and not on its category %s",
+                                  def->name, row->type->name, row->type->topic, def->entity.category);
+        struct evolver *evolver = calloc(1, sizeof *evolver);
+        if (!evolver)
+            return edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
+        evolver->row = row;
+        evolver->slot = service->slot;
+        evolver->next = type->evolvers;
+        type->evolvers = evolver;
+    }
+    return 0;
+}
+
+static int service_add(struct engine *engine, struct service *service, const struct edda_service *def, struct edda_error *error)
+{
+    service->engine = engine;
+    service->def = def;
+    table_init(&service->lanes);
+    list_init(&service->pending);
+    list_init(&service->held_deadlines);
+    if (!def->name || strlen(def->name) > 63)
+        return edda_fail_with(error, EDDA_EINVAL, "a service needs a name of 1 to 63 bytes");
+    if (registry_service(engine, slice_str(def->name)) != service)
+        return edda_fail_with(error, EDDA_EINVAL, "two services are named %s", def->name);
+    (void)snprintf(service->source, sizeof service->source, "%s/%s", engine->app->name, def->name);
+    if (def->entity.state) {
+        int rc = edda_type_check(def->entity.state, error);
+        if (rc < 0)
+            return rc;
+        const struct edda_topic *look = registry_look(engine->app, def->entity.category);
+        rc = category_add(engine, def->entity.category, look ? look->partitions : 0, &service->category, error);
+        if (rc < 0)
+            return rc;
+        service->slot = service->category->entity_count;
+        service->category->entities[service->category->entity_count++] = service;
+        service->category->viewed = service->category->viewed || def->view;
+        service->zero_state = calloc(1, def->entity.state->size);
+        if (!service->zero_state)
+            return edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
+    } else if (def->evolve || def->view) {
+        return edda_fail_with(error, EDDA_EINVAL, "service %s has evolve rows or a view but no entity", def->name);
+    }
+    int rc = evolvers_add(service, error);
+    if (rc == 0)
+        rc = handlers_add(service, error);
+    if (rc == 0 && def->view)
+        rc = view_open(service);
+    return rc;
+}
+
+/* The engine's own topics, and how each is folded. */
+static int internal_topics_add(struct engine *engine, struct edda_error *error)
+{
+    const struct {
+        const char *name;
+        struct journal_topic **topic;
+        int (*fold)(struct engine *engine, const struct journal_record *record);
+    } rows[] = {
+        { TOPIC_DEADLINES, &engine->deadlines, deadline_fold },
+        { TOPIC_SKIPS, &engine->skips, NULL },
+        { TOPIC_QUARANTINE, &engine->quarantine, quarantine_fold },
+        { TOPIC_PROCESSES, &engine->processes, NULL },
+        { TOPIC_PROGRESS, &engine->progress, NULL },
+        { TOPIC_SEQUENCES, &engine->sequences, sequences_fold },
+        { TOPIC_SERVICES, &engine->service_table, services_fold },
+        { TOPIC_REPLIES, &engine->replies, NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct category *category;
+        int rc = category_add(engine, rows[i].name, 1, &category, error);
+        if (rc < 0)
+            return rc;
+        *rows[i].topic = category->topic;
+        category->fold = rows[i].fold;
+    }
+    return 0;
+}
+
+int registry_init(struct engine *engine, struct edda_error *error)
+{
+    const struct edda_app *app = engine->app;
+    uint32_t count = 0;
+    while (app->services && app->services[count])
+        count++;
+    if (count == 0 || count > ENGINE_SERVICES_MAX)
+        return edda_fail_with(error, EDDA_EINVAL, "application %s has %u services; 1 to %d are possible", app->name, count,
+                              ENGINE_SERVICES_MAX);
+    engine->services = calloc(count, sizeof *engine->services);
+    engine->categories = calloc(ENGINE_SERVICES_MAX * 4, sizeof *engine->categories);
+    if (!engine->services || !engine->categories)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for services");
+    int rc = internal_topics_add(engine, error);
+    for (const struct edda_topic *look = app->topics; rc == 0 && look && look->name; look++) {
+        struct category *category;
+        rc = category_add(engine, look->name, look->partitions, &category, error);
+    }
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        engine->service_count = i + 1;
+        engine->services[i].def = app->services[i];
+        rc = service_add(engine, &engine->services[i], app->services[i], error);
+    }
+    return rc;
+}
+
+static void types_free(struct category *category)
+{
+    struct table_link *link = table_each(&category->types, NULL);
+    while (link) {
+        struct message_type *type = container_of(link, struct message_type, by_name);
+        link = table_each(&category->types, link);
+        while (type->evolvers) {
+            struct evolver *evolver = type->evolvers;
+            type->evolvers = evolver->next;
+            free(evolver);
+        }
+        buffer_deinit(&type->headers);
+        free(type);
+    }
+    table_deinit(&category->types);
+    category->topic->user = NULL;
+}
+
+void registry_deinit(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->service_count; i++) {
+        struct service *service = &engine->services[i];
+        view_close(service);
+        free(service->handlers);
+        free(service->zero_state);
+        table_deinit(&service->lanes);
+    }
+    for (uint32_t i = 0; i < engine->category_count; i++)
+        types_free(&engine->categories[i]);
+    free(engine->services);
+    free(engine->categories);
+}
+
+struct service *registry_service(const struct engine *engine, struct slice name)
+{
+    for (uint32_t i = 0; i < engine->service_count; i++)
+        if (slice_eq_str(name, engine->services[i].def->name))
+            return &engine->services[i];
+    return NULL;
+}
+
+struct service *registry_service_of(const struct engine *engine, const struct edda_service *def)
+{
+    for (uint32_t i = 0; i < engine->service_count; i++)
+        if (engine->services[i].def == def)
+            return &engine->services[i];
+    return NULL;
+}

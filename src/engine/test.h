@@ -1,0 +1,52 @@
+/* What the files of the test kit (edda/test.h) share: test.c runs steps, test_then.c compares what they gave with what was expected. */
+#ifndef EDDA_ENGINE_TEST_H
+#define EDDA_ENGINE_TEST_H
+
+#include "edda/test.h"
+#include "engine/internal.h"
+
+enum test_outcome { TEST_DONE, TEST_SKIPPED, TEST_REJECTED, TEST_FAILED };
+
+/* The state of one entity. */
+struct test_entity {
+    struct list link;
+    struct state *state;
+    struct slice key;         /* behind the struct */
+};
+
+struct edda_test {
+    const struct edda_service *def;
+    /* A world with one service and no journal: of the engine only what a step looks at. */
+    const struct edda_service *services[2];
+    struct edda_app app;
+    struct engine engine;
+    struct service service;
+    struct handler handler;
+    struct list entities;
+    struct test_entity *entity; /* given or acted on last, or NULL */
+    void *zero_state;
+    int64_t clock_ms;
+    int64_t expiry_ms;          /* of the next message; 0: never */
+    uint64_t messages;          /* given and handled so far */
+    /* The step that was taken last. */
+    struct edda_step *step;     /* NULL before the first */
+    enum test_outcome outcome;
+    char reason[512];           /* of an outcome other than DONE */
+    uint32_t next;              /* emission to be asked about */
+    bool asked_reply, asked_end, asked_outcome;
+    /* test_then.c */
+    int mismatches;
+    const char *file;
+    int line;
+    struct buffer when;         /* what the step handled, for what is printed */
+    struct buffer text;         /* scratch */
+};
+
+/* Whether two tables are of the same type, which a test may have described itself. */
+bool test_type_is(const struct edda_type *a, const struct edda_type *b);
+/* Counts and prints something that is wrong with the test itself, or with the tables of its service. */
+void test_wrong(struct edda_test *test, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Counts and prints a rejection or a failure of the last step that nobody asked about. */
+void test_ask_outcome(struct edda_test *test);
+
+#endif

@@ -1,0 +1,279 @@
+/*
+ * Values of declared types: deep copies, and the owning of texts and lists by a state. An evolve function assigns texts and lists of
+ * an event to a state as if they were numbers; afterwards state_adopt() makes the state's own what it borrowed.
+ */
+#include "engine/value.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+struct text_chunk {
+    struct text_chunk *next;
+    size_t used;
+    size_t capacity;
+    char data[];
+};
+
+#define TEXT_CHUNK_MIN 64
+
+static size_t item_size(const struct edda_field *field)
+{
+    switch (field->item_kind) {
+    case EDDA_KIND_BOOL:
+        return sizeof(bool);
+    case EDDA_KIND_DOUBLE:
+        return sizeof(double);
+    case EDDA_KIND_TEXT:
+    case EDDA_KIND_JSON:
+        return sizeof(struct edda_text);
+    case EDDA_KIND_STRUCT:
+        return field->type->size;
+    default:
+        return sizeof(int64_t);
+    }
+}
+
+/* Whether values of this type, or one of its items, point to texts or lists. */
+static bool has_pointers(const struct edda_type *type)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        if (field->kind == EDDA_KIND_TEXT || field->kind == EDDA_KIND_JSON || field->kind == EDDA_KIND_LIST)
+            return true;
+        if (field->kind == EDDA_KIND_STRUCT && has_pointers(field->type))
+            return true;
+    }
+    return false;
+}
+
+static bool items_have_pointers(const struct edda_field *field)
+{
+    return field->item_kind == EDDA_KIND_TEXT || (field->item_kind == EDDA_KIND_STRUCT && has_pointers(field->type));
+}
+
+/* --- copies into an arena ------------------------------------------------------------------------------- */
+
+static bool copy_pointers(const struct edda_type *type, void *value, struct arena *arena);
+
+static bool copy_text(struct edda_text *text, struct arena *arena)
+{
+    if (text->len == 0)
+        return true;
+    struct slice copy = arena_copy(arena, slice_of(text->data, text->len));
+    text->data = (const char *)copy.data;
+    return copy.data != NULL;
+}
+
+static bool copy_list(const struct edda_field *field, struct edda_list *list, struct arena *arena)
+{
+    size_t size = item_size(field);
+    if (list->count == 0) {
+        *list = (struct edda_list){ 0 };
+        return true;
+    }
+    char *items = arena_alloc(arena, size * list->count);
+    if (!items)
+        return false;
+    memcpy(items, list->items, size * list->count);
+    list->items = items;
+    list->capacity = 0;
+    if (!items_have_pointers(field))
+        return true;
+    for (uint32_t i = 0; i < list->count; i++) {
+        void *item = items + i * size;
+        bool ok = field->item_kind == EDDA_KIND_TEXT ? copy_text(item, arena) : copy_pointers(field->type, item, arena);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool copy_pointers(const struct edda_type *type, void *value, struct arena *arena)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        void *member = (char *)value + field->offset;
+        bool ok = true;
+        if (field->kind == EDDA_KIND_TEXT || field->kind == EDDA_KIND_JSON)
+            ok = copy_text(member, arena);
+        else if (field->kind == EDDA_KIND_STRUCT)
+            ok = copy_pointers(field->type, member, arena);
+        else if (field->kind == EDDA_KIND_LIST)
+            ok = copy_list(field, member, arena);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+void *value_copy(const struct edda_type *type, const void *value, struct arena *arena)
+{
+    void *copy = arena_alloc(arena, type->size);
+    if (!copy)
+        return NULL;
+    memcpy(copy, value, type->size);
+    return copy_pointers(type, copy, arena) ? copy : NULL;
+}
+
+/* --- states --------------------------------------------------------------------------------------------- */
+
+struct state *state_new(const struct edda_type *type)
+{
+    struct state *state = calloc(1, sizeof *state + type->size);
+    if (state)
+        state->value = state + 1;
+    return state;
+}
+
+static void free_lists(const struct edda_type *type, void *value)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        void *member = (char *)value + field->offset;
+        if (field->kind == EDDA_KIND_STRUCT)
+            free_lists(field->type, member);
+        else if (field->kind == EDDA_KIND_LIST && ((struct edda_list *)member)->capacity)
+            free(((struct edda_list *)member)->items);
+    }
+}
+
+static void free_chunks(struct text_chunk *chunk)
+{
+    while (chunk) {
+        struct text_chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+}
+
+void state_free(const struct edda_type *type, struct state *state)
+{
+    if (!state)
+        return;
+    free_lists(type, state->value);
+    free_chunks(state->texts);
+    free(state);
+}
+
+static bool is_own(const struct state *state, const char *data)
+{
+    for (const struct text_chunk *chunk = state->texts; chunk; chunk = chunk->next)
+        if (data >= chunk->data && data < chunk->data + chunk->used)
+            return true;
+    return false;
+}
+
+static bool adopt_text(struct state *state, struct edda_text *text)
+{
+    if (text->len == 0 || is_own(state, text->data))
+        return true;
+    struct text_chunk *chunk = state->texts;
+    if (!chunk || chunk->capacity - chunk->used < text->len) {
+        size_t capacity = state->text_bytes + text->len;
+        if (capacity < TEXT_CHUNK_MIN)
+            capacity = TEXT_CHUNK_MIN;
+        chunk = malloc(sizeof *chunk + capacity);
+        if (!chunk)
+            return false;
+        *chunk = (struct text_chunk){ state->texts, 0, capacity };
+        state->texts = chunk;
+        state->text_bytes += capacity;
+    }
+    memcpy(chunk->data + chunk->used, text->data, text->len);
+    text->data = chunk->data + chunk->used;
+    chunk->used += text->len;
+    return true;
+}
+
+static bool adopt_pointers(struct state *state, const struct edda_type *type, void *value);
+
+static bool adopt_list(struct state *state, const struct edda_field *field, struct edda_list *list)
+{
+    size_t size = item_size(field);
+    if (list->capacity == 0 && list->count) {
+        void *items = malloc(size * list->count);
+        if (!items)
+            return false;
+        memcpy(items, list->items, size * list->count);
+        list->items = items;
+        list->capacity = list->count;
+    }
+    state->list_bytes += size * list->capacity;
+    if (!items_have_pointers(field))
+        return true;
+    for (uint32_t i = 0; i < list->count; i++) {
+        void *item = (char *)list->items + i * size;
+        bool ok = field->item_kind == EDDA_KIND_TEXT ? adopt_text(state, item) : adopt_pointers(state, field->type, item);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool adopt_pointers(struct state *state, const struct edda_type *type, void *value)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        void *member = (char *)value + field->offset;
+        bool ok = true;
+        if (field->kind == EDDA_KIND_TEXT || field->kind == EDDA_KIND_JSON)
+            ok = adopt_text(state, member);
+        else if (field->kind == EDDA_KIND_STRUCT)
+            ok = adopt_pointers(state, field->type, member);
+        else if (field->kind == EDDA_KIND_LIST)
+            ok = adopt_list(state, field, member);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static size_t live_text_bytes(const struct edda_type *type, const void *value)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        const void *member = (const char *)value + field->offset;
+        if (field->kind == EDDA_KIND_TEXT || field->kind == EDDA_KIND_JSON) {
+            bytes += ((const struct edda_text *)member)->len;
+        } else if (field->kind == EDDA_KIND_STRUCT) {
+            bytes += live_text_bytes(field->type, member);
+        } else if (field->kind == EDDA_KIND_LIST && items_have_pointers(field)) {
+            const struct edda_list *list = member;
+            for (uint32_t k = 0; k < list->count; k++) {
+                const void *item = (const char *)list->items + k * item_size(field);
+                bytes += field->item_kind == EDDA_KIND_TEXT ? ((const struct edda_text *)item)->len
+                                                            : live_text_bytes(field->type, item);
+            }
+        }
+    }
+    return bytes;
+}
+
+int state_adopt(const struct edda_type *type, struct state *state)
+{
+    state->list_bytes = 0;
+    if (!adopt_pointers(state, type, state->value))
+        return EDDA_ENOMEM;
+    if (state->text_bytes <= state->compact_above)
+        return 0;
+    /* Replaced texts leave holes: once what is allocated has doubled, the live ones move together. */
+    size_t live = live_text_bytes(type, state->value);
+    if (state->text_bytes > 2 * live + 4 * TEXT_CHUNK_MIN) {
+        struct text_chunk *old = state->texts;
+        state->texts = NULL;
+        state->text_bytes = 0;
+        bool ok = adopt_pointers(state, type, state->value);
+        free_chunks(old);
+        if (!ok)
+            return EDDA_ENOMEM;
+    }
+    state->compact_above = 2 * live + 4 * TEXT_CHUNK_MIN;
+    return 0;
+}
+
+size_t state_bytes(const struct edda_type *type, const struct state *state)
+{
+    return sizeof *state + type->size + state->text_bytes + state->list_bytes;
+}

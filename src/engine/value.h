@@ -1,0 +1,32 @@
+/* Values of declared types: deep copies into an arena, and states that own their texts and lists. */
+#ifndef EDDA_ENGINE_VALUE_H
+#define EDDA_ENGINE_VALUE_H
+
+#include "base/arena.h"
+#include "edda/type.h"
+
+struct text_chunk;
+
+/* The state of one entity of one service. */
+struct state {
+    uint64_t version;           /* counts evolves; a blocking step is run again when it moved */
+    void *value;                /* a struct of the state's type */
+    struct text_chunk *texts;   /* where its texts are */
+    size_t text_bytes;          /* allocated for texts, holes included */
+    size_t list_bytes;          /* allocated for lists */
+    size_t compact_above;       /* look for holes when text_bytes is over this */
+};
+
+/* A deep copy; NULL when out of memory. */
+void *value_copy(const struct edda_type *type, const void *value, struct arena *arena);
+
+/* An all-zero state; NULL when out of memory. */
+struct state *state_new(const struct edda_type *type);
+/* NULL is allowed. */
+void state_free(const struct edda_type *type, struct state *state);
+/* Makes the state's own what its value borrows since the last time. After EDDA_ENOMEM the state must be freed. */
+int state_adopt(const struct edda_type *type, struct state *state);
+/* Memory it takes. */
+size_t state_bytes(const struct edda_type *type, const struct state *state);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * Views: which of a service's entities are listed, in the order in which they first were. Memory holds the keys; a row is filled
+ * from the entity's state when it is asked for. Rows are counted by blocks, so that a page far behind is found without a walk.
+ */
+#include "engine/internal.h"
+
+#include <stdlib.h>
+
+#define BLOCK_ROWS 512
+
+struct row {
+    struct table_link link;
+    uint64_t ordinal;
+    bool listed;
+    uint32_t key_len;
+    uint8_t key[];
+};
+
+struct view {
+    struct table rows;        /* by key */
+    struct row **order;
+    uint64_t count;           /* of rows, listed or not */
+    uint64_t capacity;
+    uint32_t *blocks;         /* listed rows of each BLOCK_ROWS */
+    uint64_t listed;
+    void *scratch;            /* one row */
+};
+
+int view_open(struct service *service)
+{
+    const struct edda_view *def = service->def->view;
+    struct view *view = calloc(1, sizeof *view);
+    if (!view)
+        return EDDA_ENOMEM;
+    service->view = view;
+    table_init(&view->rows);
+    view->scratch = calloc(1, def->row->size);
+    return view->scratch ? 0 : EDDA_ENOMEM;
+}
+
+void view_close(struct service *service)
+{
+    struct view *view = service->view;
+    if (!view)
+        return;
+    for (uint64_t i = 0; i < view->count; i++)
+        free(view->order[i]);
+    free(view->order);
+    free(view->blocks);
+    free(view->scratch);
+    table_deinit(&view->rows);
+    free(view);
+    service->view = NULL;
+}
+
+static struct row *row_find(const struct view *view, struct slice key, uint64_t hash)
+{
+    for (struct table_link *link = table_find(&view->rows, hash); link; link = table_find_next(link)) {
+        struct row *row = container_of(link, struct row, link);
+        if (slice_eq(slice_of(row->key, row->key_len), key))
+            return row;
+    }
+    return NULL;
+}
+
+static bool grow(struct view *view)
+{
+    if (view->count < view->capacity)
+        return true;
+    uint64_t capacity = view->capacity ? view->capacity * 2 : BLOCK_ROWS;
+    struct row **order = realloc(view->order, capacity * sizeof(struct row *));
+    if (!order)
+        return false;
+    view->order = order;
+    uint32_t *blocks = realloc(view->blocks, capacity / BLOCK_ROWS * sizeof *blocks);
+    if (!blocks)
+        return false;
+    view->blocks = blocks;
+    memset(blocks + view->capacity / BLOCK_ROWS, 0, (capacity - view->capacity) / BLOCK_ROWS * sizeof *blocks);
+    view->capacity = capacity;
+    return true;
+}
+
+static struct row *row_add(struct view *view, struct slice key, uint64_t hash)
+{
+    struct row *row = malloc(sizeof *row + key.len);
+    if (!row || !grow(view) || !table_insert(&view->rows, &row->link, hash)) {
+        free(row);
+        return NULL;
+    }
+    row->ordinal = view->count;
+    row->listed = false;
+    row->key_len = (uint32_t)key.len;
+    memcpy(row->key, key.data, key.len);
+    view->order[view->count++] = row;
+    return row;
+}
+
+int view_update(struct service *service, struct slice key, const void *state)
+{
+    struct view *view = service->view;
+    const struct edda_view *def = service->def->view;
+    memset(view->scratch, 0, def->row->size);
+    bool listed = def->fill(view->scratch, (struct edda_text){ (const char *)key.data, key.len }, state);
+    uint64_t hash = hash64(key, 3);
+    struct row *row = row_find(view, key, hash);
+    if (!row && !listed)
+        return 0;
+    if (!row)
+        row = row_add(view, key, hash);
+    if (!row)
+        return EDDA_ENOMEM;
+    if (row->listed != listed) {
+        row->listed = listed;
+        uint32_t *block = &view->blocks[row->ordinal / BLOCK_ROWS];
+        *block += listed ? 1 : UINT32_MAX;
+        view->listed += listed ? 1 : UINT64_MAX;
+    }
+    return 0;
+}
+
+/* --- looking -------------------------------------------------------------------------------------------- */
+
+static bool fill(struct engine *engine, struct service *service, struct slice key, void *ret_row)
+{
+    int code;
+    const struct entity *entity = entity_load(engine, service->category, key, &code);
+    memset(ret_row, 0, service->def->view->row->size);
+    return entity && service->def->view->fill(ret_row, (struct edda_text){ (const char *)key.data, key.len },
+                                              entity_state(entity, service));
+}
+
+uint64_t engine_view_count(struct engine *engine, const struct edda_service *def)
+{
+    const struct service *service = registry_service_of(engine, def);
+    return service && service->view ? service->view->listed : 0;
+}
+
+int engine_view_rows(struct engine *engine, const struct edda_service *def, uint64_t from, uint64_t max, engine_row_fn *visit, void *user)
+{
+    struct service *service = registry_service_of(engine, def);
+    if (!service || !service->view)
+        return EDDA_ENOTFOUND;
+    struct view *view = service->view;
+    uint64_t at = 0, visited = 0;
+    while (at + BLOCK_ROWS <= view->count && view->blocks[at / BLOCK_ROWS] <= from) {
+        from -= view->blocks[at / BLOCK_ROWS];
+        at += BLOCK_ROWS;
+    }
+    for (; at < view->count && visited < max; at++) {
+        const struct row *row = view->order[at];
+        if (!row->listed)
+            continue;
+        if (from > 0) {
+            from--;
+            continue;
+        }
+        struct slice key = slice_of(row->key, row->key_len);
+        if (!fill(engine, service, key, view->scratch))
+            continue;
+        int rc = visit(user, key, view->scratch);
+        if (rc)
+            return rc;
+        visited++;
+    }
+    return 0;
+}
+
+bool engine_view_row(struct engine *engine, const struct edda_service *def, struct slice key, void *ret_row)
+{
+    struct service *service = registry_service_of(engine, def);
+    if (!service || !service->view)
+        return false;
+    const struct row *row = row_find(service->view, key, hash64(key, 3));
+    return row && row->listed && fill(engine, service, key, ret_row);
+}
+
+const void *engine_state(struct engine *engine, const struct edda_service *def, struct slice key)
+{
+    struct service *service = registry_service_of(engine, def);
+    if (!service || !service->category || key.len == 0)
+        return NULL;
+    int code;
+    const struct entity *entity = entity_load(engine, service->category, key, &code);
+    return entity && entity->position ? entity_state(entity, service) : NULL;
+}

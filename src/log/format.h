@@ -1,0 +1,190 @@
+/*
+ * format: the bytes of the log on the disk. docs/internals/log-format.md says in prose what they mean, what a
+ * crash may leave of them and how they are read; this file has their layout, and format.c turns them into structs and back.
+ *
+ * All integers are little-endian. Nothing here reads or writes a file.
+ */
+#ifndef EDDA_LOG_FORMAT_H
+#define EDDA_LOG_FORMAT_H
+
+#include "base/slice.h"
+#include "log/log.h"
+
+#define FORMAT_NUMBER 1
+#define FORMAT_COMPATIBLE UINT64_C(0)   /* feature bits that older readers may ignore */
+#define FORMAT_INCOMPATIBLE UINT64_C(0) /* feature bits that readers must know */
+
+#define SEGMENT_MAGIC "EDDA-LOG"
+#define NOTE_MAGIC "EDDA-DUR"
+#define FRAME_MAGIC UINT32_C(0x4d524645) /* the bytes "EFRM" */
+
+#define LOG_ID_BYTES 16
+#define FRAME_ALIGNMENT 8
+#define SECTOR_ATOMIC_BYTES 512
+#define SEGMENT_HEADER_USED_BYTES 128 /* the rest of LOG_SEGMENT_HEADER_BYTES is zero */
+#define NOTE_BYTES 64
+/* Kept free behind every frame that holds a body: a clean end and the footer always fit. */
+#define SEGMENT_RESERVED_BYTES (2 * LOG_FRAME_HEADER_BYTES)
+
+enum frame_flag {
+    FRAME_FOOTER = 1, /* the last of its segment, which is sealed */
+    FRAME_CLEAN = 2   /* the log was closed; all before it had been synced */
+};
+#define FRAME_FLAGS_KNOWN ((uint32_t)(FRAME_FOOTER | FRAME_CLEAN))
+
+#define FRAME_TIME_MS_MAX INT64_C(9000000000000) /* in the year 2255; in nanoseconds it still fits */
+
+/* The three layouts, as bytes, so that neither alignment nor byte order of the machine matters. */
+struct segment_header_layout {
+    uint8_t magic[8];
+    uint8_t crc[4];            /* of all that follows, to the end of the 4,096 bytes */
+    uint8_t format[4];
+    uint8_t compatible[8];
+    uint8_t incompatible[8];
+    uint8_t id[LOG_ID_BYTES];
+    uint8_t number[8];
+    uint8_t segment_bytes[8];
+    uint8_t first_address[8];
+    uint8_t first_position[8];
+    uint8_t created_ms[8];
+    uint8_t previous[4];       /* the footer's checksum of the segment before; 0 in segment 1 */
+    uint8_t reserved[4];
+    uint8_t release[32];       /* of the writer, padded with zeros */
+};
+
+struct frame_header_layout {
+    uint8_t magic[4];
+    uint8_t crc[4];            /* of what follows in the header, begun with the segment's seed */
+    uint8_t length[4];         /* of the body */
+    uint8_t body_crc[4];
+    uint8_t address[8];        /* of this header */
+    uint8_t first_position[8];
+    uint8_t durable[8];        /* all before this address had been synced when the frame was written */
+    uint8_t time_ms[8];
+    uint8_t position_count[4];
+    uint8_t previous[4];       /* the header checksum of the frame before; of the segment header for a first frame */
+    uint8_t flags[4];
+    uint8_t reserved[4];
+};
+
+struct note_layout {
+    uint8_t magic[8];
+    uint8_t crc[4];            /* of all that follows */
+    uint8_t reserved[4];
+    uint8_t id[LOG_ID_BYTES];
+    uint8_t durable[8];        /* all before this address has been synced */
+    uint8_t position[8];       /* the first that is not in it */
+    uint8_t time_ms[8];
+    uint8_t rest[8];
+};
+
+#define LAYOUT_AT(type, member, offset) \
+    _Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
+LAYOUT_AT(segment_header_layout, magic, 0);
+LAYOUT_AT(segment_header_layout, crc, 8);
+LAYOUT_AT(segment_header_layout, format, 12);
+LAYOUT_AT(segment_header_layout, compatible, 16);
+LAYOUT_AT(segment_header_layout, incompatible, 24);
+LAYOUT_AT(segment_header_layout, id, 32);
+LAYOUT_AT(segment_header_layout, number, 48);
+LAYOUT_AT(segment_header_layout, segment_bytes, 56);
+LAYOUT_AT(segment_header_layout, first_address, 64);
+LAYOUT_AT(segment_header_layout, first_position, 72);
+LAYOUT_AT(segment_header_layout, created_ms, 80);
+LAYOUT_AT(segment_header_layout, previous, 88);
+LAYOUT_AT(segment_header_layout, reserved, 92);
+LAYOUT_AT(segment_header_layout, release, 96);
+_Static_assert(sizeof(struct segment_header_layout) == SEGMENT_HEADER_USED_BYTES, "segment header");
+_Static_assert(SEGMENT_HEADER_USED_BYTES <= SECTOR_ATOMIC_BYTES, "a segment header is written whole or not at all");
+LAYOUT_AT(frame_header_layout, magic, 0);
+LAYOUT_AT(frame_header_layout, crc, 4);
+LAYOUT_AT(frame_header_layout, length, 8);
+LAYOUT_AT(frame_header_layout, body_crc, 12);
+LAYOUT_AT(frame_header_layout, address, 16);
+LAYOUT_AT(frame_header_layout, first_position, 24);
+LAYOUT_AT(frame_header_layout, durable, 32);
+LAYOUT_AT(frame_header_layout, time_ms, 40);
+LAYOUT_AT(frame_header_layout, position_count, 48);
+LAYOUT_AT(frame_header_layout, previous, 52);
+LAYOUT_AT(frame_header_layout, flags, 56);
+LAYOUT_AT(frame_header_layout, reserved, 60);
+_Static_assert(sizeof(struct frame_header_layout) == LOG_FRAME_HEADER_BYTES, "frame header");
+LAYOUT_AT(note_layout, magic, 0);
+LAYOUT_AT(note_layout, crc, 8);
+LAYOUT_AT(note_layout, reserved, 12);
+LAYOUT_AT(note_layout, id, 16);
+LAYOUT_AT(note_layout, durable, 32);
+LAYOUT_AT(note_layout, position, 40);
+LAYOUT_AT(note_layout, time_ms, 48);
+LAYOUT_AT(note_layout, rest, 56);
+_Static_assert(sizeof(struct note_layout) == NOTE_BYTES && NOTE_BYTES <= SECTOR_ATOMIC_BYTES, "note");
+_Static_assert(LOG_SEGMENT_HEADER_BYTES % FRAME_ALIGNMENT == 0 && LOG_FRAME_HEADER_BYTES % FRAME_ALIGNMENT == 0,
+               "frames are aligned");
+_Static_assert(LOG_SEGMENT_BYTES_MIN > LOG_SEGMENT_HEADER_BYTES + LOG_FRAME_HEADER_BYTES + SEGMENT_RESERVED_BYTES,
+               "the smallest segment holds a frame");
+
+struct segment_header {
+    uint32_t crc; /* decoded or encoded, never an input */
+    uint32_t format;
+    uint64_t compatible;
+    uint64_t incompatible;
+    uint8_t id[LOG_ID_BYTES];
+    uint64_t number;
+    uint64_t segment_bytes;
+    uint64_t first_address;
+    uint64_t first_position;
+    int64_t created_ms;
+    uint32_t previous;
+    char release[33];
+};
+
+struct frame_header {
+    uint32_t crc; /* decoded or encoded, never an input */
+    uint32_t length;
+    uint32_t body_crc;
+    uint64_t address;
+    uint64_t first_position;
+    uint64_t durable;
+    int64_t time_ms;
+    uint32_t position_count;
+    uint32_t previous;
+    uint32_t flags;
+};
+
+struct note {
+    uint8_t id[LOG_ID_BYTES];
+    uint64_t durable;
+    uint64_t position;
+    int64_t time_ms;
+};
+
+/* What a frame takes of a segment: header, body, zeros up to the next multiple of 8. */
+static inline uint64_t frame_bytes(uint64_t body_bytes)
+{
+    return LOG_FRAME_HEADER_BYTES + (body_bytes + FRAME_ALIGNMENT - 1) / FRAME_ALIGNMENT * FRAME_ALIGNMENT;
+}
+
+/* Writes the SEGMENT_HEADER_USED_BYTES at `at`; the zeros behind them are the caller's. Sets h->crc. */
+void segment_header_encode(uint8_t *at, struct segment_header *h);
+/*
+ * Reads the 4,096 bytes at `at`. True when magic and checksum are right. Neither the format nor any
+ * other field is judged; that the checksum covers the same bytes is promised for every format to come.
+ */
+bool segment_header_decode(const uint8_t *at, struct segment_header *ret_header);
+
+/* What the header checksums of a segment's frames begin with: a frame of another log, of another
+ * segment, or one that a client put into a body, is none here. */
+uint32_t frame_seed(const uint8_t *id, uint64_t segment_number);
+/* Writes the LOG_FRAME_HEADER_BYTES at `at`. Sets h->crc. */
+void frame_header_encode(uint8_t *at, uint32_t seed, struct frame_header *h);
+/* Reads a header of LOG_FRAME_HEADER_BYTES. NULL when magic, checksum and the fields that stand alone are right,
+ * else the reason. */
+const char *frame_header_decode(const uint8_t *at, uint32_t seed, struct frame_header *ret_header);
+/* Whether the magic of a frame stands at `at`: a quick look before the rest. */
+bool frame_magic_at(const uint8_t *at);
+
+void note_encode(uint8_t *at, const struct note *note);
+/* False when it is not whole. */
+bool note_decode(const uint8_t *at, struct note *ret_note);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * The note: a file beside the segments that says up to which address the log is durable. It is written now and then,
+ * in one sector, without a sync, and only after what it speaks of has been synced. So it may be old or missing, but what it
+ * says is true: bytes before that address that are not whole were damaged, not torn.
+ */
+#include "log/parts.h"
+
+#define NOTE_INTERVAL_MS 1000
+
+void note_read(struct log *log, uint8_t *ret_id)
+{
+    char path[LOG_PATH_BYTES];
+    uint8_t bytes[NOTE_BYTES];
+    struct io_file *file;
+    struct note note;
+    size_t len;
+
+    if (log_path(log, NOTE_NAME, path, NULL) < 0 || io_file_open(log->io, path, IO_READ, &file, NULL) < 0)
+        return;
+    if (io_file_read(log->io, file, bytes, sizeof(bytes), 0, &len) == 0 && len == sizeof(bytes) &&
+        note_decode(bytes, &note)) {
+        if (ret_id)
+            memcpy(ret_id, note.id, sizeof(note.id));
+        if (ret_id || memcmp(note.id, log->id, sizeof(note.id)) == 0) {
+            log->noted = note.durable;
+            log->noted_ms = note.time_ms;
+        }
+    }
+    io_file_close(log->io, file);
+}
+
+void note_write(struct log *log, int64_t time_ms)
+{
+    char path[LOG_PATH_BYTES];
+    uint8_t bytes[NOTE_BYTES];
+    struct slice part = slice_of(bytes, sizeof(bytes));
+    struct note note = { .durable = log_durable_end(log), .position = log->durable_position, .time_ms = time_ms };
+
+    if (log->sync_off || (log->noted_ms && time_ms - log->noted_ms < NOTE_INTERVAL_MS))
+        return;
+    log->noted_ms = time_ms;
+    if (!log->note_file && (log_path(log, NOTE_NAME, path, NULL) < 0 ||
+                            io_file_open(log->io, path, IO_WRITE | IO_CREATE, &log->note_file, NULL) < 0))
+        return;
+    memcpy(note.id, log->id, sizeof(note.id));
+    note_encode(bytes, &note);
+    if (io_file_write(log->io, log->note_file, &part, 1, 0) == 0)
+        log->noted = note.durable;
+}

@@ -1,0 +1,164 @@
+/*
+ * frame: the body of a log frame as the store fills it, in memory and on the disk: record batches, at most one
+ * per partition from the store itself, and the order in which their records take positions.
+ *
+ *      0  u32 batch_count, u32 order_bytes, u32 identified_bytes, u32 reserved (0)
+ *     16  batch_count rows: u32 partition number (log-wide), u32 bytes of the batch, u32 records in it
+ *         order: pairs of varints (batch index, run length): which batch gives the next records. Empty when the
+ *             batches follow one another whole, in the order of the rows
+ *         identified: pairs of varints (records to pass, records that are identified): whose source and id
+ *             are to be remembered. Empty when there are none
+ *         zeros up to a multiple of 8
+ *         per batch: a tag, the Kafka record batch (wire/kafka/batch.h), zeros up to a multiple of 8
+ *
+ * A tag is u32 partition number, u32 crc32c over the partition number and the first 21 bytes of the batch: it makes a
+ * batch that is found through the index tell its partition, and it covers what Kafka's own checksum does not. The
+ * address of a batch is that of its first byte, behind the tag. All integers here are little-endian, the varints
+ * unsigned.
+ *
+ * The position of a record is the frame's first position plus the record's ordinal in the order. Validity: lengths add up to
+ * the body to the byte, the order names each record once, reserved bytes and padding are zero. What a crash may leave is the
+ * log's matter: a body is there whole or not at all.
+ *
+ * `struct frame` serves three purposes: the open frame, to which records are added; a closed frame that stays in
+ * memory until it is durable and a little longer; and a frame loaded from the log, for readers.
+ */
+#ifndef EDDA_STORE_FRAME_H
+#define EDDA_STORE_FRAME_H
+
+#include "base/list.h"
+#include "log/log.h"
+#include "wire/kafka/batch.h"
+
+#define FRAME_BATCHES_MAX 1000 /* with the head, within what log_frame_append() takes */
+#define FRAME_ALIGNMENT 8
+#define FRAME_RECORD_OVERHEAD 36 /* most bytes of a record that are not key, value or headers */
+
+struct frame_body_layout {
+    uint32_t batch_count;
+    uint32_t order_bytes;
+    uint32_t identified_bytes;
+    uint32_t reserved;
+};
+
+struct frame_row_layout {
+    uint32_t partition;
+    uint32_t batch_bytes;
+    uint32_t record_count;
+};
+
+struct frame_tag_layout {
+    uint32_t partition;
+    uint32_t check;
+};
+
+#define FRAME_HEADER_BYTES 16
+#define FRAME_ROW_BYTES 12
+#define FRAME_TAG_BYTES 8
+_Static_assert(sizeof(struct frame_body_layout) == FRAME_HEADER_BYTES, "layout of the head of a body");
+_Static_assert(offsetof(struct frame_body_layout, order_bytes) == 4, "layout of the head of a body");
+_Static_assert(offsetof(struct frame_body_layout, identified_bytes) == 8, "layout of the head of a body");
+_Static_assert(sizeof(struct frame_row_layout) == FRAME_ROW_BYTES, "layout of a row");
+_Static_assert(offsetof(struct frame_row_layout, record_count) == 8, "layout of a row");
+_Static_assert(sizeof(struct frame_tag_layout) == FRAME_TAG_BYTES, "layout of a tag");
+_Static_assert(offsetof(struct frame_tag_layout, check) == 4, "layout of a tag");
+
+/* Most bytes that opening a further batch adds to a body, and that a record adds beyond itself. */
+#define FRAME_BATCH_COST (FRAME_ROW_BYTES + FRAME_TAG_BYTES + BATCH_HEADER_BYTES + FRAME_ALIGNMENT)
+#define FRAME_RUN_COST 20
+
+/* Where a record of the frame is. */
+struct frame_ref {
+    uint32_t batch : 31;
+    uint32_t identified : 1;
+    uint32_t record; /* its byte in the records of the batch */
+};
+
+struct frame_batch {
+    uint32_t partition;           /* number in the log */
+    uint32_t at;                  /* byte of the batch in the body; once closed or loaded */
+    uint32_t first;               /* ordinal of its first record in the frame */
+    uint32_t next_record;         /* byte of the next record, while loading */
+    struct batch batch;           /* what reading needs; `records` once closed or loaded */
+    struct batch_builder builder; /* of a frame that is filled here */
+    struct buffer bytes;          /* likewise: tag, batch, padding */
+};
+
+struct frame {
+    struct list link;             /* the store's, while the frame is free */
+    uint64_t first_position;
+    uint32_t record_count;
+    uint32_t batch_count;
+    uint32_t batch_capacity;      /* batches beyond the count keep the memory of their buffers */
+    uint32_t ref_capacity;
+    uint32_t part_capacity;
+    uint32_t order_runs;
+    uint32_t identified_runs;
+    bool open;
+    bool last_identified;         /* whether the last record was */
+    int64_t opened_ns;            /* boot clock */
+    int64_t time_ms;              /* log time of the last append */
+    uint64_t body_bytes;          /* while open: an upper bound */
+    log_address address;          /* of the frame, once closed or loaded */
+    log_address body;             /* of its first byte */
+    log_address next;             /* of the frame behind it, when loaded */
+    struct frame_batch *batches;
+    struct frame_ref *refs;       /* one for each record, in the order of positions */
+    struct slice *parts;          /* what the log borrows */
+    struct buffer head;
+};
+
+/* NULL when out of memory. */
+struct frame *frame_new(void);
+void frame_free(struct frame *frame);
+/* Forgets the contents and keeps some of the memory. */
+void frame_reset(struct frame *frame);
+
+/* Makes an empty frame the open one. */
+void frame_open(struct frame *frame, uint64_t first_position, int64_t now_ns);
+
+/* Adds a batch for a partition; *ret_batch is its index. EDDA_ENOMEM; EDDA_ELIMIT when there are FRAME_BATCHES_MAX. */
+int frame_batch_open(struct frame *frame, uint32_t partition, int64_t base_offset, uint32_t *ret_batch);
+
+/* Adds a record to a batch; *ret_record is its byte in the records of the batch. EDDA_ENOMEM leaves the frame as it was. */
+int frame_add(struct frame *frame, uint32_t batch, int64_t timestamp_ms, const struct record *record, bool identified,
+              uint32_t *ret_record);
+
+/* A place to which an append that fails half-way goes back. */
+struct frame_mark {
+    uint32_t record_count;
+    uint32_t batch_count;
+    uint32_t order_runs;
+    uint32_t identified_runs;
+    bool last_identified;
+    uint64_t body_bytes;
+};
+struct frame_mark frame_mark(const struct frame *frame);
+/* Takes back all records and batches since the mark. */
+void frame_rewind(struct frame *frame, const struct frame_mark *mark);
+
+/* Closes the frame, which must hold a record: afterwards parts[0 .. *ret_count) make up its body. EDDA_ENOMEM leaves
+ * it open. The frame's address is the caller's to set. */
+int frame_close(struct frame *frame, size_t *ret_count);
+
+/* Fills an empty frame from one that was read; it borrows the body. EDDA_ECORRUPT when the body is not valid though its
+ * checksum is right; EDDA_EUNSUPPORTED for a compressed batch; EDDA_ENOMEM. */
+int frame_load(struct frame *frame, const struct log_frame *from, struct edda_error *error);
+
+/* The record with this ordinal; false when its bytes are malformed. */
+bool frame_record(const struct frame *frame, uint32_t ordinal, struct record *ret_record);
+
+/* The checksum in the tag of a batch. */
+uint32_t frame_tag_check(uint32_t partition, const uint8_t *batch_bytes);
+
+static inline const struct frame_batch *frame_batch_of(const struct frame *frame, uint32_t ordinal)
+{
+    return &frame->batches[frame->refs[ordinal].batch];
+}
+
+static inline uint64_t frame_end(const struct frame *frame)
+{
+    return frame->first_position + frame->record_count;
+}
+
+#endif

@@ -1,0 +1,235 @@
+/*
+ * What the files of the store share.
+ *
+ *   frame.c, frame_load.c    a frame in memory, from records and from the log
+ *   additions.c, keys.c      what the open frame will add to the index, and under which keys
+ *   store.c                  open, close, small accessors
+ *   recover.c                what opening reads: topics, offsets, the part of the log that the index lacks
+ *   topics.c                 topics and partitions
+ *   append.c, condition.c    sequencing; conditions and identities
+ *   flush.c                  closing frames, flushing, sealing, forgetting
+ *   lookup.c                 the index and the open frame as one; records by their entries
+ *   read.c                   streams, correlations, identities, partitions
+ *   cursor.c                 records in the order of their positions
+ *   stream_meta.c, tables.c  truncation and deletion; offsets, snapshots, tables
+ *   checkpoint.c, verify.c   files of derived state; checking everything
+ *
+ * Invariants:
+ *   1. A frame stays in memory until it is durable, so every record is either in memory or in the durable log.
+ *   2. A record of a closed frame is in the index, but for the newest closed frame while `unindexed`; the additions
+ *      hold what is not in the index, and nothing else.
+ *   3. The index is sealed only while every closed frame is durable and indexed.
+ */
+#ifndef EDDA_STORE_INTERNAL_H
+#define EDDA_STORE_INTERNAL_H
+
+#include "base/table.h"
+#include "store/additions.h"
+#include "store/frame.h"
+#include "store/keys.h"
+#include "store/store.h"
+
+#define FRAME_BYTES_DEFAULT (UINT32_C(256) << 10)
+#define UNFLUSHED_BYTES_DEFAULT (UINT64_C(8) << 20)
+#define FRAMES_KEPT_BYTES (UINT64_C(4) << 20) /* of durable frames that stay in memory for cursors close behind */
+#define FRAMES_KEPT 256
+#define FRAMES_FREE_MAX 4
+#define TIMESTAMP_MAX_MS INT64_C(253402300799999) /* the end of the year 9999 */
+
+#define TOPIC_TOPICS "_edda.topics"
+#define TOPIC_STREAMS "_edda.streams"
+#define TOPIC_SNAPSHOTS "_edda.snapshots"
+#define TOPIC_OFFSETS "__consumer_offsets"
+
+struct partition {
+    uint32_t number;           /* in the log */
+    uint32_t batch;            /* its batch in the open frame, when `generation` is the open frame's */
+    uint64_t generation;
+    int64_t next_offset;
+};
+
+struct topic_entry {
+    struct topic topic;
+    struct table_link link;    /* by name */
+    uint32_t ordinal;          /* in order of creation */
+    bool mixed;                /* streams may lie in other partitions than their key's hash says */
+};
+
+/* Whose a partition number is. */
+struct partition_place {
+    struct topic_entry *entry;
+    uint32_t partition;
+};
+
+struct flush_slot {
+    struct io_job job;
+    struct store *store;
+    struct log_flush *flush;   /* NULL: free */
+};
+
+/* Which batches of the durable log have had their checksum checked; see lookup.c. */
+struct verified_page {
+    struct table_link link;
+    uint64_t number;           /* address >> VERIFIED_PAGE_BITS */
+    uint64_t bits[];
+};
+
+/* A frame read from the log, kept for the next record that is wanted from it. */
+struct frame_reader {
+    struct frame *frame;
+    struct buffer scratch;
+};
+
+struct store {
+    struct io *io;
+    struct log *log;
+    struct index *index;
+    uint64_t seed;             /* of the index's keys */
+    struct hash128 frames_key;
+    char *path;
+    struct store_options options;
+    int broken;                /* the code of a failed flush */
+    struct edda_error read_error;
+
+    struct table topics_by_name;
+    struct topic_entry **topics;
+    uint32_t topic_count, topic_capacity;
+    struct partition_place *places; /* by partition number */
+    uint32_t place_count, place_capacity;
+    struct topic *topics_topic; /* the table of topics: always there */
+    struct topic *streams_topic, *snapshots_topic, *offsets_topic; /* NULL until first needed */
+
+    struct frame *open;        /* NULL, or the frame that takes records */
+    uint64_t generation;       /* of the open frame */
+    struct additions additions;
+    bool unindexed;            /* the additions are those of the last closed frame: the index would not take them */
+    bool closing;              /* the hook is being called */
+    void (*close_hook)(void *user);
+    void *close_hook_user;
+
+    /* Closed frames in memory, oldest first: a ring of a power of two. */
+    struct frame **ring;
+    uint32_t ring_first, ring_count, ring_capacity;
+    uint64_t ring_number;      /* how many frames have left the ring */
+    uint64_t durable_bytes;    /* bodies of the durable frames in it */
+    uint32_t durable_count;    /* how many of the oldest are known to be durable */
+    struct list free_frames;
+    uint32_t free_count;
+
+    struct flush_slot flushes[LOG_FLUSHES_MAX];
+    unsigned flushes_under_way;
+    log_address flush_begun;   /* the end of what has been handed to a flush */
+
+    struct buffer headers;     /* of the record that is being appended */
+    struct buffer scratch[2];  /* keys and values of internal tables: outside of the hook and inside */
+    struct frame_reader reader;
+    struct table verified;
+    bool checkpoint_dir;       /* the directory is there */
+    uint8_t random[240];       /* for ids */
+    uint32_t random_used;
+};
+
+static inline struct topic_entry *topic_entry_of(const struct topic *topic)
+{
+    return (struct topic_entry *)(void *)((char *)(uintptr_t)topic - offsetof(struct topic_entry, topic));
+}
+
+static inline struct slice topic_name(const struct topic *topic)
+{
+    return slice_str(topic->name);
+}
+
+/* For the row of an internal table, until it is appended: the append may call the hook, which may append rows too. */
+static inline struct buffer *scratch_take(struct store *store)
+{
+    struct buffer *scratch = &store->scratch[store->closing];
+    buffer_clear(scratch);
+    return scratch;
+}
+
+/* --- recover.c ---------------------------------------------------------------------------------------- */
+
+/* Reads topics and offsets, and gives the index what it lacks. */
+int store_recover(struct store *store, struct edda_error *error);
+
+/* Puts into `a` what the index is to hold of a frame that has its addresses. EDDA_ENOMEM, EDDA_ECORRUPT. */
+int frame_additions(struct store *store, const struct frame *frame, struct additions *a);
+
+/* --- topics.c ----------------------------------------------------------------------------------------- */
+
+/* Makes the table of topics, which has no row that would come before it. */
+int topics_init(struct store *store);
+void topics_deinit(struct store *store);
+/* Applies a row of the table as it was recorded; with `offsets` its partitions take theirs from the index. */
+int topics_apply(struct store *store, struct slice name, struct slice row, bool offsets, struct edda_error *error);
+/* Records that streams of the topic may lie anywhere. */
+int topic_mark_mixed(struct store *store, struct topic_entry *entry, struct edda_error *error);
+/* One of the internal tables, made when missing. */
+int topic_internal(struct store *store, const char *name, struct topic **topic, struct edda_error *error);
+
+/* --- append.c, condition.c ---------------------------------------------------------------------------- */
+
+/* Whether the store takes an append now; EDDA_EIO when broken, EDDA_EBUSY. */
+int append_ready(struct store *store, struct edda_error *error);
+
+int conditions_check(struct store *store, const struct store_condition *conditions, size_t count,
+                     struct edda_error *error);
+/* 1 when all messages that are to be identified were recorded before (*ret_appended tells of the first time), 0 when
+ * none was. */
+int identities_check(struct store *store, const struct store_message *messages, size_t count,
+                     struct store_appended *ret_appended, struct edda_error *error);
+
+/* A record without attributes or conditions for an internal table. */
+int append_row(struct store *store, struct topic *topic, struct slice key, struct slice value, struct edda_error *error);
+
+/* --- flush.c ------------------------------------------------------------------------------------------ */
+
+/* The open frame, opened when there is none. NULL when out of memory. */
+struct frame *frame_current(struct store *store);
+/* Puts into `a`, which has room, what the index is to hold of the frame's batches and of itself. */
+void frame_additions_close(struct store *store, const struct frame *frame, struct additions *a);
+/* Tries again to give the index what it would not take. */
+int additions_flush(struct store *store);
+void frames_deinit(struct store *store);
+/* Seals the index if that is due and possible now. */
+void seal_if_due(struct store *store);
+/* Waits for the flushes under way; EDDA_ECLOSED when they will never end. */
+int flushes_wait(struct store *store);
+
+/* --- lookup.c ----------------------------------------------------------------------------------------- */
+
+/* The frame in memory that holds a position, or NULL. */
+struct frame *frame_in_memory(struct store *store, uint64_t position);
+/* The same, else read from the log with `reader`; *ret_frame holds the first position at or behind `position` that is not
+ * a hole. EDDA_ENOTFOUND at the tail. */
+int frame_at(struct store *store, uint64_t position, struct frame_reader *reader, struct frame **ret_frame,
+             struct edda_error *error);
+void frame_reader_deinit(struct frame_reader *reader);
+/* A record of a frame that is in memory or loaded. */
+int frame_record_at(struct store *store, const struct frame *frame, uint64_t position, struct store_record *ret_record,
+                    struct edda_error *error);
+
+int lookup_count(struct store *store, struct hash128 key, uint64_t *ret_count);
+/* As index_read(), over the index and the additions. */
+int64_t lookup_read(struct store *store, struct hash128 key, uint64_t from, bool backward,
+                    struct index_entry *ret_entries, size_t max);
+int lookup_last(struct store *store, struct hash128 key, struct index_entry *ret_entry);
+int lookup_find_position(struct store *store, struct hash128 key, uint64_t position, uint64_t *ret_ordinal);
+
+/* The record that an entry tells of. */
+int record_at(struct store *store, const struct index_entry *entry, struct store_record *ret_record,
+              struct edda_error *error);
+/* A batch of the durable log by its address; *ret_number is its partition's. Its checksum is checked once. */
+int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch,
+             struct edda_error *error);
+void verified_deinit(struct store *store);
+
+/* --- stream_meta.c ------------------------------------------------------------------------------------ */
+
+struct stream_meta {
+    int64_t truncate_before;
+    int64_t deleted_at;        /* the next version when it was deleted; 0: never */
+};
+int stream_meta_get(struct store *store, struct slice topic, struct slice key, struct stream_meta *ret_meta);
+
+#endif

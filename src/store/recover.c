@@ -1,0 +1,188 @@
+/*
+ * recover: what opening a store reads. The table of topics first, from the part of the log that the index covers; then the rest
+ * of the log, frame by frame, whose records are added to the index and whose rows of the table are applied
+ * on the way: a row comes before the first record of its topic.
+ *
+ * Everything else (stream metadata, group offsets, snapshots) is looked up when it is asked for.
+ */
+#include "base/assert.h"
+#include "store/internal.h"
+
+#define TOPICS_PARTITION 0
+#define READ_ENTRIES 64
+#define PROGRESS_BYTES (UINT64_C(16) << 20)
+
+/* Applies the rows in a batch of the table of topics. */
+static int topics_batch(struct store *store, const struct index_entry *entry, struct edda_error *error)
+{
+    struct batch batch;
+    struct record record;
+    uint32_t number;
+    int r = batch_at(store, entry->batch, &number, &batch, error);
+    if (r < 0)
+        return r;
+    struct cursor records = cursor_of(batch.records);
+    while (r == 0 && batch_next(&batch, &records, &record))
+        r = topics_apply(store, record.key, record.value, true, error);
+    if (r == 0)
+        store->topics_topic->partitions[0].next_offset = batch.base_offset + batch.last_offset_delta + 1;
+    return r;
+}
+
+static int topics_covered(struct store *store, struct edda_error *error)
+{
+    struct index_entry entries[READ_ENTRIES];
+    struct hash128 key = key_partition(store->seed, TOPICS_PARTITION);
+    uint64_t from = 0;
+    int64_t n;
+    do {
+        n = index_read(store->index, key, from, false, entries, READ_ENTRIES);
+        if (n < 0)
+            return edda_fail_with(error, (int)n, "the index cannot be read: %s", edda_code_info((int)n)->sentence);
+        for (int64_t i = 0; i < n; i++) {
+            int r = topics_batch(store, &entries[i], error);
+            if (r < 0)
+                return r;
+        }
+        from += (uint64_t)n;
+    } while (n == READ_ENTRIES);
+    return 0;
+}
+
+struct rebuild {
+    struct store *store;
+    struct frame *frame;
+    struct additions additions;
+    log_address from;
+    uint64_t told;
+    struct edda_error *error;
+};
+
+int frame_additions(struct store *store, const struct frame *frame, struct additions *a)
+{
+    struct record record;
+    struct cloudevent event;
+    if (!additions_reserve(a, frame->record_count * 3 + frame->batch_count + 1))
+        return EDDA_ENOMEM;
+    for (uint32_t i = 0; i < frame->record_count; i++) {
+        const struct frame_batch *b = frame_batch_of(frame, i);
+        struct index_entry entry = {
+            .position = frame->first_position + i,
+            .batch = frame->body + b->at,
+            .record = frame->refs[i].record,
+        };
+        if (b->partition >= store->place_count || !store->places[b->partition].entry || !frame_record(frame, i, &record))
+            return EDDA_ECORRUPT;
+        cloudevent_get(&record, &event);
+        if (record.key.data) {
+            const struct topic *topic = &store->places[b->partition].entry->topic;
+            additions_put(a, key_stream(store->seed, topic_name(topic), record.key), &entry);
+        }
+        if (event.correlation.len)
+            additions_put(a, key_correlation(store->seed, event.correlation), &entry);
+        if (frame->refs[i].identified)
+            additions_put(a, key_identity(store->seed, event.source, event.id), &entry);
+    }
+    frame_additions_close(store, frame, a);
+    return 0;
+}
+
+/* Applies what the frame has of the table of topics, and moves the offsets of its partitions on. */
+static int frame_apply(struct rebuild *rebuild)
+{
+    struct store *store = rebuild->store;
+    const struct frame *frame = rebuild->frame;
+    for (uint32_t i = 0; i < frame->batch_count; i++) {
+        const struct frame_batch *b = &frame->batches[i];
+        struct cursor records = cursor_of(b->batch.records);
+        struct record record;
+        while (b->partition == TOPICS_PARTITION && batch_next(&b->batch, &records, &record)) {
+            int r = topics_apply(store, record.key, record.value, false, rebuild->error);
+            if (r < 0)
+                return r;
+        }
+    }
+    for (uint32_t i = 0; i < frame->batch_count; i++) {
+        const struct frame_batch *b = &frame->batches[i];
+        if (b->partition >= store->place_count || !store->places[b->partition].entry)
+            return edda_fail_with(rebuild->error, EDDA_ECORRUPT, "the frame at position %llu is of an unknown partition",
+                                  (unsigned long long)frame->first_position);
+        const struct partition_place *place = &store->places[b->partition];
+        struct partition *partition = &place->entry->topic.partitions[place->partition];
+        int64_t next = b->batch.base_offset + b->batch.last_offset_delta + 1;
+        /* Salvage serves what is left, and there offsets may be missing. */
+        if (b->batch.base_offset != partition->next_offset && !store->options.log.salvage)
+            return edda_fail_with(rebuild->error, EDDA_ECORRUPT,
+                                  "the frame at position %llu begins topic %s partition %u at offset %lld, not %lld",
+                                  (unsigned long long)frame->first_position, place->entry->topic.name, place->partition,
+                                  (long long)b->batch.base_offset, (long long)partition->next_offset);
+        partition->next_offset = next;
+    }
+    return 0;
+}
+
+static int additions_give(struct rebuild *rebuild, log_address from)
+{
+    struct store *store = rebuild->store;
+    for (;;) {
+        /* Everything before this frame is durable and added. */
+        if (index_seal_wanted(store->index) && from > index_covered(store->index))
+            index_seal(store->index, from);
+        int r = index_add_many(store->index, rebuild->additions.items, rebuild->additions.count);
+        if (r != EDDA_EBUSY)
+            return r < 0 ? edda_fail_with(rebuild->error, r, "the index cannot be added to") : 0;
+        if (io_jobs_wait(store->io, -1) == 0)
+            return edda_fail_with(rebuild->error, EDDA_ECLOSED, "the index waits for a job that will not end");
+        io_jobs_finish(store->io);
+    }
+}
+
+static int rebuild_visit(void *user, const struct log_frame *from)
+{
+    struct rebuild *rebuild = user;
+    struct store *store = rebuild->store;
+    if (from->position_count == 0)
+        return 0;
+    int r = frame_load(rebuild->frame, from, rebuild->error);
+    if (r == 0)
+        r = frame_apply(rebuild);
+    if (r == 0) {
+        additions_clear(&rebuild->additions);
+        r = frame_additions(store, rebuild->frame, &rebuild->additions);
+        if (r < 0)
+            edda_fail_with(rebuild->error, r, "the frame at position %llu cannot be indexed: %s",
+                           (unsigned long long)from->first_position, edda_code_info(r)->sentence);
+    }
+    if (r == 0)
+        r = additions_give(rebuild, from->address);
+    uint64_t done = from->next - rebuild->from;
+    if (store->options.progress && done - rebuild->told >= PROGRESS_BYTES) {
+        rebuild->told = done;
+        store->options.progress(store->options.progress_user, done, log_durable_end(store->log) - rebuild->from);
+    }
+    io_jobs_finish(store->io);
+    return r;
+}
+
+int store_recover(struct store *store, struct edda_error *error)
+{
+    log_address covered = index_covered(store->index);
+    int r = covered ? topics_covered(store, error) : 0;
+    if (r < 0 || covered >= log_end(store->log))
+        return r;
+    struct rebuild rebuild = {
+        .store = store,
+        .frame = frame_new(),
+        .from = covered > log_start(store->log) ? covered : log_start(store->log),
+        .error = error,
+    };
+    additions_init(&rebuild.additions);
+    r = rebuild.frame ? log_scan(store->log, rebuild.from, rebuild_visit, NULL, &rebuild, error) :
+                        edda_fail_with(error, EDDA_ENOMEM, "out of memory for a frame");
+    if (r == 0 && rebuild.told > 0)
+        store->options.progress(store->options.progress_user, log_end(store->log) - rebuild.from,
+                                log_end(store->log) - rebuild.from);
+    frame_free(rebuild.frame);
+    additions_deinit(&rebuild.additions);
+    return r;
+}

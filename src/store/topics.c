@@ -1,0 +1,367 @@
+/*
+ * topics: topics, their partitions, and the table "_edda.topics" in which they are recorded.
+ *
+ * A row's key is the topic's name, its value {"id":…,"partitions":[{"first":…,"count":…}],"mixed":…}: the numbers of the
+ * partitions in the log as ranges, in the order of the partitions, and whether streams may lie in other partitions than
+ * their key's hash says. A row is sequenced before the first record of its topic, so whoever reads the log in order knows each
+ * partition by the time it is needed. The table itself has partition number 0 and no row.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "store/internal.h"
+#include "store/uuid.h"
+#include "wire/json/json.h"
+
+struct topic_range {
+    int64_t first;
+    int64_t count;
+};
+static const struct edda_field topic_range_fields[] = {
+    EDDA_FIELD(topic_range, first, .min = 0, .max = UINT32_MAX),
+    EDDA_FIELD(topic_range, count, .min = 1, .max = STORE_PARTITIONS_MAX),
+};
+static const struct edda_type topic_range_type = EDDA_VALUE(topic_range);
+
+struct topic_row {
+    struct edda_text id;
+    struct edda_list partitions;
+    bool mixed;
+};
+static const struct edda_field topic_row_fields[] = {
+    EDDA_FIELD(topic_row, id),
+    EDDA_FIELD_LIST_OF(topic_row, partitions, topic_range_type),
+    EDDA_FIELD(topic_row, mixed, .optional = true),
+};
+static const struct edda_type topic_row_type = EDDA_VALUE(topic_row);
+
+static bool has_prefix(struct slice name, const char *prefix)
+{
+    return slice_has_prefix(name, slice_str(prefix));
+}
+
+static struct topic_entry *entry_find(const struct store *store, struct slice name)
+{
+    struct table_link *link = table_find(&store->topics_by_name, hash64(name, 0));
+    while (link && !slice_eq(topic_name(&container_of(link, struct topic_entry, link)->topic), name))
+        link = table_find_next(link);
+    return link ? container_of(link, struct topic_entry, link) : NULL;
+}
+
+static struct topic_entry *entry_new(struct store *store, struct slice name)
+{
+    if (store->topic_count == store->topic_capacity) {
+        uint32_t capacity = store->topic_capacity ? store->topic_capacity * 2 : 16;
+        struct topic_entry **topics = realloc(store->topics, capacity * sizeof(struct topic_entry *));
+        if (!topics)
+            return NULL;
+        store->topics = topics;
+        store->topic_capacity = capacity;
+    }
+    struct topic_entry *entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return NULL;
+    memcpy(entry->topic.name, name.data, name.len);
+    entry->topic.internal = has_prefix(name, "_edda.") || has_prefix(name, "__");
+    entry->topic.deleted = true; /* until its row is applied */
+    if (!table_insert(&store->topics_by_name, &entry->link, hash64(name, 0))) {
+        free(entry);
+        return NULL;
+    }
+    entry->ordinal = store->topic_count;
+    store->topics[store->topic_count++] = entry;
+    return entry;
+}
+
+/* Room for the partitions that a topic is to have, and for their numbers. */
+static int partitions_reserve(struct store *store, struct topic *topic, uint32_t count, uint64_t numbers)
+{
+    struct partition *partitions = realloc(topic->partitions, count * sizeof(*partitions));
+    if (!partitions)
+        return EDDA_ENOMEM;
+    topic->partitions = partitions;
+    if (numbers > store->place_capacity) {
+        uint64_t capacity = store->place_capacity ? store->place_capacity : 16;
+        while (capacity < numbers)
+            capacity *= 2;
+        struct partition_place *places = realloc(store->places, capacity * sizeof(*places));
+        if (!places)
+            return EDDA_ENOMEM;
+        memset(places + store->place_capacity, 0, (capacity - store->place_capacity) * sizeof(*places));
+        store->places = places;
+        store->place_capacity = (uint32_t)capacity;
+    }
+    return 0;
+}
+
+/* The offset behind the partition's last batch in the index. */
+static int next_offset_read(struct store *store, uint32_t number, int64_t *ret_offset, struct edda_error *error)
+{
+    struct index_entry entry;
+    struct batch batch;
+    uint32_t its_number;
+    int r = index_last(store->index, key_partition(store->seed, number), &entry);
+    if (r == EDDA_ENOTFOUND)
+        return 0;
+    if (r == 0)
+        r = batch_at(store, entry.batch, &its_number, &batch, error);
+    if (r < 0)
+        return r;
+    if (its_number != number)
+        return edda_fail_with(error, EDDA_ECORRUPT, "the batch at address %" PRIu64 " is of another partition", entry.batch);
+    *ret_offset = batch.base_offset + batch.last_offset_delta + 1;
+    return 0;
+}
+
+static int partition_add(struct store *store, struct topic_entry *entry, uint32_t number, bool offsets,
+                         struct edda_error *error)
+{
+    struct topic *topic = &entry->topic;
+    struct partition *partition = &topic->partitions[topic->partition_count];
+    if (store->places[number].entry)
+        return edda_fail_with(error, EDDA_ECORRUPT, "the row of topic %s names the partition %" PRIu32 " of topic %s",
+                              topic->name, number, store->places[number].entry->topic.name);
+    *partition = (struct partition){ .number = number };
+    if (offsets) {
+        int r = next_offset_read(store, number, &partition->next_offset, error);
+        if (r < 0)
+            return r;
+    }
+    store->places[number] = (struct partition_place){ entry, topic->partition_count };
+    if (number >= store->place_count)
+        store->place_count = number + 1;
+    topic->partition_count++;
+    return 0;
+}
+
+/* Makes the topic as the row has it, or gives it what the row has more. */
+static int row_apply(struct store *store, struct slice name, const struct topic_row *row, bool offsets,
+                     struct topic **ret_topic, struct edda_error *error)
+{
+    const struct topic_range *ranges = row->partitions.items;
+    uint64_t count = 0, numbers = 0;
+    for (uint32_t i = 0; i < row->partitions.count; i++) {
+        count += (uint64_t)ranges[i].count;
+        uint64_t end = (uint64_t)ranges[i].first + (uint64_t)ranges[i].count;
+        numbers = end > numbers ? end : numbers;
+    }
+    if (count == 0 || count > STORE_PARTITIONS_MAX || numbers > UINT32_MAX / 2)
+        return edda_fail_with(error, EDDA_ECORRUPT, "a row of the table of topics is malformed");
+    struct topic_entry *entry = entry_find(store, name);
+    if (!entry)
+        entry = entry_new(store, name);
+    if (!entry || partitions_reserve(store, &entry->topic, (uint32_t)count, numbers) < 0)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a topic of %" PRIu64 " partitions", count);
+
+    struct topic *topic = &entry->topic;
+    uint32_t known = topic->partition_count, seen = 0;
+    int r = 0;
+    for (uint32_t i = 0; i < row->partitions.count; i++)
+        for (int64_t n = 0; n < ranges[i].count && r == 0; n++)
+            if (seen++ >= known)
+                r = partition_add(store, entry, (uint32_t)(ranges[i].first + n), offsets, error);
+    topic->first_partition = topic->partition_count ? topic->partitions[0].number : 0;
+    topic->deleted = false;
+    entry->mixed |= row->mixed;
+    if (r == 0)
+        *ret_topic = topic;
+    return r;
+}
+
+int topics_init(struct store *store)
+{
+    struct topic_range range = { .first = 0, .count = 1 };
+    struct topic_row row = { .partitions = { .items = &range, .count = 1 } };
+    return row_apply(store, SLICE(TOPIC_TOPICS), &row, false, &store->topics_topic, NULL);
+}
+
+void topics_deinit(struct store *store)
+{
+    for (uint32_t i = 0; i < store->topic_count; i++) {
+        free(store->topics[i]->topic.partitions);
+        free(store->topics[i]);
+    }
+    free(store->topics);
+    free(store->places);
+    table_deinit(&store->topics_by_name);
+}
+
+static void topic_known(struct store *store, struct topic *topic)
+{
+    struct slice name = topic_name(topic);
+    if (slice_eq_str(name, TOPIC_STREAMS))
+        store->streams_topic = topic;
+    else if (slice_eq_str(name, TOPIC_SNAPSHOTS))
+        store->snapshots_topic = topic;
+    else if (slice_eq_str(name, TOPIC_OFFSETS))
+        store->offsets_topic = topic;
+}
+
+static int name_check(struct slice name, struct edda_error *error)
+{
+    if (name.len == 0 || name.len > STORE_TOPIC_NAME_MAX)
+        return edda_fail_field(error, EDDA_EINVAL, "topic", "the name of a topic has 1 to %d bytes, not %zu",
+                               STORE_TOPIC_NAME_MAX, name.len);
+    if (slice_eq_str(name, ".") || slice_eq_str(name, ".."))
+        return edda_fail_field(error, EDDA_EINVAL, "topic", "a topic cannot be named '.' or '..'");
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+            return edda_fail_field(error, EDDA_EINVAL, "topic",
+                                   "the name of a topic is of letters, digits, '.', '_' and '-'; byte %zu is 0x%02x", i, c);
+    }
+    return 0;
+}
+
+int topics_apply(struct store *store, struct slice name, struct slice row, bool offsets, struct edda_error *error)
+{
+    struct topic_row decoded;
+    struct topic *topic;
+    if (name_check(name, NULL) < 0)
+        return edda_fail_with(error, EDDA_ECORRUPT, "a row of the table of topics has no valid name");
+    if (!row.data) {
+        struct topic_entry *entry = entry_find(store, name);
+        if (entry)
+            entry->topic.deleted = true;
+        return 0;
+    }
+    struct arena arena;
+    arena_init(&arena, 0, 0);
+    int r = json_decode(&topic_row_type, row, JSON_REQUEST, &arena, &decoded, error);
+    if (r == 0)
+        r = row_apply(store, name, &decoded, offsets, &topic, error);
+    if (r == 0) {
+        uuid_parse(slice_of(decoded.id.data, decoded.id.len), topic->id);
+        topic_known(store, topic);
+    } else if (r != EDDA_ENOMEM) {
+        r = EDDA_ECORRUPT;
+    }
+    arena_deinit(&arena);
+    return r;
+}
+
+/* The partitions of a topic as ranges of their numbers; false when out of memory. */
+static bool ranges_add(struct edda_list *ranges, const struct topic *topic)
+{
+    struct topic_range *range = NULL;
+    for (uint32_t i = 0; i < topic->partition_count; i++) {
+        uint32_t number = topic->partitions[i].number;
+        if (!range || range->first + range->count != number) {
+            range = edda_list_add(ranges, sizeof(*range));
+            if (!range)
+                return false;
+            range->first = number;
+        }
+        range->count++;
+    }
+    return true;
+}
+
+/* Records the row of a topic, with `more` partitions than it has, and then applies it. Memory is found before, so
+ * that what is recorded is also known. */
+static int row_append(struct store *store, struct topic_entry *entry, const uint8_t *id, uint32_t more, bool mixed,
+                      struct edda_error *error)
+{
+    struct topic *topic = &entry->topic;
+    uint32_t count = topic->partition_count + more;
+    char text[UUID_TEXT_BYTES];
+    uuid_print(id, text);
+    struct topic_row row = { .id = { text, sizeof(text) }, .mixed = mixed };
+    bool ok = partitions_reserve(store, topic, count, (uint64_t)store->place_count + more) == 0 &&
+              ranges_add(&row.partitions, topic);
+    struct topic_range *range = ok && more ? edda_list_add(&row.partitions, sizeof(*range)) : NULL;
+    if (range)
+        *range = (struct topic_range){ .first = store->place_count, .count = more };
+    struct buffer json = BUFFER_EMPTY;
+    if (ok)
+        json_encode(&topic_row_type, &row, &json);
+    int r = ok && (range || !more) && buffer_ok(&json) ?
+                append_row(store, store->topics_topic, topic_name(topic), buffer_slice(&json), error) :
+                edda_fail_with(error, EDDA_ENOMEM, "out of memory for the row of topic %s", topic->name);
+    if (r == 0)
+        r = row_apply(store, topic_name(topic), &row, false, &topic, error);
+    if (r == 0) {
+        memmove(topic->id, id, sizeof(topic->id));
+        topic_known(store, topic);
+    }
+    buffer_deinit(&json);
+    free(row.partitions.items);
+    return r;
+}
+
+struct topic *store_topic(struct store *store, struct slice name)
+{
+    struct topic_entry *entry = entry_find(store, name);
+    return entry && !entry->topic.deleted ? &entry->topic : NULL;
+}
+
+int store_topic_ensure(struct store *store, struct slice name, uint32_t partitions, struct topic **ret_topic,
+                       struct edda_error *error)
+{
+    struct topic *topic = store_topic(store, name);
+    if (topic) {
+        *ret_topic = topic;
+        return 0;
+    }
+    if (partitions == 0)
+        partitions = STORE_PARTITIONS_DEFAULT;
+    int r = name_check(name, error);
+    if (r < 0)
+        return r;
+    if (partitions > STORE_PARTITIONS_MAX)
+        return edda_fail_field(error, EDDA_ELIMIT, "partitions", "a topic has at most %d partitions, not %" PRIu32,
+                               STORE_PARTITIONS_MAX, partitions);
+    if (store->topic_count >= STORE_TOPICS_MAX)
+        return edda_fail_field(error, EDDA_ELIMIT, "topic", "there are %" PRIu32 " topics, as many as there may be",
+                               store->topic_count);
+    struct topic_entry *entry = entry_find(store, name);
+    if (!entry)
+        entry = entry_new(store, name);
+    if (!entry)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a topic");
+    uint8_t id[16];
+    uuid_random(store, id);
+    /* One that was deleted comes back with the partitions it had: offsets and versions never restart. */
+    uint32_t more = entry->topic.partition_count < partitions ? partitions - entry->topic.partition_count : 0;
+    r = row_append(store, entry, id, more, entry->mixed || entry->topic.partition_count > 0, error);
+    if (r == 0)
+        *ret_topic = &entry->topic;
+    return r;
+}
+
+int store_topic_grow(struct store *store, struct topic *topic, uint32_t partitions, struct edda_error *error)
+{
+    if (partitions > STORE_PARTITIONS_MAX)
+        return edda_fail_field(error, EDDA_ELIMIT, "partitions", "a topic has at most %d partitions, not %" PRIu32,
+                               STORE_PARTITIONS_MAX, partitions);
+    if (partitions <= topic->partition_count)
+        return partitions == topic->partition_count ? 0 :
+               edda_fail_field(error, EDDA_EINVAL, "partitions", "topic %s has %" PRIu32 " partitions and keeps them",
+                               topic->name, topic->partition_count);
+    return row_append(store, topic_entry_of(topic), topic->id, partitions - topic->partition_count, true, error);
+}
+
+int topic_mark_mixed(struct store *store, struct topic_entry *entry, struct edda_error *error)
+{
+    return row_append(store, entry, entry->topic.id, 0, true, error);
+}
+
+int topic_internal(struct store *store, const char *name, struct topic **topic, struct edda_error *error)
+{
+    return *topic ? 0 : store_topic_ensure(store, slice_str(name), 1, topic, error);
+}
+
+struct topic *store_topic_each(struct store *store, const struct topic *previous)
+{
+    uint32_t next = previous ? topic_entry_of(previous)->ordinal + 1 : 0;
+    while (next < store->topic_count && store->topics[next]->topic.deleted)
+        next++;
+    return next < store->topic_count ? &store->topics[next]->topic : NULL;
+}
+
+int64_t store_next_offset(const struct topic *topic, uint32_t partition)
+{
+    ASSERT(partition < topic->partition_count);
+    return topic->partitions[partition].next_offset;
+}

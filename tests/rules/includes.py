@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Includes go downward only, and are written one way.
+
+Each layer of src/ may include the layers named for it, itself and the public headers; examples see
+the public headers only; other people's libraries are included where their work is done and nowhere
+else. Files of src/ are included as "layer/file.h", public headers as "edda/file.h", the system's in
+angle brackets.
+"""
+import os
+import re
+import sys
+
+sys.dont_write_bytecode = True
+import tree  # noqa: E402
+
+# What each layer may use, besides itself and the public headers. The same arrows as in ARCHITECTURE.md.
+LAYERS = {
+    'base': (),
+    'io': ('base',),
+    'wire': ('base',),
+    'log': ('base', 'io'),
+    'store': ('base', 'io', 'wire', 'log'),
+    'journal': ('base', 'io', 'wire', 'store'),
+    'engine': ('base', 'io', 'wire', 'journal'),
+    'console': (),
+    'server': ('base', 'io', 'wire', 'log', 'store', 'journal', 'engine', 'console'),
+    'cmd': ('base', 'io', 'wire', 'log', 'store', 'journal', 'engine', 'console', 'server'),
+}
+
+# Single files that may include more than their layer: (path, layers, reason).
+EXCEPTIONS = ()
+
+# Other people's headers and the places that may include them.
+THIRD_PARTY = (
+    ('jansson.h', ('src/wire/json/',)),
+    ('lz4.h', ('src/wire/kafka/',)),
+    ('lz4frame.h', ('src/wire/kafka/',)),
+    ('zstd.h', ('src/wire/kafka/',)),
+    ('snappy-c.h', ('src/wire/kafka/',)),
+    ('zlib.h', ('src/wire/kafka/',)),
+    ('librdkafka/', ('src/journal/',)),
+    ('event2/', ('src/server/', 'src/cmd/')),
+    ('openssl/', ('src/server/', 'src/cmd/')),
+    ('hiredis/', ('src/server/', 'src/cmd/')),
+    ('sqlite3.h', ('src/server/', 'src/cmd/')),
+    ('libpq-fe.h', ('src/server/', 'src/cmd/')),
+    ('postgresql/', ('src/server/', 'src/cmd/')),
+)
+
+C_HEADERS = set('''assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h iso646.h limits.h locale.h math.h
+    setjmp.h signal.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h
+    string.h tgmath.h threads.h time.h uchar.h wchar.h wctype.h'''.split())
+POSIX_HEADERS = set('''dirent.h endian.h execinfo.h fcntl.h fnmatch.h getopt.h glob.h grp.h ifaddrs.h langinfo.h libgen.h
+    netdb.h poll.h pthread.h pwd.h regex.h sched.h semaphore.h spawn.h strings.h sysexits.h syslog.h termios.h unistd.h
+    wordexp.h'''.split())
+SYSTEM_FOLDERS = ('sys/', 'netinet/', 'arpa/', 'net/', 'linux/', 'asm/')
+# Instructions of a processor; checksums use them.
+PROCESSOR = re.compile(r'^(?:[a-z]*mmintrin|immintrin|x86intrin|cpuid|arm_acle|arm_neon)\.h$')
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]*)"|<([^>\n]*)>|(\S+))', re.MULTILINE)
+
+
+def check(rule):
+    """Includes go downward only, and are written one way."""
+    for path in rule.files(('src', 'include', 'examples')):
+        text = tree.without_comments(rule.read(path), keep_strings=True)
+        for found in INCLUDE.finditer(text):
+            line = tree.line_of(text, found.start(0))
+            quoted, angled, other = found.groups()
+            if other:
+                rule.object(path, line, f'#include {other}: name the file')
+            elif angled is not None:
+                check_angled(rule, path, line, angled)
+            elif path.startswith('src/'):
+                check_library(rule, path, line, quoted)
+            elif path.startswith('include/'):
+                if not quoted.startswith('edda/'):
+                    rule.object(path, line, f'"{quoted}": a public header includes "edda/…" and the C library only')
+            else:
+                check_example(rule, path, line, quoted)
+
+
+def check_angled(rule, path, line, name):
+    if name.startswith('edda/'):
+        rule.object(path, line, f'<{name}>: write "{name}"')
+        return
+    if name in C_HEADERS:
+        return
+    for prefix, places in THIRD_PARTY:
+        if name == prefix or (prefix.endswith('/') and name.startswith(prefix)):
+            if not path.startswith(places):
+                rule.object(path, line, f'<{name}>: to be included in {" and ".join(places)} only')
+            return
+    if path.startswith('include/'):
+        rule.object(path, line, f'<{name}>: a public header includes "edda/…" and the C library only')
+    elif name in POSIX_HEADERS or name.startswith(SYSTEM_FOLDERS):
+        return
+    elif PROCESSOR.match(name) and path.startswith('src/base/'):
+        return
+    else:
+        rule.object(path, line, f'<{name}>: neither the C library nor a library listed in tests/rules/includes.py')
+
+
+def check_library(rule, path, line, name):
+    parts = path.split('/')
+    layer = parts[1] if len(parts) > 2 else None
+    if layer not in LAYERS:
+        rule.object(path, line, f'{"src/" + layer if layer else "a file in src/ itself"} is none of the layers')
+        return
+    if name.startswith('edda/'):
+        if not os.path.exists(os.path.join(rule.root, 'include', name)):
+            rule.object(path, line, f'"{name}": there is no such public header')
+        return
+    target, slash, _ = name.partition('/')
+    if not slash or target not in LAYERS or '..' in name.split('/'):
+        rule.object(path, line, f'"{name}": write it as "layer/file.h"')
+        return
+    allowed = {layer, *LAYERS[layer]}
+    for where, more, _reason in EXCEPTIONS:
+        if where == path:
+            allowed.update(more)
+    if target not in allowed:
+        rule.object(path, line, f'"{name}": {layer} may not use {target}')
+
+
+def check_example(rule, path, line, name):
+    """An example may be several files in a folder of its own."""
+    if name.startswith('edda/'):
+        if not os.path.exists(os.path.join(rule.root, 'include', name)):
+            rule.object(path, line, f'"{name}": there is no such public header')
+        return
+    example = '/'.join(path.split('/')[:2]) if path.count('/') > 1 else None
+    for base in (os.path.dirname(path), example, 'examples'):
+        if base is None:
+            continue
+        target = os.path.normpath(os.path.join(base, name))
+        if example and target.startswith(example + '/') and os.path.exists(os.path.join(rule.root, target)):
+            return
+    rule.object(path, line, f'"{name}": an example includes "edda/…", the C library and files of its own folder only')
+
+
+if __name__ == '__main__':
+    tree.main(check)

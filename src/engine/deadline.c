@@ -2,6 +2,7 @@
  * Deadlines: records of TOPIC_DEADLINES whose message is recorded on its own topic when their time comes. Memory holds the time and the
  * position of each, nothing else; the record holds the rest. Firing is one step: the message and the end of the deadline together.
  */
+#include "base/put.h"
 #include "engine/internal.h"
 
 #include <stdlib.h>
@@ -77,6 +78,20 @@ static int64_t decimal(struct slice text)
     return value;
 }
 
+static int deadline_add(struct engine *engine, struct hash128 id, struct service *service, int64_t due_ms, uint64_t position)
+{
+    struct deadline *deadline = deadline_alloc(engine);
+    if (!deadline)
+        return EDDA_ENOMEM;
+    deadline->id = id;
+    deadline->service = service;
+    deadline->position = position;
+    if (!table_insert(&engine->deadlines_by_id, &deadline->link, id.lo))
+        return EDDA_ENOMEM;
+    engine->deadline_count++;
+    return heap_insert(&engine->deadlines_due, &deadline->due, due_ms, position) ? 0 : EDDA_ENOMEM;
+}
+
 int deadline_fold(struct engine *engine, const struct journal_record *record)
 {
     struct hash128 id = deadline_id(record->record.key);
@@ -89,23 +104,36 @@ int deadline_fold(struct engine *engine, const struct journal_record *record)
     struct slice due;
     if (!record_header_find(&record->record, HEADER_DUE, &due))
         return 0;
-    if (deadline) {
-        if (heap_contains(&deadline->due))
-            heap_remove(&engine->deadlines_due, &deadline->due);
-        if (list_linked(&deadline->held))
-            list_remove(&deadline->held);
-    } else {
-        deadline = deadline_alloc(engine);
-        if (!deadline)
-            return EDDA_ENOMEM;
-        deadline->id = id;
-        if (!table_insert(&engine->deadlines_by_id, &deadline->link, id.lo))
-            return EDDA_ENOMEM;
-        engine->deadline_count++;
+    if (deadline)
+        deadline_free(engine, deadline);
+    return deadline_add(engine, id, registry_service(engine, service_part(record->record.key)), decimal(due), record->position);
+}
+
+void deadline_save(const struct engine *engine, struct buffer *out)
+{
+    for (struct table_link *link = table_each(&engine->deadlines_by_id, NULL); link;
+         link = table_each(&engine->deadlines_by_id, link)) {
+        const struct deadline *deadline = container_of(link, struct deadline, link);
+        uint8_t row[1 + 16 + 3 * VARINT64_BYTES_MAX];
+        uint8_t *at = put_u8(row, 'D');
+        at = put_uvarint64(at, deadline->service ? (uint64_t)(deadline->service - engine->services) : engine->service_count);
+        at = put_le64(put_le64(at, deadline->id.hi), deadline->id.lo);
+        at = put_uvarint64(at, (uint64_t)deadline->due.key);
+        at = put_uvarint64(at, deadline->position);
+        buffer_append(out, row, (size_t)(at - row));
     }
-    deadline->position = record->position;
-    deadline->service = registry_service(engine, service_part(record->record.key));
-    return heap_insert(&engine->deadlines_due, &deadline->due, decimal(due), record->position) ? 0 : EDDA_ENOMEM;
+}
+
+bool deadline_load(struct engine *engine, struct cursor *in)
+{
+    uint64_t service = cursor_uvarint64(in);
+    struct hash128 id;
+    id.hi = cursor_le64(in);
+    id.lo = cursor_le64(in);
+    int64_t due_ms = (int64_t)cursor_uvarint64(in);
+    uint64_t position = cursor_uvarint64(in);
+    return cursor_ok(in) &&
+           deadline_add(engine, id, service < engine->service_count ? &engine->services[service] : NULL, due_ms, position) == 0;
 }
 
 bool deadline_pending(const struct engine *engine, struct slice key)

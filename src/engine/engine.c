@@ -45,13 +45,18 @@ static void init_members(struct engine *engine, const struct engine_options *opt
     table_init(&engine->sequence_table);
 }
 
-/* Folds the journal, then lets each service begin where it was. */
-static int recover(struct engine *engine, struct edda_error *error)
+/* Folds the journal from the last checkpoint on, then lets each service begin where it was. */
+static int recover(struct engine *engine, bool skip_checkpoint, struct edda_error *error)
 {
-    int rc = journal_cursor_open(engine->journal, 0, &engine->fold_cursor);
+    uint64_t from = 0;
+    engine->opening = true;
+    int rc = skip_checkpoint ? EDDA_ENOTFOUND : checkpoint_read(engine, &from);
+    if (rc == EDDA_ECORRUPT)
+        return rc;
+    rc = journal_cursor_open(engine->journal, from, &engine->fold_cursor);
     if (rc < 0)
         return edda_fail_with(error, rc, "the journal cannot be read");
-    engine->opening = true;
+    engine->folded = from;
     rc = fold_catch_up(engine, error);
     if (rc == 0)
         rc = progress_load(engine, error);
@@ -63,7 +68,7 @@ static int recover(struct engine *engine, struct edda_error *error)
     return rc;
 }
 
-int engine_open(const struct engine_options *options, struct engine **ret_engine, struct edda_error *error)
+static int open_with(const struct engine_options *options, bool skip_checkpoint, struct engine **ret_engine, struct edda_error *error)
 {
     struct engine *engine = calloc(1, sizeof *engine);
     if (!engine)
@@ -71,7 +76,7 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
     init_members(engine, options);
     int rc = registry_init(engine, error);
     if (rc == 0)
-        rc = recover(engine, error);
+        rc = recover(engine, skip_checkpoint, error);
     if (rc < 0) {
         engine_close(engine, true);
         return rc;
@@ -82,6 +87,13 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
     return 0;
 }
 
+int engine_open(const struct engine_options *options, struct engine **ret_engine, struct edda_error *error)
+{
+    int rc = open_with(options, false, ret_engine, error);
+    /* A checkpoint that broke off in the middle has left half of itself in memory: begin anew, without it. */
+    return rc == EDDA_ECORRUPT && !(error && error->code) ? open_with(options, true, ret_engine, error) : rc;
+}
+
 void engine_stop(struct engine *engine)
 {
     engine->stopping = true;
@@ -89,7 +101,8 @@ void engine_stop(struct engine *engine)
 
 void engine_close(struct engine *engine, bool abandon)
 {
-    (void)abandon;
+    if (!abandon && !engine->broken)
+        (void)checkpoint_write(engine);
     journal_before_flush(engine->journal, NULL, NULL);
     for (uint32_t i = 0; i < engine->service_count; i++) {
         struct service *service = &engine->services[i];
@@ -173,6 +186,8 @@ int64_t engine_turn(struct engine *engine, struct edda_error *error)
             engine->broken_error = *error;
         return done;
     }
+    if (done == 0 && checkpoint_due(engine) && engine_settled(engine))
+        (void)checkpoint_write(engine);
     if (done > 0 || (!engine->stalled && (!list_empty(&engine->ready) || dispatch_waiting(engine))))
         return 0;
     return next_wake_up(engine);

@@ -3,6 +3,7 @@
 #define EDDA_ENGINE_INTERNAL_H
 
 #include "base/assert.h"
+#include "base/cursor.h"
 #include "base/hash.h"
 #include "base/heap.h"
 #include "base/table.h"
@@ -214,6 +215,7 @@ struct engine {
     /* fold.c, dispatch.c */
     struct journal_cursor *fold_cursor;
     uint64_t folded;               /* everything before it is in memory */
+    uint64_t checkpointed;         /* everything before it is in the last checkpoint */
     struct journal_cursor *hot_cursor;
     uint64_t hot;                  /* services in step have taken everything before it */
     struct arena fold_arena;       /* of one record's decoding */
@@ -360,6 +362,9 @@ int view_open(struct service *service);
 void view_close(struct service *service);
 /* The entity's state may have changed. */
 int view_update(struct service *service, struct slice key, const void *state);
+/* For the checkpoint. */
+void view_save(const struct service *service, struct buffer *out);
+bool view_load(struct service *service, struct cursor *in);
 
 /* deadline.c */
 int deadline_fold(struct engine *engine, const struct journal_record *record);
@@ -372,6 +377,9 @@ int64_t deadline_next_ms(const struct engine *engine);
 /* The service was resumed: what fell due meanwhile is due now. */
 void deadline_release(struct service *service);
 void deadline_free_all(struct engine *engine);
+/* For the checkpoint: a section 'D' for each. */
+void deadline_save(const struct engine *engine, struct buffer *out);
+bool deadline_load(struct engine *engine, struct cursor *in);
 
 /* quarantine.c */
 int quarantine_fold(struct engine *engine, const struct journal_record *record);
@@ -379,6 +387,8 @@ int quarantine_fold(struct engine *engine, const struct journal_record *record);
 int quarantine_enter(struct lane *lane, const struct edda_error *why, struct edda_error *error);
 /* Records one more message, the lane's last task, held behind it. */
 int quarantine_hold(struct lane *lane, struct task *task, struct edda_error *error);
+/* Puts a message that is in quarantine back into its lane, after a restart. False when no handler knows its type, or out of memory. */
+bool quarantine_restore(struct lane *lane, struct slice type, uint64_t position);
 
 /* progress.c */
 /* Where each service stood at the last flush; sets positions, and puts pending messages into their lanes. */
@@ -388,6 +398,16 @@ void progress_note(void *user);
 int services_fold(struct engine *engine, const struct journal_record *record);
 int sequences_fold(struct engine *engine, const struct journal_record *record);
 void sequences_free(struct engine *engine);
+int sequence_restore(struct engine *engine, struct slice name, int64_t last);
+
+/* checkpoint.c */
+/* Writes what is folded; a failure is told to the log hook and does no harm. */
+int checkpoint_write(struct engine *engine);
+/* Whether so much was folded since the last one that another should be written, at a quiet moment. */
+bool checkpoint_due(const struct engine *engine);
+/* Puts the last checkpoint into memory, and the position up to which it is folded. EDDA_ENOTFOUND: there is none that fits, and nothing was changed;
+ * EDDA_ECORRUPT: it broke off in the middle, and the engine must begin anew without it. */
+int checkpoint_read(struct engine *engine, uint64_t *ret_position);
 
 /* call.c */
 /* Whether the identity of a call has an answer already, or a wrong use of it has: then the call is done. */

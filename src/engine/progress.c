@@ -261,6 +261,15 @@ int64_t engine_sequence(struct engine *engine, struct slice name)
     return ++sequence->last;
 }
 
+int sequence_restore(struct engine *engine, struct slice name, int64_t last)
+{
+    struct sequence *sequence = sequence_of(engine, name);
+    if (!sequence)
+        return EDDA_ENOMEM;
+    sequence->last = last;
+    return 0;
+}
+
 void sequences_free(struct engine *engine)
 {
     struct table_link *link = table_each(&engine->sequence_table, NULL);

@@ -150,6 +150,17 @@ static struct handler *handler_of(struct lane *lane, struct slice type)
     return NULL;
 }
 
+bool quarantine_restore(struct lane *lane, struct slice type, uint64_t position)
+{
+    struct handler *handler = handler_of(lane, type);
+    struct task *task = handler ? lane_push(lane, handler, position, NULL) : NULL;
+    if (!task)
+        return false;
+    note_recorded(lane, task);
+    lane->state = LANE_QUARANTINED;
+    return true;
+}
+
 int quarantine_fold(struct engine *engine, const struct journal_record *record)
 {
     uint64_t position = header_number(record, HEADER_POSITION);
@@ -173,16 +184,12 @@ int quarantine_fold(struct engine *engine, const struct journal_record *record)
             lane_go_on(lane);
         return 0;
     }
+    if (!engine->opening || is_waiting(lane, position))
+        return 0;
     struct cloudevent event;
     cloudevent_get(&record->record, &event);
-    struct handler *handler = handler_of(lane, event.type);
-    if (!engine->opening || !handler || is_waiting(lane, position))
+    if (!quarantine_restore(lane, event.type, position))
         return 0;
-    struct task *task = lane_push(lane, handler, position, NULL);
-    if (!task)
-        return EDDA_ENOMEM;
-    note_recorded(lane, task);
-    lane->state = LANE_QUARANTINED;
     lane->quarantined_ms = record->record.timestamp_ms;
     struct slice reason;
     if (record_header_find(&record->record, HEADER_REASON, &reason))

@@ -296,7 +296,12 @@ int simulate(struct edda_sim *sim, uint64_t seed, unsigned faults, const bool *d
     if (rc == 0 && (faults & SIM_CRASH) && world(sim, 4) == 0) {
         /* What is derived must come out the same after a start on the log alone. */
         sim->faults = 0;
-        rc = restart(sim, false);
+        if (world(sim, 2) == 0) {
+            close_world(sim, false); /* in good order: with a checkpoint */
+            rc = open_world(sim);
+        } else {
+            rc = restart(sim, false);
+        }
         if (rc == 0)
             rc = run_world(sim);
     }

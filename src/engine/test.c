@@ -12,17 +12,27 @@
 
 /* --- the service's tables ------------------------------------------------------------------------------- */
 
-bool test_type_is(const struct edda_type *a, const struct edda_type *b)
-{
-    return a == b || (strcmp(a->name, b->name) == 0 && (a->topic && b->topic ? strcmp(a->topic, b->topic) == 0 : a->topic == b->topic));
-}
-
 static const struct edda_row *row_of(const struct edda_row *rows, const struct edda_type *type)
 {
     for (const struct edda_row *row = rows; row && row->type; row++)
-        if (test_type_is(row->type, type))
+        if (row->type == type)
             return row;
     return NULL;
+}
+
+static const struct edda_row *row_named_as(const struct edda_row *rows, const struct edda_type *type)
+{
+    for (const struct edda_row *row = rows; row && row->type; row++)
+        if (strcmp(row->type->name, type->name) == 0 && type->topic && row->type->topic && strcmp(row->type->topic, type->topic) == 0)
+            return row;
+    return NULL;
+}
+
+/* Whether the service's rows mean another table by this name on this topic: no application can have both. */
+static bool is_another(const struct edda_test *test, const struct edda_type *type)
+{
+    const struct edda_row *on = row_named_as(test->def->on, type), *evolve = row_named_as(test->def->evolve, type);
+    return (on && on->type != type) || (evolve && evolve->type != type);
 }
 
 static bool in_category(const struct edda_test *test, const struct edda_type *type)
@@ -56,6 +66,8 @@ static bool row_is_good(struct edda_test *test, const struct edda_row *row, bool
         test_wrong(test, "service %s selects its entity by field %s, which %s has not", name, row->key, type->name);
     else if (!evolves && row_of(test->def->on, type) != row)
         test_wrong(test, "service %s handles %s twice", name, type->name);
+    else if (is_another(test, type))
+        test_wrong(test, "two message types are named %s on topic %s", type->name, type->topic);
     else
         return true;
     return false;
@@ -117,12 +129,12 @@ struct edda_test *edda_test_new(const struct edda_service *service)
 
 static void step_end(struct edda_test *test)
 {
-    if (!test->step)
-        return;
-    test_ask_outcome(test);
-    arena_deinit(&test->step->arena);
-    buffer_deinit(&test->step->encoded);
-    free(test->step);
+    if (test->step) {
+        test_ask_outcome(test);
+        arena_deinit(&test->step->arena);
+        buffer_deinit(&test->step->encoded);
+        free(test->step);
+    }
     test->step = NULL;
     test->outcome = TEST_DONE;
     test->next = 0;
@@ -207,7 +219,7 @@ static void fold(struct edda_test *test, const struct edda_type *type, const voi
 {
     struct test_entity *entity = entity_of(test, key);
     for (const struct edda_row *row = test->def->evolve; entity && row && row->type; row++) {
-        if (!test_type_is(row->type, type))
+        if (row->type != type)
             continue;
         row->evolve(entity->state->value, event);
         entity->state->version++;
@@ -237,12 +249,16 @@ void edda_given_struct(struct edda_test *test, const struct edda_type *event, co
     json_encode(event, value, &test->when);
     if (!in_category(test, event))
         test_wrong(test, "it is not of the entity's category %s", test->def->entity.category ? test->def->entity.category : "(none)");
+    else if (is_another(test, event))
+        test_wrong(test, "the service means another table by that name");
     else if (json_check(event, value, &error) < 0)
         test_wrong(test, "%s: %s", error.field, error.message);
     else if (!json_field_text(event, value, event->key, &arena, &key) || key.len == 0)
         test_wrong(test, "its key %s is empty", event->key);
-    else
-        fold(test, event, value, key), test->entity = entity_of(test, key);
+    else {
+        fold(test, event, value, key);
+        test->entity = entity_of(test, key);
+    }
     test->messages++;
     arena_deinit(&arena);
 }
@@ -310,6 +326,8 @@ static void fold_emissions(struct edda_test *test)
     struct edda_step *step = test->step;
     for (uint32_t i = 0; i < step->emission_count; i++) {
         const struct emission *emission = &step->emissions[i];
+        if (emission->type && is_another(test, emission->type))
+            test_wrong(test, "the service means another table by the name of its emission %s", emission->type->name);
         const struct edda_row *row = row_of(test->def->evolve, emission->type);
         if (emission->kind != EMIT_MESSAGE || !row)
             continue;

@@ -42,8 +42,6 @@ struct edda_test {
     struct buffer text;         /* scratch */
 };
 
-/* Whether two tables are of the same type, which a test may have described itself. */
-bool test_type_is(const struct edda_type *a, const struct edda_type *b);
 /* Counts and prints something that is wrong with the test itself, or with the tables of its service. */
 void test_wrong(struct edda_test *test, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Counts and prints a rejection or a failure of the last step that nobody asked about. */

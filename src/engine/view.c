@@ -2,6 +2,7 @@
  * Views: which of a service's entities are listed, in the order in which they first were. Memory holds the keys; a row is filled
  * from the entity's state when it is asked for. Rows are counted by blocks, so that a page far behind is found without a walk.
  */
+#include "base/put.h"
 #include "engine/internal.h"
 
 #include <stdlib.h>
@@ -96,6 +97,15 @@ static struct row *row_add(struct view *view, struct slice key, uint64_t hash)
     return row;
 }
 
+static void row_list(struct view *view, struct row *row, bool listed)
+{
+    if (row->listed == listed)
+        return;
+    row->listed = listed;
+    view->blocks[row->ordinal / BLOCK_ROWS] += listed ? 1 : UINT32_MAX;
+    view->listed += listed ? 1 : UINT64_MAX;
+}
+
 int view_update(struct service *service, struct slice key, const void *state)
 {
     struct view *view = service->view;
@@ -110,13 +120,39 @@ int view_update(struct service *service, struct slice key, const void *state)
         row = row_add(view, key, hash);
     if (!row)
         return EDDA_ENOMEM;
-    if (row->listed != listed) {
-        row->listed = listed;
-        uint32_t *block = &view->blocks[row->ordinal / BLOCK_ROWS];
-        *block += listed ? 1 : UINT32_MAX;
-        view->listed += listed ? 1 : UINT64_MAX;
-    }
+    row_list(view, row, listed);
     return 0;
+}
+
+void view_save(const struct service *service, struct buffer *out)
+{
+    const struct view *view = service->view;
+    uint8_t *at = buffer_extend(out, uvarint64_size(view->count));
+    if (at)
+        put_uvarint64(at, view->count);
+    for (uint64_t i = 0; i < view->count; i++) {
+        const struct row *row = view->order[i];
+        uint64_t head = (uint64_t)row->key_len << 1 | row->listed;
+        at = buffer_extend(out, uvarint64_size(head) + row->key_len);
+        if (at)
+            put_slice(put_uvarint64(at, head), slice_of(row->key, row->key_len));
+    }
+}
+
+bool view_load(struct service *service, struct cursor *in)
+{
+    uint64_t count = cursor_uvarint64(in);
+    while (count-- && cursor_ok(in)) {
+        uint64_t head = cursor_uvarint64(in);
+        if (head >> 1 > cursor_left(in))
+            return false;
+        struct slice key = cursor_bytes(in, (size_t)(head >> 1));
+        struct row *row = row_add(service->view, key, hash64(key, 3));
+        if (!row)
+            return false;
+        row_list(service->view, row, head & 1);
+    }
+    return cursor_ok(in);
 }
 
 /* --- looking -------------------------------------------------------------------------------------------- */

@@ -53,7 +53,8 @@ struct edda_row {
     const struct edda_type *type;
     edda_handle_fn *handle;  /* of `on` */
     edda_evolve_fn *evolve;  /* of `evolve` */
-    const char *key;         /* of `on`: the message's field that selects the entity; NULL: the record's key */
+    const char *key;         /* of `on`: the message's field that selects the entity; NULL: the record's key. A message in which the
+                                field is empty is for no entity, and is passed over */
     uint32_t blocking;       /* 0: runs on the core thread and must not wait; n: on one of at most n threads (1 to 1024) */
     bool late;               /* acts on expired messages as well */
     struct edda_retry retry;

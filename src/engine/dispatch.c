@@ -28,6 +28,14 @@ int take_copy(struct engine *engine, const struct message_type *type, const stru
     return 1;
 }
 
+struct slice entity_key_of(const struct handler *handler, const struct taken *taken, struct arena *arena)
+{
+    struct slice key = taken->record.record.key;
+    if (handler->row->key && !json_field_text(handler->row->type, taken->message, handler->row->key, arena, &key))
+        return slice_of(NULL, 0);
+    return key;
+}
+
 /* Whether a service of this application recorded the message: its id then cannot be there twice. */
 static bool is_our_own(const struct engine *engine, struct slice source)
 {
@@ -85,10 +93,8 @@ static int take(struct engine *engine, const struct journal_record *record, stru
         struct service *service = handler->service;
         if (!takes_part(service, only) || service->position > record->position)
             continue;
-        struct slice key = taken.record.record.key;
-        if (handler->row->key && !json_field_text(type->type, taken.message, handler->row->key, &engine->take_arena, &key))
-            key = taken.record.record.key;
-        rc = lane_take(handler, key, &taken, error);
+        struct slice key = entity_key_of(handler, &taken, &engine->take_arena);
+        rc = key.len ? lane_take(handler, key, &taken, error) : 0;
         if (rc < 0)
             return rc;
         service->position = taken.record.position + 1;

@@ -326,6 +326,9 @@ struct taken {
 int take_copy(struct engine *engine, const struct message_type *type, const struct journal_record *record, struct arena *arena,
               struct taken *ret_taken);
 
+/* The entity that a row selects by a field of the message, or the record's key; empty: the message is for none of them. */
+struct slice entity_key_of(const struct handler *handler, const struct taken *taken, struct arena *arena);
+
 /* lane.c */
 struct lane *lane_find(struct service *service, struct slice key);
 struct lane *lane_make(struct service *service, struct slice key);

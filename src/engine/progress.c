@@ -129,9 +129,7 @@ static int restore(struct service *service, uint64_t position, struct edda_error
     rc = take_copy(engine, type, &record, &engine->take_arena, &taken);
     if (rc <= 0)
         return rc;
-    struct slice key = taken.record.record.key;
-    if (handler->row->key && !json_field_text(type->type, taken.message, handler->row->key, &engine->take_arena, &key))
-        key = taken.record.record.key;
+    struct slice key = entity_key_of(handler, &taken, &engine->take_arena);
     struct lane *lane = lane_make(service, key);
     bool first = lane && list_empty(&lane->tasks);
     struct task *task = lane ? lane_push(lane, handler, position, NULL) : NULL;

@@ -1,22 +1,117 @@
 /*
- * A decider: a bank account. Commands ask, the state decides, events record what was decided; the state is nothing but what the
- * events add up to. No account is ever overdrawn, however many clients there are: commands to one account are taken one at a time.
+ * A decider: a bank account. Commands ask, the state decides, events record what was decided; and the state is nothing but what the
+ * events add up to. However many clients there are, no account is overdrawn: commands to one account are taken one at a time.
  *
- *     03-decider run                                                     03-decider --test
- *     curl localhost:8080/accounts -d '{"account":"ann"}'
- *     curl localhost:8080/deposits -d '{"account":"ann","cents":500}'
+ *     03-decider run
+ *     curl localhost:8080/deposits -H 'Content-Type: application/json' -d '{"account":"ann","cents":500}'
+ *     curl localhost:8080/withdrawals -H 'Content-Type: application/json' -d '{"account":"ann","cents":501}'
  *     curl localhost:8080/accounts/ann
+ *
+ * 03-decider --test runs its tests: given events, when a command, then events.
  */
 #include "edda/edda.h"
 
 #include <string.h>
 
-struct Account { struct edda_text account; }; /* the body of OpenAccount, and of AccountOpened */
-static const struct edda_field Account_fields[] = { EDDA_FIELD(Account, account, .len_min = 1, .len_max = 64) };
-struct Money { struct edda_text account; int64_t cents; };
-static const struct edda_field Money_fields[] = { EDDA_FIELD(Money, account), EDDA_FIELD(Money, cents, .min = 1, .max = 1e12) };
+/* --- commands and events -------------------------------------------------------------------------------- */
 
-#define MESSAGE(its_name, its_kind, body, its_topic) \
-    { .name = its_name, .kind = its_kind, .size = sizeof(struct body), .fields = body##_fields, \
-      .field_count = sizeof body##_fields / sizeof body##_fields[0], .topic = its_topic, .key = "account" }
-static const struct edda_type OpenAccount = MESSAGE("OpenAccount", EDDA_TYPE_COMMAND, Account, "account.commands");
+#define FIELDS(message) { EDDA_FIELD(message, account, .len_min = 1, .len_max = 64), EDDA_FIELD(message, cents, .min = 1, .max = 1e12) }
+
+struct Deposit { struct edda_text account; int64_t cents; };
+static const struct edda_field Deposit_fields[] = FIELDS(Deposit);
+static const struct edda_type Deposit = EDDA_COMMAND(Deposit, account, .topic = "account.commands");
+
+struct Withdraw { struct edda_text account; int64_t cents; };
+static const struct edda_field Withdraw_fields[] = FIELDS(Withdraw);
+static const struct edda_type Withdraw = EDDA_COMMAND(Withdraw, account, .topic = "account.commands");
+
+struct Deposited { struct edda_text account; int64_t cents; };
+static const struct edda_field Deposited_fields[] = FIELDS(Deposited);
+static const struct edda_type Deposited = EDDA_EVENT(Deposited, account, .topic = "accounts");
+
+struct Withdrawn { struct edda_text account; int64_t cents; };
+static const struct edda_field Withdrawn_fields[] = FIELDS(Withdrawn);
+static const struct edda_type Withdrawn = EDDA_EVENT(Withdrawn, account, .topic = "accounts");
+
+/* --- the state, and how events change it ---------------------------------------------------------------- */
+
+struct account { bool open; int64_t cents; };
+static const struct edda_field account_fields[] = { EDDA_FIELD(account, open), EDDA_FIELD(account, cents) };
+static const struct edda_type account = EDDA_STATE(account);
+
+EDDA_EVOLVE(deposited, account, Deposited);
+static void deposited(struct account *a, const struct Deposited *e)
+{
+    a->open = true;
+    a->cents += e->cents;
+}
+
+EDDA_EVOLVE(withdrawn, account, Withdrawn);
+static void withdrawn(struct account *a, const struct Withdrawn *e)
+{
+    a->cents -= e->cents;
+}
+
+/* --- decisions ------------------------------------------------------------------------------------------ */
+
+struct Balance { struct edda_text account; int64_t cents; };
+static const struct edda_field Balance_fields[] = { EDDA_FIELD(Balance, account), EDDA_FIELD(Balance, cents) };
+static const struct edda_type Balance = EDDA_VALUE(Balance);
+
+EDDA_HANDLER(deposit, Deposit, account);
+static int deposit(struct edda_step *step, const struct Deposit *c, const struct account *a)
+{
+    edda_emit(step, Deposited, .account = c->account, .cents = c->cents);
+    return edda_reply(step, Balance, .account = c->account, .cents = a->cents + c->cents);
+}
+
+EDDA_HANDLER(withdraw, Withdraw, account);
+static int withdraw(struct edda_step *step, const struct Withdraw *c, const struct account *a)
+{
+    if (c->cents > a->cents)
+        return edda_reject(step, "cents", "the account holds %lld", (long long)a->cents);
+    edda_emit(step, Withdrawn, .account = c->account, .cents = c->cents);
+    return edda_reply(step, Balance, .account = c->account, .cents = a->cents - c->cents);
+}
+
+EDDA_ROW(balance, Balance, account);
+static bool balance(struct Balance *row, struct edda_text key, const struct account *a)
+{
+    *row = (struct Balance){ key, a->cents };
+    return a->open;
+}
+
+EDDA_REQUEST(post_deposit, Deposit);
+static int post_deposit(struct edda_request *request, const struct Deposit *body) { return edda_call_struct(request, &Deposit, body); }
+EDDA_REQUEST(post_withdrawal, Withdraw);
+static int post_withdrawal(struct edda_request *request, const struct Withdraw *body) { return edda_call_struct(request, &Withdraw, body); }
+
+static const struct edda_service account_service = {
+    .name = "account",
+    .entity = EDDA_ENTITY(account, "accounts"),
+    .evolve = (const struct edda_row[]){ EDDA_WHEN(Deposited, deposited), EDDA_WHEN(Withdrawn, withdrawn), EDDA_END },
+    .on = (const struct edda_row[]){ EDDA_ON(Deposit, deposit, account), EDDA_ON(Withdraw, withdraw, account), EDDA_END },
+    .view = &(const struct edda_view){ "accounts", "/accounts", "/accounts/{account}", &Balance, balance_row },
+    .routes = (const struct edda_route[]){ EDDA_POST("/deposits", Deposit, post_deposit, .reply = &Balance),
+                                           EDDA_POST("/withdrawals", Withdraw, post_withdrawal, .reply = &Balance), EDDA_ROUTES_END },
+};
+
+static int test(void)
+{
+    struct edda_test *t = edda_test_new(&account_service);
+    edda_given(t, Deposited, .account = EDDA_TEXT("ann"), .cents = 500);
+    edda_when(t, Withdraw, .account = EDDA_TEXT("ann"), .cents = 501);
+    edda_then_rejected(t, "the account holds 500");
+    edda_when(t, Withdraw, .account = EDDA_TEXT("ann"), .cents = 500);
+    edda_then(t, Withdrawn, .account = EDDA_TEXT("ann"), .cents = 500);
+    edda_then_reply(t, Balance, .account = EDDA_TEXT("ann"), .cents = 0);
+    edda_then_nothing(t);
+    return edda_test_end(t) ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct edda_service *const services[] = { &account_service, NULL };
+    static const struct edda_app app = { .name = "bank", .version = "1.0", .summary = "Keeps accounts.", .services = services };
+    return argc == 2 && strcmp(argv[1], "--test") == 0 ? test() : edda_main(&app, argc, argv);
+}

@@ -5,41 +5,11 @@
  *   order created → exchanged → points used → order approved → deadline dropped
  *   any failure, or the deadline → order rejected → exchange compensated → points given back
  *
- * Read messages.h first, then order.c, exchange.c, point.c and deadline.c.
+ * Read messages.h and app.c first, then order.c, exchange.c, point.c and deadline.c.
  */
-#include "simulation.h"
-
-static const struct edda_service *const services[] = {
-    &order_service, &exchange_service, &point_service, &deadline_service, &transaction_service, NULL,
-};
-
-/* Clients that know the original select by its payload members and headers. */
-static const struct edda_topic topics[] = {
-    { .name = TOPIC, .partitions = 1, .type_field = "eventType", .time_field = "timestamp", .type_header = "type",
-      .headers = (const char *const[]){ "contentType", "\"application/json\"", "spring_json_header_types",
-                                        "{\"type\":\"java.lang.String\"}", NULL } },
-    { .name = NULL },
-};
-
-static const struct edda_option options[] = {
-    { "deadline", "5s", &deadline_ms, "An order that is not decided this long after its creation is rejected" },
-    { "injected-delay", "10s", &injected_delay_ms, "What currencies 100 and 200 make the exchange sleep" },
-    { .name = NULL },
-};
-
-static const struct edda_app app = {
-    .name = NAIVE ? "choreography-naive" : "choreography",
-    .version = "1.0",
-    .summary = "Exchanges points for currency, with a deadline: a choreography of four services.",
-    .services = services,
-    .topics = topics,
-    .options = options,
-    .simulation = &choreography_simulation,
-    .entity_word = "order",
-    .port = 8088,
-};
+#include "app.h"
 
 int main(int argc, char **argv)
 {
-    return edda_main(&app, argc, argv);
+    return edda_main(&choreography_app, argc, argv);
 }

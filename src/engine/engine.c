@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define DISPATCH_AT_ONCE 64
+#define HANDLERS_WAIT_NS 100000
 
 void engine_log(struct engine *engine, const char *event, const char *format, ...)
 {
@@ -191,6 +192,17 @@ int64_t engine_turn(struct engine *engine, struct edda_error *error)
     if (done > 0 || (!engine->stalled && (!list_empty(&engine->ready) || dispatch_waiting(engine))))
         return 0;
     return next_wake_up(engine);
+}
+
+int64_t engine_drive(struct engine *engine, struct edda_error *error)
+{
+    for (;;) {
+        (void)io_jobs_finish(engine->io);
+        uint64_t started = engine->started;
+        int64_t next = engine_turn(engine, error);
+        if (next <= 0 || engine->running == 0 || engine->started == started || io_jobs_wait(engine->io, HANDLERS_WAIT_NS) == 0)
+            return next;
+    }
 }
 
 bool engine_settled(const struct engine *engine)

@@ -43,6 +43,11 @@ void engine_close(struct engine *engine, bool abandon);
  * be called again at the latest (milliseconds of log time; INT64_MAX: only when something comes), or a negative code when the journal has failed for good.
  */
 int64_t engine_turn(struct engine *engine, struct edda_error *error);
+/*
+ * The same for a loop that owns its thread: finishes jobs first, and when blocking handlers have just been started waits a moment (at most 100 us) for the
+ * quick ones among them, so that what they give still joins the frame at hand instead of costing a flush of its own.
+ */
+int64_t engine_drive(struct engine *engine, struct edda_error *error);
 /* Whether no message waits, is being handled or is due now (deadlines and retries in the future do not count). */
 bool engine_settled(const struct engine *engine);
 /* Blocking handlers under way. */

@@ -230,7 +230,8 @@ struct engine {
     struct heap retries;
     struct list free_steps;
     struct list free_tasks;
-    size_t running;
+    size_t running;                /* blocking steps under way */
+    uint64_t started;              /* blocking steps ever */
     uint64_t pending;              /* tasks of all lanes, but those quarantined */
     /* deadline.c */
     struct heap deadlines_due;

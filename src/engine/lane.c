@@ -407,6 +407,7 @@ static int run_blocking(struct lane *lane, struct edda_step *step)
     lane->state = LANE_RUNNING;
     lane->step = step;
     engine->running++;
+    engine->started++;
     step->handler->running++;
     io_job_submit(engine->io, IO_POOL_HANDLERS, &step->job);
     return 0;

@@ -1,0 +1,117 @@
+/* simulate: runs the application in the simulator, seed after seed, until one breaks an invariant. */
+#include "cmd/cmd.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cmd/options.h"
+#include "engine/simulator.h"
+#include "io/posix.h"
+
+struct simulate {
+    uint64_t seeds;
+    uint64_t seed;
+    bool all;
+    bool json;
+    bool quiet;
+};
+
+static const struct option_row simulate_options[] = {
+    { "seeds", OPTION_NUMBER, offsetof(struct simulate, seeds), "N", "1000", "How many seeds to run" },
+    { "seed", OPTION_NUMBER, offsetof(struct simulate, seed), "S", "1", "The first of them; a failure is repeated by its seed" },
+    { "all", OPTION_FLAG, offsetof(struct simulate, all), NULL, NULL, "Go on after a failure, and count them" },
+    { "json", OPTION_FLAG, offsetof(struct simulate, json), NULL, NULL, "Print the result as one JSON object" },
+    { "quiet", OPTION_FLAG, offsetof(struct simulate, quiet), NULL, NULL, "Print no progress and no speed: the same seeds give the same output to the byte" },
+    { .name = NULL },
+};
+
+static const struct command_row simulate_command = {
+    .name = "simulate",
+    .summary = "Crash-tests the application in a simulated world and checks its invariants",
+    .notes = "Everything that happens follows from the seed: messages are delayed and interleaved, calls repeated, the process\n"
+             "killed between any two writes, the disk loses what was not synced. Ends with 1 when an invariant was broken.",
+    .options = simulate_options,
+    .values_size = sizeof(struct simulate),
+};
+
+struct outcome {
+    uint64_t run, failed, first_failed;
+    double seconds;
+    struct simulator_stats stats;
+};
+
+static void show_progress(const struct simulate *values, uint64_t done)
+{
+    if (!values->quiet && !values->json && done % 10000 == 0)
+        (void)fprintf(stderr, "  %" PRIu64 " of %" PRIu64 " seeds\n", done, values->seeds);
+}
+
+static void run_seeds(const struct simulate *values, struct simulator *simulator, struct outcome *outcome)
+{
+    struct buffer report;
+    buffer_init(&report, 0);
+    for (uint64_t i = 0; i < values->seeds; i++) {
+        buffer_clear(&report);
+        int rc = simulator_run(simulator, values->seed + i, &report);
+        outcome->run++;
+        if (rc != 0) {
+            if (outcome->failed++ == 0)
+                outcome->first_failed = values->seed + i;
+            if (!values->json)
+                (void)printf("%s\n", buffer_cstr(&report));
+            if (!values->all)
+                break;
+        }
+        show_progress(values, i + 1);
+    }
+    buffer_deinit(&report);
+    simulator_stats(simulator, &outcome->stats);
+}
+
+static void print_outcome(const struct edda_app *app, const struct simulate *values, const struct outcome *o)
+{
+    if (values->json) {
+        (void)printf("{\"application\":\"%s\",\"seeds\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"firstFailedSeed\":%" PRIu64
+                     ",\"calls\":%" PRIu64 ",\"restarts\":%" PRIu64 ",\"records\":%" PRIu64 ",\"simulatedMs\":%" PRId64
+                     ",\"seconds\":%.3f}\n",
+                     app->name, o->run, o->failed, o->first_failed, o->stats.calls, o->stats.restarts, o->stats.records,
+                     o->stats.simulated_ms, values->quiet ? 0 : o->seconds);
+        return;
+    }
+    (void)printf("%s: %" PRIu64 " seed%s from %" PRIu64 ", %" PRIu64 " failed\n", app->name, o->run, o->run == 1 ? "" : "s", values->seed,
+                 o->failed);
+    if (!values->quiet)
+        (void)printf("  %" PRIu64 " calls, %" PRIu64 " restarts, %" PRIu64 " records, %.1f simulated hours in %.1f s: %.0f seeds/s, %.0f calls/s\n",
+                     o->stats.calls, o->stats.restarts, o->stats.records, (double)o->stats.simulated_ms / 3600e3, o->seconds,
+                     (double)o->run / o->seconds, (double)o->stats.calls / o->seconds);
+    if (o->failed)
+        (void)printf("  again: %s simulate --seed %" PRIu64 " --seeds 1\n", app->name, o->first_failed);
+}
+
+int cmd_simulate(const struct edda_app *app, int argc, char **argv)
+{
+    struct simulate values;
+    struct edda_error error = { 0 };
+    char asked;
+    int rc = options_parse(&simulate_command, argc, argv, &values, &asked, &error);
+    if (rc != 0)
+        return cmd_asked(app, &simulate_command, rc, asked, &error);
+    if (!app->simulation) {
+        (void)fprintf(stderr, "%s: the application declares no simulation\n", app->name);
+        return EXIT_USAGE;
+    }
+    struct simulator *simulator = simulator_new(app);
+    struct io *io = io_posix_new(1);
+    if (!simulator || !io) {
+        (void)fprintf(stderr, "%s: out of memory\n", app->name);
+        return EXIT_FAILED;
+    }
+    struct outcome outcome = { 0 };
+    int64_t start_ns = io_clock_boot_ns(io);
+    run_seeds(&values, simulator, &outcome);
+    outcome.seconds = (double)(io_clock_boot_ns(io) - start_ns) / 1e9;
+    print_outcome(app, &values, &outcome);
+    simulator_free(simulator);
+    io_posix_free(io);
+    return outcome.failed ? EXIT_FAILED : EXIT_DONE;
+}

@@ -6,8 +6,8 @@
  * Failures are the codes of edda/error.h: EDDA_EIO, EDDA_EFULL, EDDA_ENOTFOUND, EDDA_EEXISTS,
  * EDDA_ELOCKED, EDDA_ENOMEM, EDDA_ECLOSED. The message names the path and what the system said.
  *
- * Threads: files may be read, written and synced by any thread, each range by one at a time; all
- * else is called by the thread that owns the io.
+ * Threads: files may be read, written, synced, renamed, removed, mapped and closed by any thread, each range and each name by one at a time; jobs,
+ * clocks and randomness belong to the thread that owns the io.
  */
 #ifndef EDDA_IO_IO_H
 #define EDDA_IO_IO_H

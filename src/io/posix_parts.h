@@ -1,40 +1,75 @@
 /*
- * What the files of the posix io share: the io itself, its files and its pools.
- *
- * One mutex guards queues, the list of jobs that have run, and the shutdown flag; it is held for a
- * few list operations only, never while a job runs.
+ * What the files of the posix io share: the io itself, its files and its pools. How jobs get from
+ * thread to thread is told in posix_jobs.c.
  */
 #ifndef EDDA_IO_POSIX_PARTS_H
 #define EDDA_IO_POSIX_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/list.h"
 #include "io/io.h"
 
+#define CACHE_LINE_BYTES 64
+
 struct io_posix;
+struct posix_pool;
+
+/* Jobs that any thread pushes and one takes all at once; linked by `next`, the newest first. */
+struct posix_stack {
+    char apart_before[CACHE_LINE_BYTES];
+    _Atomic(struct list *) newest; /* NULL: empty; the mark: empty, and the one who pushes has to tell */
+    char apart_after[CACHE_LINE_BYTES];
+};
+
+struct posix_worker {
+    struct posix_pool *pool;
+    struct list link;      /* in `idle` or `spare` of the pool, or alone */
+    pthread_cond_t wake;   /* called, or the pool is ending */
+    pthread_t thread;
+    bool started;          /* there is a thread to join */
+    bool called;           /* somebody woke it, and it has not looked yet */
+    bool ran_long;         /* its last job did */
+    int64_t now_ns;        /* when it last looked at the clock */
+};
 
 struct posix_pool {
     struct io_posix *io;
     const char *thread_name;
-    struct list queue;     /* struct io_job, oldest first */
-    size_t queued;
-    pthread_cond_t work;   /* a job was queued, or the pool is ending */
-    pthread_t *threads;
-    unsigned thread_count;
-    unsigned thread_max;
-    unsigned idle;         /* threads that wait for `work` */
+    struct posix_stack inbox;     /* submitted; the owner's thread pushes */
+    pthread_mutex_t lock;         /* guards what follows; the workers' own, but for calls */
+    struct list queue;            /* struct io_job, oldest first; all older than those of the inbox */
+    struct posix_worker *drainer; /* takes the jobs, one by one; or NULL */
+    struct posix_worker *watcher; /* looks whether the drainer gets on; or NULL */
+    bool in_job;                  /* the drainer runs one */
+    int64_t job_from_ns;          /* since when; monotonic */
+    unsigned spins_vain;          /* in a row: the drainer has looked for more jobs, and none came */
+    bool called;                  /* a worker is on its way, which will look what there is to do */
+    bool ending;
+    struct list idle;             /* struct posix_worker, the one that last worked first */
+    struct list spare;            /* struct posix_worker without a thread that lives */
+    unsigned live;                /* threads */
+    struct posix_worker *workers; /* `worker_max` of them */
+    unsigned worker_max;
 };
 
 struct io_posix {
     struct io io;
-    int wake_fd;           /* an eventfd; readable exactly while `ran` is not empty */
-    pthread_mutex_t lock;  /* guards what follows, and the pools */
-    struct list ran;       /* struct io_job, in the order they ended */
-    pthread_cond_t awake;  /* the shutdown has begun */
+    struct posix_stack ran; /* the workers push, the owner takes */
+
+    /* The owner's thread only. */
+    int wake_fd;            /* an eventfd */
+    bool polled;            /* somebody has asked for it */
+    bool armed;             /* the mark was left in `ran`, and has not been missed yet */
+    uint64_t signals_owed;  /* marks that were missed, and whose signal was not read from the descriptor yet */
+    size_t under_way;       /* submitted and not finished */
+
+    int64_t spin_ns;        /* how long a drainer without jobs looks for more before it sleeps, at most */
+    int64_t surplus_ns;     /* how long an idle thread that is not the only one stays */
+    pthread_mutex_t lock;   /* guards the two that follow */
+    pthread_cond_t awake;   /* the shutdown has begun */
     bool shut_down;
-    bool ending;
-    size_t under_way;      /* submitted and not finished; the owner's thread only */
     struct posix_pool pools[IO_POOL_COUNT];
 };
 

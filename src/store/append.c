@@ -11,25 +11,43 @@
 #include "store/internal.h"
 #include "store/uuid.h"
 
-#define ATTRIBUTES_OVERHEAD 192 /* most bytes of the headers of a message's attributes beside their values */
+#define HEADER_OVERHEAD 8       /* most bytes of an encoded header beside name and value, within the limits of a record */
 #define FRAME_SLACK (UINT64_C(4) << 10)
 #define ADDITIONS_PER_RECORD 3
 
 int append_ready(struct store *store, struct edda_error *error)
 {
     if (store->broken)
-        return edda_fail_with(error, store->broken, "a flush has failed: the store must be closed and opened again");
+        return broken_fail(store, error);
     int r = additions_flush(store);
     if (r < 0)
         return edda_fail_with(error, r, "the index cannot take more before it has written what it holds");
     return 0;
 }
 
+static bool has_attributes(const struct cloudevent *e)
+{
+    return e->id.len || e->source.len || e->type.len || e->correlation.len || e->causation.len || e->traceparent.len ||
+           e->expiry_ms;
+}
+
+static uint64_t header_bytes_max(size_t name_bytes, size_t value_bytes)
+{
+    return value_bytes ? HEADER_OVERHEAD + name_bytes + value_bytes : 0;
+}
+
 static uint64_t headers_bytes_max(const struct store_message *m)
 {
     const struct cloudevent *e = &m->event;
-    return ATTRIBUTES_OVERHEAD + e->id.len + e->source.len + e->type.len + e->correlation.len + e->causation.len +
-           e->traceparent.len + UUID_TEXT_BYTES + m->headers.len;
+    if (!has_attributes(e))
+        return m->headers.len;
+    return m->headers.len + header_bytes_max(strlen("ce_specversion"), strlen("1.0")) +
+           header_bytes_max(strlen("ce_id"), e->id.len ? e->id.len : UUID_TEXT_BYTES) +
+           header_bytes_max(strlen("ce_source"), e->source.len) + header_bytes_max(strlen("ce_type"), e->type.len) +
+           header_bytes_max(strlen("ce_correlationid"), e->correlation.len) +
+           header_bytes_max(strlen("ce_causationid"), e->causation.len) +
+           header_bytes_max(strlen("ce_expirytime"), e->expiry_ms ? strlen("2026-01-31T23:59:59.123Z") : 0) +
+           header_bytes_max(strlen("traceparent"), e->traceparent.len);
 }
 
 static uint64_t record_bytes_max(const struct store_message *m)
@@ -47,6 +65,8 @@ static int message_check(const struct store_message *m, struct edda_error *error
                                record_bytes_max(m), STORE_RECORD_MAX);
     if (m->timestamp_ms < 0 || m->timestamp_ms > TIMESTAMP_MAX_MS)
         return edda_fail_field(error, EDDA_EINVAL, "timestamp", "the timestamp %" PRId64 " is out of range", m->timestamp_ms);
+    if (m->event.expiry_ms < 0 || m->event.expiry_ms > TIMESTAMP_MAX_MS)
+        return edda_fail_field(error, EDDA_EINVAL, "expiry", "the expiry %" PRId64 " is out of range", m->event.expiry_ms);
     if (m->partition < -1 || (m->partition >= 0 && (uint32_t)m->partition >= m->topic->partition_count))
         return edda_fail_field(error, EDDA_EINVAL, "partition", "topic %s has %" PRIu32 " partitions, and no %" PRId32,
                                m->topic->name, m->topic->partition_count, m->partition);
@@ -167,8 +187,7 @@ static int headers_put(struct store *store, const struct store_message *m, int64
     struct buffer *headers = &store->headers;
     buffer_clear(headers);
     record->header_count = m->header_count;
-    if (event->id.len || event->source.len || event->correlation.len || event->causation.len || event->traceparent.len ||
-        event->expiry_ms)
+    if (has_attributes(event))
         record->header_count += cloudevent_put(event, headers);
     buffer_append_slice(headers, m->headers);
     if (!buffer_ok(headers))

@@ -86,7 +86,7 @@ static void frames_forget(struct store *store)
     uint64_t durable = log_durable_position(store->log);
     while (store->durable_count < store->ring_count && frame_end(ring_frame(store, store->durable_count)) <= durable)
         store->durable_bytes += ring_frame(store, store->durable_count++)->body_bytes;
-    while (store->durable_bytes > FRAMES_KEPT_BYTES || store->durable_count > FRAMES_KEPT) {
+    while (store->durable_bytes > FRAMES_KEPT_BYTES || store->durable_count > store->options.frames_kept) {
         struct frame *frame = ring_frame(store, 0);
         store->ring_first = (store->ring_first + 1) & (store->ring_capacity - 1);
         store->ring_count--;
@@ -178,7 +178,13 @@ static void flush_run(struct io_job *job)
     log_flush_run(container_of(job, struct flush_slot, job)->flush);
 }
 
-static int flush_end(struct store *store, struct log_flush *flush, struct edda_error *error)
+struct log_flush *flush_begin(struct store *store)
+{
+    store->flush_begun = log_end(store->log);
+    return log_flush_begin(store->log);
+}
+
+int flush_end(struct store *store, struct log_flush *flush, struct edda_error *error)
 {
     int r = log_flush_end(store->log, flush, error);
     if (r < 0)
@@ -197,7 +203,7 @@ static void flush_done(struct io_job *job)
     flush_end(slot->store, flush, NULL);
 }
 
-static int broken_fail(const struct store *store, struct edda_error *error)
+int broken_fail(const struct store *store, struct edda_error *error)
 {
     return edda_fail_with(error, store->broken, "a flush has failed: the store must be closed and opened again");
 }
@@ -221,8 +227,7 @@ int store_flush(struct store *store, struct edda_error *error)
     if (r < 0)
         return edda_fail_with(error, r, "a flush was under way and will not end");
     while (!store->broken && !everything_closed_is_durable(store)) {
-        store->flush_begun = log_end(store->log);
-        struct log_flush *flush = log_flush_begin(store->log);
+        struct log_flush *flush = flush_begin(store);
         ASSERT(flush);
         log_flush_run(flush);
         r = flush_end(store, flush, error);
@@ -247,8 +252,7 @@ int store_flush_start(struct store *store, struct edda_error *error)
     struct flush_slot *slot = store->flushes;
     while (slot->flush)
         slot++;
-    store->flush_begun = log_end(store->log);
-    slot->flush = log_flush_begin(store->log);
+    slot->flush = flush_begin(store);
     ASSERT(slot->flush);
     slot->job.run = flush_run;
     slot->job.done = flush_done;

@@ -191,7 +191,7 @@ uint64_t index_seed(const struct index *index)
 
 int index_add_many(struct index *index, const struct index_addition *additions, size_t count)
 {
-    if (index->seal.state != SEAL_IDLE && index->tail && index->tail->entries > 0 &&
+    if ((index->seal.state != SEAL_IDLE || index_runs_full(index)) && index->tail && index->tail->entries > 0 &&
         index->tail->entries + count > 2 * (uint64_t)index->options.tail_entries_max)
         return EDDA_EBUSY;
     if (!index->tail) {
@@ -221,9 +221,9 @@ void index_rewind(struct index *index, uint64_t position)
 /* What one run or tail has of a key. */
 struct hit {
     struct run *run;
-    struct run_list list;          /* of a run */
+    struct run_list list; /* of a run */
     const struct tail *tail;
-    const struct tail_node *node;  /* of a tail */
+    const struct tail_node *node; /* of a tail */
     uint64_t count;
 };
 

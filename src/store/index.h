@@ -1,22 +1,23 @@
 /*
- * index: for each 128-bit key a list of entries in the order of their positions, appended to only. The one mechanism behind every
- * question that the store answers without a scan: the records of a stream (their count is its version), of a correlation id, of an identity
- * (source and id), the batches of a partition, the frames of the log. The index is derived: whatever it lacks is added again
- * from the log.
+ * index: for each 128-bit key a list of entries in the order of their positions, appended to only. The one mechanism
+ * behind every question that the store answers without a scan: the records of a stream (their count is its version), of
+ * a correlation id, of an identity (source and id), the batches of a partition, the frames of the log. The index is
+ * derived: whatever it lacks is added again from the log.
  *
- * The tail is in memory. When it holds `tail_entries_max` entries index_seal_wanted() says so; sealing writes it as one immutable run, sorted by key,
- * checksummed, with a filter in front, on a background job, while a fresh tail takes what comes. Runs are merged in the background, so that a
- * look-up touches few. A run names the part of the log it covers: [from, to) addresses; the runs together
- * cover a prefix of the log, which index_covered() gives; the caller adds what is behind it from the log at open.
+ * The tail is in memory. When it holds `tail_entries_max` entries index_seal_wanted() says so; sealing writes it as one
+ * immutable run, sorted by key, checksummed, with a filter in front, on a background job, while a fresh tail takes what
+ * comes. Runs are merged in the background, so that a look-up touches few. A run names the part of the log it covers:
+ * [from, to) addresses; the runs together cover a prefix of the log, which index_covered() gives; the caller adds what
+ * is behind it from the log at open.
  *
  * The file of a run is described in docs/internals/index-format.md and in store/run.h.
  *
- * Damage. A block of a run is checked when it is first touched. When one is damaged, the look-up fails with EDDA_ECORRUPT and
- * the run's file is removed: after index_close() and index_open() the index lacks that run and all behind it, and the caller
- * adds them again from the log.
+ * Damage. A block of a run is checked when it is first touched. When one is damaged, the look-up fails with
+ * EDDA_ECORRUPT and the run's file is removed: after index_close() and index_open() the index lacks that run and all
+ * behind it, and the caller adds them again from the log.
  *
- * Threads: the owner's; runs are written and merged by jobs of the io, which also rename and remove files and sync the directory. Jobs go
- * on when the owner calls io_jobs_finish().
+ * Threads: the owner's; runs are written and merged by jobs of the io, which also rename and remove files and sync the
+ * directory. A job's end is noticed, and the next one started, in the owner's io_jobs_finish().
  */
 #ifndef EDDA_STORE_INDEX_H
 #define EDDA_STORE_INDEX_H
@@ -25,8 +26,8 @@
 #include "edda/error.h"
 #include "io/io.h"
 
-/* Where a record is: its position, the address of its batch in the log, and its byte in the batch's (decompressed) records. Entries of
- * partitions and frames use `record` as they need. */
+/* Where a record is: its position, the address of its batch in the log, and its byte in the batch's (decompressed)
+ * records. Entries of partitions and frames use `record` as they need. */
 struct index_entry {
     uint64_t position;
     uint64_t batch;
@@ -37,32 +38,35 @@ struct index_entry {
 
 struct index_options {
     uint32_t tail_entries_max; /* 0: 1,000,000; at most INDEX_TAIL_ENTRIES_LIMIT */
-    uint32_t runs_max;         /* merge so that no more than these are searched, or a few more while a large merge is under way;
-                                * 0: 8; at most 64 */
-    uint64_t log_end;          /* runs that reach past it are not this log's any more, and left out; 0: not known */
+    uint32_t runs_max;         /* merge so that no more than these are searched, or up to 4 times as many while large
+                                * merges are under way; 0: 8; at most 64 */
+    uint64_t log_end;          /* runs that reach past it are no longer this log's, and are left out; 0: not known */
     bool read_only;            /* for tools: nothing is removed, sealed or merged */
 };
 
 struct index;
 
-/* Opens what lies in the directory `path`, which is made at the first seal. A run that is damaged, or of another seed or log, is left out together with
- * all that come after it, and removed. `log_id` ties the runs to their log and gives the seed: it must be random, and kept from those who choose keys.
- * EDDA_EINVAL for an option over its limit; a file that cannot be read fails the call. `options` may be NULL. */
+/* Opens what lies in the directory `path`, which is made at the first seal. A run that is damaged, or of another
+ * seed or log, is left out together with all that come after it, and removed. `log_id` ties the runs to their log
+ * and gives the seed: it must be random, and kept from those who choose keys. `options` may be NULL. EDDA_EINVAL for
+ * an option over its limit; a file that cannot be read fails the call. */
 int index_open(struct io *io, const char *path, uint64_t log_id, const struct index_options *options,
                struct index **ret_index, struct edda_error *error);
-/* Waits for its jobs, except that a merge is given up at its next step; the tail is forgotten unless it was sealed (index_seal() then index_wait()).
- * NULL is allowed. To be called before or after a simulated crash, and before the directory is opened again. */
+/* Waits for its jobs, except that a merge is given up at its next step; the tail is forgotten unless it was sealed
+ * (index_seal() then index_wait()). NULL is allowed. Comes before the directory is opened again. */
 void index_close(struct index *index);
 
 /* The log address up to which the runs cover everything; entries before it must not be added again. */
 uint64_t index_covered(const struct index *index);
 
-/* The seed for hashing keys; always the same for a log_id. Keys must be hashes: the index relies on their being spread evenly. */
+/* The seed for hashing keys, always the same for a log_id. Keys must be hashes: the index relies on their being spread
+ * evenly. */
 uint64_t index_seed(const struct index *index);
 
-/* Appends an entry to a key's list. Positions of one key grow (equal ones are allowed). EDDA_ENOMEM; EDDA_EBUSY when the tail is at twice its size and the
- * seal before has not ended: call index_seal() if index_seal_wanted(), wait for a job (io_jobs_wait()) and try again. Without a seal EDDA_EBUSY
- * comes at 16.7 million keys only. */
+/* Appends an entry to a key's list. Positions of one key grow (equal ones are allowed). EDDA_ENOMEM; EDDA_EBUSY when
+ * the tail is at twice its size and the seal before has not ended or merges are far behind: wait for a job
+ * (io_jobs_wait(), io_jobs_finish()), call index_seal() if index_seal_wanted(), and try again. A tail of 16.7 million
+ * keys, which should have been sealed, is EDDA_EBUSY too. */
 int index_add(struct index *index, struct hash128 key, const struct index_entry *entry);
 
 /* A batch of additions, whose memory is fetched ahead, for speed; same results. All of them or, on a failure, none. */
@@ -72,15 +76,16 @@ struct index_addition {
 };
 int index_add_many(struct index *index, const struct index_addition *additions, size_t count);
 
-/* Forgets the entries of the tail from `position` on; none may have been sealed. For a step that is taken back: quick for the last few thousand
- * additions, if the additions came in the order of their positions over all keys; else it looks at every key of the tail. */
+/* Forgets the entries of the tail from `position` on; none may have been sealed. For a step that is taken back:
+ * quick for the last few thousand additions, if additions came in the order of their positions over all keys; else
+ * it looks at every key of the tail. */
 void index_rewind(struct index *index, uint64_t position);
 
 /* How many entries a key has. This and all look-ups below: EDDA_ECORRUPT, see above. */
 int index_count(struct index *index, struct hash128 key, uint64_t *ret_count);
 
-/* Entries of a key from ordinal `from` (0 the first) forward, or backward from it downward (from the newest when there are not so many); at most
- * `max`; returns how many (fewer at the end) or a negative code. */
+/* Entries of a key from ordinal `from` (0 the first) forward, or backward from it downward (from the newest when there
+ * are not so many); at most `max`; returns how many (fewer at the end) or a negative code. */
 int64_t index_read(struct index *index, struct hash128 key, uint64_t from, bool backward,
                    struct index_entry *ret_entries, size_t max);
 
@@ -92,11 +97,12 @@ int index_last(struct index *index, struct hash128 key, struct index_entry *ret_
 
 /* Whether the tail should be sealed now, or a seal that failed be tried again (a second after it did). */
 bool index_seal_wanted(const struct index *index);
-/* Starts writing the tail as a run that covers the log up to `to` (everything added is of the log before `to`, which must be durable). Nothing when
- * a seal is under way, and nothing when the tail is empty. After a failed seal, tries that one again, up to its own `to`. */
+/* Starts writing the tail as a run that covers the log up to `to` (everything added is of the log before `to`, which
+ * must be durable). Nothing when a seal is under way or the tail is empty. After a failed seal, tries that one
+ * again, up to its own `to`. */
 void index_seal(struct index *index, uint64_t to);
-/* Waits until no job is under way, also no merge; returns the first failure since the last call (a failed seal keeps its entries in memory, a failed merge
- * its runs). EDDA_ECLOSED when jobs were lost in a simulated crash. */
+/* Waits until no job is under way, also no merge; returns the first failure since the last call (a failed seal keeps
+ * its entries in memory, a failed merge its runs). EDDA_ECLOSED when jobs were lost in a simulated crash. */
 int index_wait(struct index *index);
 
 /* For metrics and stat. */
@@ -106,11 +112,12 @@ struct index_stats {
     uint64_t tail_entries;
     uint64_t tail_bytes;
     uint64_t entries;
-    uint64_t keys_estimate;
+    uint64_t keys_estimate; /* a key counts once in each run and tail that has it */
 };
 void index_stats(const struct index *index, struct index_stats *ret_stats);
 
-/* Calls `visit` with every key and its count, in no order; for verification against the log. Ends at a result other than 0. */
+/* Calls `visit` with every key and its count, in no order; for verification against the log. Ends at a result other
+ * than 0, and returns it. */
 int index_each(struct index *index, int (*visit)(void *user, struct hash128 key, uint64_t count), void *user);
 
 /* Checks every block and list of every run; EDDA_ECORRUPT names the first that is damaged. */

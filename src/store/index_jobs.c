@@ -20,6 +20,7 @@
 #define STEP_ENTRIES 200000
 #define SEAL_RETRY_NS INT64_C(1000000000)
 #define RUNS_NESTED_MIN 2
+#define RUNS_FACTOR 4 /* times runs_max: the most runs before seals wait for merges */
 
 char *index_run_path(const struct index *index, const struct run_identity *identity, const char *suffix)
 {
@@ -178,9 +179,19 @@ static int seal_start(struct index_seal *s)
     return r;
 }
 
+bool index_runs_full(const struct index *index)
+{
+    bool merging = false;
+
+    for (size_t i = 0; i < INDEX_MERGES_MAX; i++)
+        merging = merging || index->merges[i].state == MERGE_MERGING;
+    return index->run_count >= INDEX_RUNS_LIMIT ||
+           (merging && index->run_count >= RUNS_FACTOR * index->options.runs_max);
+}
+
 bool index_seal_wanted(const struct index *index)
 {
-    if (index->options.read_only || index->run_count >= INDEX_RUNS_LIMIT)
+    if (index->options.read_only || index_runs_full(index))
         return false;
     if (index->seal.state == SEAL_FAILED)
         return io_clock_boot_ns(index->io) >= index->seal.retry_at_ns;
@@ -192,7 +203,7 @@ void index_seal(struct index *index, uint64_t to)
     struct index_seal *s = &index->seal;
     int r;
 
-    if (index->options.read_only || index->run_count >= INDEX_RUNS_LIMIT)
+    if (index->options.read_only || index_runs_full(index))
         return;
     if (s->state == SEAL_IDLE) {
         if (!index->tail || index->tail->entries == 0)

@@ -81,10 +81,10 @@ struct index {
 
     struct index_seal seal;
     struct index_merge merges[INDEX_MERGES_MAX];
-    size_t jobs;          /* submitted and not done */
-    int failure;          /* the first since index_wait() */
+    size_t jobs; /* submitted and not done */
+    int failure; /* the first since index_wait() */
     bool dir_missing;
-    bool damaged;         /* a run is: nothing is merged any more */
+    bool damaged; /* a run is: nothing is merged any more */
     bool closing;
 };
 
@@ -93,8 +93,12 @@ char *index_run_path(const struct index *index, const struct run_identity *ident
 #define INDEX_RUN_SUFFIX ".run"
 #define INDEX_TEMPORARY_SUFFIX ".tmp"
 
-/* A block of the run failed its sum: its file goes, so that the next index_open() leaves it out. Returns EDDA_ECORRUPT. */
+/* A block of the run failed its sum: its file goes, so that the next index_open() leaves it out. Returns
+ * EDDA_ECORRUPT. */
 int index_run_damaged(struct index *index, struct run *run);
+
+/* Whether seals must wait for merges: rather additions are refused in the end than that look-ups become ever slower. */
+bool index_runs_full(const struct index *index);
 
 /* Gives back what jobs hold that will not end any more; after index_close() has waited. */
 void index_jobs_abandon(struct index *index);

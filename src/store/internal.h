@@ -32,7 +32,7 @@
 #define FRAME_BYTES_DEFAULT (UINT32_C(256) << 10)
 #define UNFLUSHED_BYTES_DEFAULT (UINT64_C(8) << 20)
 #define FRAMES_KEPT_BYTES (UINT64_C(4) << 20) /* of durable frames that stay in memory for cursors close behind */
-#define FRAMES_KEPT 256
+#define FRAMES_KEPT_DEFAULT 256
 #define FRAMES_FREE_MAX 4
 #define TIMESTAMP_MAX_MS INT64_C(253402300799999) /* the end of the year 9999 */
 
@@ -193,6 +193,12 @@ int additions_flush(struct store *store);
 void frames_deinit(struct store *store);
 /* Seals the index if that is due and possible now. */
 void seal_if_due(struct store *store);
+/* A flush for whoever runs it with log_flush_run() and then ends it: all closed frames; NULL when there are none, or too
+ * many flushes are under way. */
+struct log_flush *flush_begin(struct store *store);
+int flush_end(struct store *store, struct log_flush *flush, struct edda_error *error);
+/* The error of a store whose flush has failed. */
+int broken_fail(const struct store *store, struct edda_error *error);
 /* Waits for the flushes under way; EDDA_ECLOSED when they will never end. */
 int flushes_wait(struct store *store);
 
@@ -223,6 +229,12 @@ int record_at(struct store *store, const struct index_entry *entry, struct store
 int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch,
              struct edda_error *error);
 void verified_deinit(struct store *store);
+
+/* --- read.c ------------------------------------------------------------------------------------------- */
+
+/* store_correlation_read() from an ordinal of its records on, or back from it. */
+int64_t correlation_read(struct store *store, struct slice correlation, uint64_t from, bool backward, uint64_t max,
+                         store_visit_fn *visit, void *user);
 
 /* --- stream_meta.c ------------------------------------------------------------------------------------ */
 

@@ -13,7 +13,8 @@
 
 struct merge;
 
-/* Of `count` runs, oldest first, into an empty file. NULL when out of memory. The runs and the file stay the caller's. */
+/* Of `count` runs, oldest first, into an empty file. NULL when out of memory. The runs and the file stay the
+ * caller's. */
 struct merge *merge_new(struct run *const *runs, size_t count, struct io_file *file);
 /* NULL is allowed. */
 void merge_free(struct merge *merge);

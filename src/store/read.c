@@ -97,7 +97,7 @@ static int64_t list_visit(struct store *store, struct list_read *list, store_vis
 int64_t store_stream_read(struct store *store, struct slice topic, struct slice key, int64_t version, bool backward,
                           uint64_t max, store_visit_fn *visit, void *user)
 {
-    struct stream_info info;
+    struct stream_info info = { 0 };
     int r = store_stream_info(store, topic, key, &info);
     if (r < 0)
         return r;
@@ -124,7 +124,7 @@ int64_t store_stream_read(struct store *store, struct slice topic, struct slice 
 
 int store_stream_last(struct store *store, struct slice topic, struct slice key, struct store_record *ret_record)
 {
-    struct stream_info info;
+    struct stream_info info = { 0 };
     struct index_entry entry;
     int r = store_stream_info(store, topic, key, &info);
     if (r < 0)
@@ -135,11 +135,25 @@ int store_stream_last(struct store *store, struct slice topic, struct slice key,
     return r < 0 ? index_fail(store, r) : stream_record(store, &entry, topic, key, ret_record);
 }
 
+int64_t correlation_read(struct store *store, struct slice correlation, uint64_t from, bool backward, uint64_t max,
+                         store_visit_fn *visit, void *user)
+{
+    struct list_read list = { .key = key_correlation(store->seed, correlation), .from = from, .max = max, .backward = backward };
+    uint64_t count;
+    int r = backward ? lookup_count(store, list.key, &count) : 0;
+    if (r < 0)
+        return index_fail(store, r);
+    if (backward && count == 0)
+        return 0;
+    if (backward && from >= count)
+        list.from = count - 1;
+    return list_visit(store, &list, visit, user);
+}
+
 int64_t store_correlation_read(struct store *store, struct slice correlation, uint64_t max, store_visit_fn *visit,
                                void *user)
 {
-    struct list_read list = { .key = key_correlation(store->seed, correlation), .max = max };
-    return list_visit(store, &list, visit, user);
+    return correlation_read(store, correlation, 0, false, max, visit, user);
 }
 
 int store_identity(struct store *store, struct slice source, struct slice id, uint64_t *ret_position)

@@ -164,25 +164,40 @@ static int rebuild_visit(void *user, const struct log_frame *from)
     return r;
 }
 
-int store_recover(struct store *store, struct edda_error *error)
+/* Applies and indexes the log from an address on. */
+static int log_take(struct store *store, log_address from, struct edda_error *error)
 {
-    log_address covered = index_covered(store->index);
-    int r = covered ? topics_covered(store, error) : 0;
-    if (r < 0 || covered >= log_end(store->log))
-        return r;
     struct rebuild rebuild = {
         .store = store,
         .frame = frame_new(),
-        .from = covered > log_start(store->log) ? covered : log_start(store->log),
+        .from = from,
         .error = error,
     };
     additions_init(&rebuild.additions);
-    r = rebuild.frame ? log_scan(store->log, rebuild.from, rebuild_visit, NULL, &rebuild, error) :
-                        edda_fail_with(error, EDDA_ENOMEM, "out of memory for a frame");
+    int r = rebuild.frame ? log_scan(store->log, rebuild.from, rebuild_visit, NULL, &rebuild, error) :
+                            edda_fail_with(error, EDDA_ENOMEM, "out of memory for a frame");
     if (r == 0 && rebuild.told > 0)
         store->options.progress(store->options.progress_user, log_end(store->log) - rebuild.from,
                                 log_end(store->log) - rebuild.from);
     frame_free(rebuild.frame);
     additions_deinit(&rebuild.additions);
     return r;
+}
+
+int store_recover(struct store *store, struct edda_error *error)
+{
+    log_address covered = index_covered(store->index);
+    int r = covered ? topics_covered(store, error) : 0;
+    if (r < 0 || covered >= log_end(store->log))
+        return r;
+    return log_take(store, covered > log_start(store->log) ? covered : log_start(store->log), error);
+}
+
+int store_refresh(struct store *store, struct edda_error *error)
+{
+    log_address end = log_end(store->log);
+    int r = log_refresh(store->log, error);
+    if (r > 0)
+        r = log_take(store, end, error);
+    return r < 0 ? r : log_end(store->log) > end;
 }

@@ -391,8 +391,8 @@ static int piece_before(const struct run_view *view, const struct run_list *list
 
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        const uint8_t *row = run_bytes(view, list->pieces_at + middle * sizeof(struct run_piece),
-                                       sizeof(struct run_piece));
+        const uint8_t *row =
+            run_bytes(view, list->pieces_at + middle * sizeof(struct run_piece), sizeof(struct run_piece));
 
         if (!row)
             return EDDA_ECORRUPT;

@@ -31,32 +31,33 @@
 #define RUN_SLACK_BYTES 64
 
 struct run_header {
-    uint8_t magic[8];      /* RUN_MAGIC */
-    uint32_t format;       /* RUN_FORMAT */
-    uint32_t header_sum;   /* crc32c of the block of the header with this field 0 */
-    uint32_t sums_sum;     /* crc32c of the sums */
-    uint32_t reserved;     /* 0 */
+    uint8_t magic[8];    /* RUN_MAGIC */
+    uint32_t format;     /* RUN_FORMAT */
+    uint32_t header_sum; /* crc32c of the block of the header with this field 0 */
+    uint32_t sums_sum;   /* crc32c of the sums */
+    uint32_t reserved;   /* 0 */
     uint64_t log_id;
     uint64_t seed;
-    uint64_t from;         /* it covers the log's addresses from here */
-    uint64_t to;           /* to before here */
+    uint64_t from; /* it covers the log's addresses from here */
+    uint64_t to;   /* to before here */
     uint64_t keys;
     uint64_t entries;
     uint64_t position_min; /* the first entry of a short list and of a piece is written after one with this position */
     uint64_t position_max;
-    uint64_t batch_min;    /* and this batch */
+    uint64_t batch_min; /* and this batch */
     uint64_t buckets;
-    uint64_t data_at;      /* bytes from the start of the file; the directory begins at RUN_BLOCK_BYTES */
+    uint64_t data_at; /* bytes from the start of the file; the directory begins at RUN_BLOCK_BYTES */
     uint64_t sums_at;
     uint64_t file_bytes;
 };
 #define RUN_MAGIC "EddaRun\n"
 _Static_assert(sizeof(struct run_header) == 128, "the header's fields take 128 bytes");
 _Static_assert(offsetof(struct run_header, log_id) == 24 && offsetof(struct run_header, keys) == 56 &&
-               offsetof(struct run_header, buckets) == 96, "the header has no holes");
+                   offsetof(struct run_header, buckets) == 96,
+               "the header has no holes");
 
 struct run_line {
-    uint64_t at;           /* of the bucket, in the file */
+    uint64_t at; /* of the bucket, in the file */
     uint32_t bytes;
     uint32_t keys;
     uint64_t filter[RUN_FILTER_WORDS]; /* bit (lo >> 6 * i) mod 64 of word i is set for each key */
@@ -67,20 +68,20 @@ _Static_assert(sizeof(struct run_line) == RUN_LINE_BYTES && offsetof(struct run_
 /* A bucket is u64 hi[keys], struct run_key[keys], both in the order of the keys, the short lists, zeros to 8 bytes. */
 struct run_key {
     uint64_t lo;
-    uint32_t at;           /* in the bucket: the list's entries, or its struct run_long */
-    uint32_t count;        /* 0: a long list */
+    uint32_t at;    /* in the bucket: the list's entries, or its struct run_long */
+    uint32_t count; /* 0: a long list */
 };
 _Static_assert(sizeof(struct run_key) == 16, "a key takes 16 bytes and its high half");
 
 struct run_long {
     uint64_t count;
-    uint64_t at;           /* in the file: struct run_piece for each piece, directly behind the last piece */
+    uint64_t at; /* in the file: struct run_piece for each piece, directly behind the last piece */
 };
 _Static_assert(sizeof(struct run_long) == 16, "a long list takes 16 bytes in its bucket");
 
 struct run_piece {
-    uint64_t position;     /* of its first entry */
-    uint64_t at;           /* in the file; it ends where the next one or, the last, where the pieces' list begins */
+    uint64_t position; /* of its first entry */
+    uint64_t at;       /* in the file; it ends where the next one or, the last, where the pieces' list begins */
 };
 _Static_assert(sizeof(struct run_piece) == 16, "a piece takes 16 bytes in the list of pieces");
 
@@ -96,9 +97,9 @@ struct run {
     struct io *io;
     struct io_file *file;
     struct run_header header;
-    const uint8_t *map;    /* the whole file */
-    uint8_t *checked;      /* a bit for each block that had the right sum; the owner's */
-    bool damaged;          /* a block had not */
+    const uint8_t *map; /* the whole file */
+    uint8_t *checked;   /* a bit for each block that had the right sum; the owner's */
+    bool damaged;       /* a block had not */
     char *path;
 };
 
@@ -143,7 +144,7 @@ struct run_cursor {
     struct run_list list;
     uint64_t ordinal;
     const uint8_t *at;
-    const uint8_t *end;    /* of the short list or the piece */
+    const uint8_t *end; /* of the short list or the piece */
     struct index_entry before;
 };
 /* To the entry with this ordinal, which may be the count. */
@@ -156,11 +157,11 @@ int64_t run_cursor_read(const struct run_view *view, struct run_cursor *cursor, 
 /* All keys of a run, in order. */
 struct run_scan {
     struct run_view view;
-    uint64_t bucket;       /* the next one */
-    const uint8_t *bytes;  /* the current one's */
+    uint64_t bucket;      /* the next one */
+    const uint8_t *bytes; /* the current one's */
     struct run_line line;
-    uint32_t at;           /* the next key in it */
-    struct hash128 key;    /* the current key */
+    uint32_t at;        /* the next key in it */
+    struct hash128 key; /* the current key */
     struct run_list list;
 };
 void run_scan_init(const struct run_view *view, struct run_scan *ret_scan);

@@ -37,13 +37,13 @@ struct run_writer {
 
     struct stream lines;
     struct stream data;
-    struct buffer sums;    /* u32 for each block; those of the directory first */
+    struct buffer sums; /* u32 for each block; those of the directory first */
 
     /* the bucket that is being filled */
     uint64_t bucket;
     struct run_line line;
-    struct buffer highs;   /* u64 */
-    struct buffer keys;    /* struct run_key, with `at` counted from the first list */
+    struct buffer highs; /* u64 */
+    struct buffer keys;  /* struct run_key, with `at` counted from the first list */
     struct buffer lists;
 
     /* the list that is being written */
@@ -51,7 +51,7 @@ struct run_writer {
     uint64_t list_count;
     uint64_t list_done;
     struct index_entry before;
-    struct buffer pieces;  /* struct run_piece, when the list is long */
+    struct buffer pieces; /* struct run_piece, when the list is long */
 };
 
 static int fail(struct run_writer *w, int code)

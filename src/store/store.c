@@ -37,6 +37,8 @@ static struct store *store_new(struct io *io, const char *path, const struct sto
         store->options.frame_bytes = FRAME_BYTES_DEFAULT;
     if (store->options.unflushed_bytes_max == 0)
         store->options.unflushed_bytes_max = UNFLUSHED_BYTES_DEFAULT;
+    if (store->options.frames_kept == 0)
+        store->options.frames_kept = FRAMES_KEPT_DEFAULT;
     store->random_used = sizeof(store->random);
     additions_init(&store->additions);
     table_init(&store->topics_by_name);

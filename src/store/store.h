@@ -43,6 +43,7 @@ struct store_options {
     struct index_options index;
     uint32_t frame_bytes;      /* the open frame is closed when it reaches this; 0: 256 KiB */
     uint64_t unflushed_bytes_max; /* 0: 8 MiB; sequencing beyond gives EDDA_EBUSY */
+    uint32_t frames_kept;      /* durable frames that stay in memory for cursors close behind, within 4 MiB; 0: 256 */
     /* Told about the rebuilding of the index: done and all bytes of log. May be NULL. */
     void (*progress)(void *user, uint64_t done_bytes, uint64_t all_bytes);
     void *progress_user;
@@ -75,6 +76,9 @@ int store_open(struct io *io, const char *path, const struct store_options *opti
                struct log_recovery *ret_recovery, struct edda_error *error);
 /* Flushes, seals nothing, closes. */
 void store_close(struct store *store);
+/* Takes in what another process has written since this store was opened read-only or last refreshed: 1 when there was something, else 0 (log_refresh()).
+ * What it adds stays in memory until the store is closed; after a failure the store must be opened again. */
+int store_refresh(struct store *store, struct edda_error *error);
 /* Closes as if the process had died. */
 void store_abandon(struct store *store);
 struct log *store_log(struct store *store);
@@ -205,6 +209,9 @@ void store_cursor_init(struct store_cursor *cursor, uint64_t position, struct to
 void store_cursor_deinit(struct store_cursor *cursor);
 /* 1 and the next record, 0 at the tail, or a negative code (EDDA_ECORRUPT …). */
 int store_cursor_next(struct store *store, struct store_cursor *cursor, struct store_record *ret_record, struct edda_error *error);
+
+/* The same backward: the record before the cursor, which then stands before it. UINT64_MAX as the position is the tail. */
+int store_cursor_previous(struct store *store, struct store_cursor *cursor, struct store_record *ret_record, struct edda_error *error);
 
 /* --- tables and metadata ------------------------------------------------------------------------------ */
 

@@ -408,7 +408,8 @@ static void group_fetch(const struct tail *t, const struct index_addition *addit
 
             __builtin_prefetch(words_at(t, node->words[1]), 1);
             __builtin_prefetch(words_at(t, node->words[1]) + CHUNK_ENTRIES +
-                               (last - chunk_first(chunk_of(last))) * TAIL_ENTRY_WORDS, 1);
+                                   (last - chunk_first(chunk_of(last))) * TAIL_ENTRY_WORDS,
+                               1);
         }
     }
 }

@@ -23,8 +23,9 @@
 /* A key and its list. */
 struct tail_node {
     struct hash128 key;
-    uint32_t list;                    /* twice the count of the entries; odd when they lie in chunks */
-    uint32_t words[TAIL_ENTRY_WORDS]; /* the one entry, or the references of the first chunk and of the newest entry's */
+    uint32_t list; /* twice the count of the entries; odd when they lie in chunks */
+    /* The one entry, or the references of the first chunk and of the newest entry's. */
+    uint32_t words[TAIL_ENTRY_WORDS];
 };
 _Static_assert(sizeof(struct tail_node) == 40, "a node takes 40 bytes");
 
@@ -35,8 +36,8 @@ static inline uint64_t tail_node_count(const struct tail_node *node)
 
 struct tail_slab {
     uint32_t *words;
-    bool owned;      /* false: inside of the span that begins at an earlier slab */
-    bool span;       /* longer than a slab; given back by tail_clear() */
+    bool owned; /* false: inside of the span that begins at an earlier slab */
+    bool span;  /* longer than a slab; given back by tail_clear() */
 };
 
 struct tail {
@@ -52,19 +53,19 @@ struct tail {
     struct tail_slab *slabs; /* the first is never used, so that no reference is 0 */
     uint32_t slab_count;
     uint32_t slab_capacity;
-    uint32_t slab_kept;      /* so many are left from before the last tail_clear() */
-    uint32_t slab_at;        /* the one that is being used up */
-    uint32_t slab_words;     /* of it */
+    uint32_t slab_kept;  /* so many are left from before the last tail_clear() */
+    uint32_t slab_at;    /* the one that is being used up */
+    uint32_t slab_words; /* of it */
     uint64_t span_bytes;
 
     uint64_t entries;
-    uint64_t keys;           /* nodes that are not empty */
-    uint64_t position_min;   /* bounds of all entries; they may be wider after a rewind */
+    uint64_t keys;         /* nodes that are not empty */
+    uint64_t position_min; /* bounds of all entries; they may be wider after a rewind */
     uint64_t position_max;
     uint64_t batch_min;
 
-    bool ordered;            /* positions never fell, over all keys */
-    uint32_t recent_count;   /* how many of `recent` are good */
+    bool ordered;          /* positions never fell, over all keys */
+    uint32_t recent_count; /* how many of `recent` are good */
     uint32_t recent_at;
     uint32_t recent[TAIL_RECENT];
 };

@@ -270,7 +270,8 @@ void ahead_yield(struct log_flush *f)
 
         if (e->segment != a->segment || e->from >= a->to || e->from + e->bytes <= a->from)
             continue;
-        if (!state_move(a, AHEAD_SUBMITTED, AHEAD_CANCELLED))
+        /* One that an earlier flush has cancelled will not run. */
+        if (!state_move(a, AHEAD_SUBMITTED, AHEAD_CANCELLED) && atomic_load(&a->state) != AHEAD_CANCELLED)
             f->zeroing = a->number;
         return;
     }

@@ -141,6 +141,13 @@ int log_scan(struct log *log, log_address from, log_visit_fn *visit, log_damage_
 /* The first address of the last segment that begins at or before `position`: where to start a scan for it. */
 log_address log_find_segment(struct log *log, uint64_t position);
 
+/*
+ * Takes in what another process has written since this log was opened read-only (EDDA_EUNSUPPORTED else) or last refreshed. Returns 1 when
+ * there was something, else 0. Its frames are whole, and count as durable here, though the writer's sync may still be under way. After
+ * a failure the log must be opened again.
+ */
+int log_refresh(struct log *log, struct edda_error *error);
+
 /* A segment as tools and the backup see it. */
 struct log_segment_info {
     uint64_t number;

@@ -7,6 +7,7 @@
  *   walk.c      frame after frame through a segment's bytes; what lies behind the last whole one
  *   recovery.c  finding the end of the log at open; torn tail or damage
  *   salvage.c   the same in spite of damage
+ *   refresh.c   going on behind the end of a log that another process writes
  *   append.c    reserving and sequencing: memory only
  *   flush.c     writing and syncing what was sequenced
  *   ahead.c     the next segment and zeros, made ready by a background job

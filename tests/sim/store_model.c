@@ -379,6 +379,31 @@ static void check_cursor(uint64_t position, int topic)
     store_cursor_deinit(&cursor);
 }
 
+/* The same backward from the end, down to a position. */
+static void check_cursor_back(uint64_t position, int topic)
+{
+    struct store_cursor cursor;
+    struct store_record record;
+    struct topic *only = topic < 0 ? NULL : topic_of(topic);
+    size_t count = model_records_from(&w.model, position, topic, expected);
+    int n = 1;
+    if (topic >= 0 && !only)
+        return;
+    store_cursor_init(&cursor, UINT64_MAX, only);
+    while (count > 0 && (n = store_cursor_previous(w.store, &cursor, &record, &w.error)) == 1) {
+        if (record.topic->internal && record.topic != topic_of(MODEL_HOOK))
+            continue;
+        uint32_t first = expected[0];
+        expected[0] = expected[--count];
+        reading_visit(&(struct reading){ .count = 1 }, &record, -1);
+        expected[0] = first;
+    }
+    CHECK(n == 1 && count == 0);
+    n = store_cursor_previous(w.store, &cursor, &record, &w.error);
+    CHECK(position > 0 || n == 0 || record.topic->internal);
+    store_cursor_deinit(&cursor);
+}
+
 static void check_partition(int topic, int partition, int64_t offset, uint64_t max)
 {
     if (!topic_of(topic))
@@ -425,6 +450,7 @@ static void check_some(void)
     switch (below(8)) {
     case 0:
         check_cursor(below(w.model.tail + 2), one_in(2) ? -1 : (int)below(MODEL_TOPICS));
+        check_cursor_back(below(w.model.tail + 2), one_in(2) ? -1 : (int)below(MODEL_TOPICS));
         break;
     case 1:
         if (w.model.topics[topic].partitions)
@@ -614,6 +640,8 @@ static void run(uint64_t seed)
         .log = { .segment_bytes = LOG_SEGMENT_BYTES_MIN },
         .index = { .tail_entries_max = (uint32_t)(one_in(3) ? 100000 : 16 + below(200)), .runs_max = (uint32_t)(2 + below(3)) },
         .frame_bytes = (uint32_t)(600 + below(6000)),
+        .unflushed_bytes_max = one_in(4) ? 20000 : 0,
+        .frames_kept = (uint32_t)below(6),
     };
     w.durable = 0;
     w.values = w.ids = 0;

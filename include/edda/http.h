@@ -86,7 +86,8 @@ EDDA_PUBLIC int edda_respond_deadlines(struct edda_request *request, const struc
         return name(request, (const struct body_name *)body); \
     } \
     extern int edda_declared
-#define EDDA_POST(its_path, body_name, handler, ...) \
+#define EDDA_POST(its_path, body_name, ...) EDDA_POST_(its_path, body_name, __VA_ARGS__, .reserved = 0)
+#define EDDA_POST_(its_path, body_name, handler, ...) \
     { .method = "POST", .path = its_path, .body = &body_name, .handle = handler##_route, __VA_ARGS__ }
 #define EDDA_ROUTES_END { .method = NULL }
 #endif

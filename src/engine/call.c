@@ -107,11 +107,11 @@ void call_reply_add(struct commit *commit, struct engine_call *call)
     struct edda_step *step = commit->step;
     struct engine *engine = step->engine;
     struct reply value = { .request = text_of(request_hash(engine, call, &step->arena)) };
-    uint32_t own = 0;
-    for (uint32_t i = 0; i < step->emission_count; i++)
-        own += step->emissions[i].kind == EMIT_MESSAGE && step->service->category &&
-               strcmp(step->emissions[i].type->topic, step->service->def->entity.category) == 0 &&
-               slice_eq(step->emissions[i].key, step->key);
+    int64_t own = 0;
+    for (size_t i = 0; i < commit->count; i++)
+        own += step->service->category && commit->messages[i].topic == step->service->category->topic &&
+               slice_eq(commit->messages[i].key, step->key);
+    value.version = -1;
     if (step->service->category)
         value.version = journal_stream_next_version(engine->journal, step->service->category->topic, step->key) - 1 + own;
     if (step->reply) {
@@ -154,10 +154,14 @@ void engine_call(struct engine *engine, struct engine_call *call)
     call->version = -1;
     call->repeated = false;
     int rc = find_handler(engine, call, &handler, &error);
+    if (rc == 0)
+        rc = fold_catch_up(engine, &error); /* it decides by what others have recorded since the last turn, too */
     struct slice key;
     const char *field = handler && handler->row->key ? handler->row->key : call->type->key;
     if (rc == 0 && (!json_field_text(call->type, call->value, field, call->arena, &key) || key.len == 0))
         rc = edda_fail_field(&error, EDDA_EINVAL, field, "must not be empty");
+    if (rc == 0 && key.len > ENGINE_KEY_MAX)
+        rc = edda_fail_field(&error, EDDA_EINVAL, field, "must not be longer than %d bytes", ENGINE_KEY_MAX);
     if (rc < 0) {
         call_done(engine, call, rc, &error);
         return;

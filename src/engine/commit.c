@@ -20,6 +20,26 @@ static struct slice hex_id(struct arena *arena, struct hash128 hash)
     return slice_of(out, 32);
 }
 
+struct slice record_key(const struct service *service, struct slice entity, struct slice name, struct arena *arena)
+{
+    struct slice first = slice_str(service->def->name);
+    size_t len = first.len + 1 + entity.len + (name.data ? 1 + name.len : 0);
+    uint8_t *key = arena_bytes(arena, len), *at = key;
+    if (!key)
+        return slice_of(NULL, 0);
+    memcpy(at, first.data, first.len);
+    at += first.len;
+    *at++ = '/';
+    if (entity.len)
+        memcpy(at, entity.data, entity.len);
+    at += entity.len;
+    if (name.data) {
+        *at++ = '/';
+        memcpy(at, name.data, name.len);
+    }
+    return slice_of(key, len);
+}
+
 /* What all ids of one step have in common: service, handler, and the cause's source and id. */
 static struct hash128 cause_hash(const struct edda_step *step)
 {
@@ -113,9 +133,8 @@ static void add_message(struct commit *commit, const struct emission *emission, 
 static void add_deadline(struct commit *commit, const struct emission *emission)
 {
     struct edda_step *step = commit->step;
-    char *key = arena_printf(&step->arena, "%s/%.*s/%.*s", step->service->def->name, (int)step->key.len, (const char *)step->key.data,
-                             (int)emission->name.len, (const char *)emission->name.data);
-    if (!key) {
+    struct slice key = record_key(step->service, step->key, emission->name, &step->arena);
+    if (!key.data) {
         commit->code = EDDA_ENOMEM;
         return;
     }
@@ -123,13 +142,13 @@ static void add_deadline(struct commit *commit, const struct emission *emission)
         bool set_in_this_step = false;
         for (size_t i = 0; i < commit->count; i++)
             set_in_this_step = set_in_this_step || (commit->messages[i].topic == step->engine->deadlines &&
-                                                    slice_eq_str(commit->messages[i].key, key));
-        if (set_in_this_step || deadline_pending(step->engine, slice_str(key)))
-            (void)commit_add(commit, step->engine->deadlines, slice_str(key), slice_of(NULL, 0), SLICE("edda.deadline"));
+                                                    slice_eq(commit->messages[i].key, key));
+        if (set_in_this_step || deadline_pending(step->engine, key))
+            (void)commit_add(commit, step->engine->deadlines, key, slice_of(NULL, 0), SLICE("edda.deadline"));
         return;
     }
     struct journal_message *message =
-        commit_add(commit, step->engine->deadlines, slice_str(key), emission->value, slice_str(emission->type->name));
+        commit_add(commit, step->engine->deadlines, key, emission->value, slice_str(emission->type->name));
     commit_header_int(commit, message, HEADER_DUE, emission->due_ms);
     commit_header(commit, message, HEADER_TOPIC, slice_str(emission->type->topic));
 }
@@ -147,6 +166,11 @@ static void add_emissions(struct commit *commit, struct edda_error *error)
             add_deadline(commit, emission);
             break;
         case EMIT_COMPENSATION: {
+            const struct message_type *type = registry_type_of(commit->step->engine, emission->type);
+            if (!type || !type->handlers) {
+                commit->code = edda_fail_with(error, EDDA_EINVAL, "%s cannot compensate: no service handles it", emission->type->name);
+                break;
+            }
             struct journal_message *message = commit_add(commit, commit->step->engine->processes, text_slice(commit->step->info.correlation),
                                                          emission->value, slice_str(emission->type->name));
             commit_header(commit, message, HEADER_TOPIC, slice_str(emission->type->topic));
@@ -160,10 +184,10 @@ static void add_emissions(struct commit *commit, struct edda_error *error)
 static struct slice entity_record_key(struct commit *commit)
 {
     struct edda_step *step = commit->step;
-    char *key = arena_printf(&step->arena, "%s/%.*s", step->service->def->name, (int)step->key.len, (const char *)step->key.data);
-    if (!key)
+    struct slice key = record_key(step->service, step->key, slice_of(NULL, 0), &step->arena);
+    if (!key.data)
         commit->code = EDDA_ENOMEM;
-    return slice_str(key);
+    return key;
 }
 
 static void add_skip(struct commit *commit, const char *reason)
@@ -211,6 +235,20 @@ static void add_quarantine_end(struct commit *commit)
     commit_header_int(commit, message, HEADER_POSITION, commit->step->info.position);
 }
 
+/* What is recorded cannot be taken back: when memory does not follow, the engine is at its end, and must not run the step again. */
+static int fold_recorded(struct engine *engine, struct edda_error *error)
+{
+    struct edda_error own = { 0 };
+    int rc = fold_catch_up(engine, &own);
+    if (rc < 0 && !engine->broken) {
+        engine->broken = rc;
+        engine->broken_error = own;
+    }
+    if (rc < 0 && error)
+        *error = own;
+    return rc;
+}
+
 static int append(struct commit *commit, struct engine_call *call, struct edda_error *error)
 {
     struct edda_step *step = commit->step;
@@ -227,7 +265,7 @@ static int append(struct commit *commit, struct engine_call *call, struct edda_e
         condition = (struct journal_condition){ step->service->category->topic, step->key, call->expected };
     uint64_t position;
     int rc = journal_append(engine->journal, conditional ? &condition : NULL, commit->messages, commit->count, &position, error);
-    return rc < 0 ? rc : fold_catch_up(engine, error);
+    return rc < 0 ? rc : fold_recorded(engine, error);
 }
 
 int commit_skip(struct edda_step *step, struct engine_call *call, const char *reason, struct edda_error *error)
@@ -240,9 +278,12 @@ int commit_skip(struct edda_step *step, struct engine_call *call, const char *re
         add_quarantine_end(&commit);
     if (step->undo_left >= 0)
         process_add(&commit);
+    if (call && call->id.len)
+        call_reply_add(&commit, call);
     step->skipped = true;
-    step->service->skips++;
-    return append(&commit, call, error);
+    int rc = append(&commit, call, error);
+    step->service->skips += rc == 0;
+    return rc;
 }
 
 int commit_step(struct edda_step *step, struct engine_call *call, struct edda_error *error)
@@ -252,7 +293,9 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
     if (step->info.expiry_ms && !step->handler->row->late && now_ms >= step->info.expiry_ms && !step->skipped)
         return commit_skip(step, call, "expired while it was handled", error);
     if (step->blocking && step->service->category) {
-        int code;
+        int code = fold_catch_up(engine, error); /* others may have recorded events of the entity since the last turn */
+        if (code < 0)
+            return code;
         const struct entity *entity = entity_load(engine, step->service->category, step->key, &code);
         if (!entity)
             return edda_fail_with(error, code, "the state of %.*s cannot be read", (int)step->key.len, (const char *)step->key.data);
@@ -278,5 +321,5 @@ int commit_records(struct engine *engine, const struct journal_message *messages
 {
     uint64_t position;
     int rc = journal_append(engine->journal, NULL, messages, count, &position, error);
-    return rc < 0 ? rc : fold_catch_up(engine, error);
+    return rc < 0 ? rc : fold_recorded(engine, error);
 }

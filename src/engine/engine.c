@@ -104,6 +104,7 @@ void engine_close(struct engine *engine, bool abandon)
 {
     if (!abandon && !engine->broken)
         (void)checkpoint_write(engine);
+    engine->stopping = true; /* whoever is told that his call was given up must not call again */
     journal_before_flush(engine->journal, NULL, NULL);
     for (uint32_t i = 0; i < engine->service_count; i++) {
         struct service *service = &engine->services[i];
@@ -160,9 +161,11 @@ static int64_t round_once(struct engine *engine, struct edda_error *error)
 
 int64_t engine_turn(struct engine *engine, struct edda_error *error)
 {
+    struct edda_error own = { 0 };
+    if (!error)
+        error = &own;
     if (engine->broken) {
-        if (error)
-            *error = engine->broken_error;
+        *error = engine->broken_error;
         return engine->broken;
     }
     if (engine->stopping)
@@ -183,8 +186,7 @@ int64_t engine_turn(struct engine *engine, struct edda_error *error)
     entity_trim(engine);
     if (done < 0) {
         engine->broken = (int)done;
-        if (error)
-            engine->broken_error = *error;
+        engine->broken_error = *error;
         return done;
     }
     if (done == 0 && checkpoint_due(engine) && engine_settled(engine))

@@ -22,11 +22,14 @@ static int fold_event(struct engine *engine, struct category *category, const st
 {
     struct slice key = record->record.key;
     struct entity *entity = entity_find(engine, category, key);
-    if (entity && entity->position > record->position)
+    bool folded = entity && entity->position > record->position;
+    if (folded && (engine->opening || !category->viewed))
         return 0;
     struct cloudevent event;
     cloudevent_get(&record->record, &event);
     const struct message_type *type = registry_type(category, registry_type_name(category, record, &event));
+    if (folded) /* who asked for the state was quicker; the view has not seen it yet */
+        return type && type->evolvers ? update_views(engine, category, entity) : 0;
     if (!entity) {
         /* A stream's first event makes its entity known, so that its next steps find it without a read. Others are read when they are
          * needed, or now when a view must know. */
@@ -59,7 +62,7 @@ static int fold_event(struct engine *engine, struct category *category, const st
 
 int fold_catch_up(struct engine *engine, struct edda_error *error)
 {
-    for (;;) {
+    while (engine->folded != journal_tail(engine->journal)) {
         struct journal_record record;
         int rc = journal_cursor_next(engine->journal, engine->fold_cursor, &record, error);
         if (rc <= 0)
@@ -74,5 +77,8 @@ int fold_catch_up(struct engine *engine, struct edda_error *error)
             return edda_fail_with(error, rc, "the record at position %llu cannot be folded: %s", (unsigned long long)record.position,
                                   edda_code_info(rc)->sentence);
         engine->folded = record.position + 1;
+        if (engine->opening)
+            entity_trim(engine);
     }
+    return 0;
 }

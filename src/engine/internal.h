@@ -25,6 +25,7 @@ struct message_type;
 #define ENGINE_STATE_BYTES_DEFAULT (UINT64_C(64) << 20)
 #define ENGINE_TURN_STEPS 512 /* steps of one turn, before the caller's loop gets its turn */
 #define DEADLINE_NAME_MAX 128
+#define ENGINE_KEY_MAX 3840    /* bytes of an entity's key: "service/key/name" must be a record's key too */
 
 /* --- registry.c: the application's tables as they are looked up ------------------------------------------ */
 
@@ -142,6 +143,7 @@ struct edda_step {
     bool finished;
     bool aborted;
     bool blocking;                 /* runs on a copy, on another thread */
+    bool interrupted;              /* a sleep ended early: the application is stopping */
     const struct edda_type *reply_type;
     const void *reply;             /* a copy in the arena */
     struct slice reply_json;
@@ -244,6 +246,7 @@ struct engine {
     bool sequences_dirty;
     bool progress_dirty;
     bool stalled;                  /* the journal has no room: nothing is started until `stalled_until_ms` */
+    bool full;                     /* because the disk is full */
     int64_t stalled_until_ms;
     bool opening;                  /* the journal is being folded after a start */
     bool stopping;
@@ -284,6 +287,8 @@ int step_run(struct edda_step *step);
 int commit_step(struct edda_step *step, struct engine_call *call, struct edda_error *error);
 /* Records instead that the step did nothing, and why. */
 int commit_skip(struct edda_step *step, struct engine_call *call, const char *reason, struct edda_error *error);
+/* "service/entity", or with a name "service/entity/name": the key of records about an entity; data NULL when out of memory. */
+struct slice record_key(const struct service *service, struct slice entity, struct slice name, struct arena *arena);
 /* Appends records of the engine's own, and folds them. */
 int commit_records(struct engine *engine, const struct journal_message *messages, size_t count, struct edda_error *error);
 /* Adds one more record to those a commit is gathering; NULL when it has failed. */
@@ -346,6 +351,8 @@ void lane_task_done(struct lane *lane, struct task *task);
 /* Lets a lane go on with its first task, or frees it when it has none. */
 void lane_go_on(struct lane *lane);
 void lane_free_all(struct service *service);
+/* Records that the lane's first task, which is not at work, is left out, and why; then it is done. */
+int lane_leave_out(struct lane *lane, const char *reason, struct edda_error *error);
 
 /* state.c */
 struct entity *entity_find(struct engine *engine, struct category *category, struct slice key);

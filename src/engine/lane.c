@@ -174,10 +174,12 @@ static void step_of_call(struct edda_step *step, const struct engine_call *call)
     struct engine *engine = step->engine;
     info->id = text_of(call->id.len ? call->id : call_id_new(engine, &step->arena));
     info->source = text_of(call->source.len ? call->source : slice_str(engine->app->name));
-    info->key = text_of(step->key);
     info->position = -1;
     info->time_ms = step->now_ms;
     struct slice text;
+    info->key = text_of(step->key);
+    if (json_field_text(call->type, call->value, call->type->key, &step->arena, &text))
+        info->key = text_of(text);
     if (call->type->correlation && json_field_text(call->type, call->value, call->type->correlation, &step->arena, &text))
         info->correlation = text_of(text);
     if (info->correlation.len == 0)
@@ -216,6 +218,7 @@ static enum outcome stall(struct engine *engine, int code, const struct edda_err
     if (!engine->stalled && code == EDDA_EFULL)
         engine_log(engine, "journal.full", "%s; services wait until there is room", error->message);
     engine->stalled = true;
+    engine->full = code == EDDA_EFULL;
     engine->stalled_until_ms = journal_time_ms(engine->journal) + (code == EDDA_EFULL ? STALL_FULL_MS : STALL_BUSY_MS);
     return OUTCOME_STALLED;
 }
@@ -226,6 +229,8 @@ static enum outcome commit_failed(struct edda_step *step, struct engine_call *ca
     struct engine *engine = step->engine;
     if (code == EDDA_ERETRY)
         return OUTCOME_AGAIN;
+    if (engine->broken)
+        return OUTCOME_BROKEN;
     if (code == EDDA_EBUSY || (code == EDDA_EFULL && !call))
         return stall(engine, code, error);
     if (edda_code_info(code)->fatal)
@@ -268,7 +273,7 @@ static enum outcome conclude(struct edda_step *step, struct engine_call *call)
             answer(step, call);
         return OUTCOME_DONE;
     }
-    if (step->code == EDDA_ECLOSED)
+    if (step->interrupted)
         return OUTCOME_DROPPED;
     if (call) {
         call_done(step->engine, call, step->code, &step->error);
@@ -338,7 +343,12 @@ static int task_failed(struct lane *lane, struct task *task, const struct edda_e
             return edda_fail_with(error, EDDA_ENOMEM, "out of memory for retries");
         return 0;
     }
-    return quarantine_enter(lane, why, error);
+    int rc = quarantine_enter(lane, why, error);
+    if (rc != EDDA_EFULL && rc != EDDA_EBUSY)
+        return rc;
+    (void)stall(engine, rc, error);
+    lane_go_on(lane);
+    return 0;
 }
 
 static int settle(struct lane *lane, struct task *task, enum outcome outcome, struct edda_step *step, struct edda_error *error)
@@ -373,6 +383,14 @@ static void blocking_run(struct io_job *job)
     (void)step_run(step);
 }
 
+/* Lets the lane that has waited longest for a thread of this row try, when one is free. */
+static void wake_waiting(struct handler *handler)
+{
+    struct list *waiting = handler->running < handler->row->blocking ? list_pop_front(&handler->waiting) : NULL;
+    if (waiting)
+        lane_go_on(container_of(waiting, struct lane, ready));
+}
+
 static void blocking_done(struct io_job *job)
 {
     struct edda_step *step = container_of(job, struct edda_step, job);
@@ -384,22 +402,22 @@ static void blocking_done(struct io_job *job)
     engine->running--;
     handler->running--;
     lane->step = NULL;
+    wake_waiting(handler); /* before this lane's next message, which would take the thread again */
     enum outcome outcome = engine->broken ? OUTCOME_BROKEN : conclude(step, task->call);
     int rc = settle(lane, task, outcome, step, &error);
     if (rc < 0)
         (void)broken(engine, rc, &error);
     step_free(step);
-    struct list *waiting = list_pop_front(&handler->waiting);
-    if (waiting)
-        lane_go_on(container_of(waiting, struct lane, ready));
 }
 
 static int run_blocking(struct lane *lane, struct edda_step *step)
 {
     struct engine *engine = step->engine;
     int rc = step_state(step, true);
-    if (rc < 0)
+    if (rc < 0) {
+        step_free(step);
         return rc;
+    }
     step->blocking = true;
     step->lane = lane;
     step->job = (struct io_job){ .run = blocking_run, .done = blocking_done };
@@ -444,8 +462,10 @@ static int run_first(struct lane *lane, struct edda_error *error)
         list_push_back(&handler->waiting, &lane->ready);
         return 0;
     }
-    if (task->call && call_repeated(engine, task->call))
+    if (task->call && call_repeated(engine, task->call)) {
+        wake_waiting(handler);
         return settle(lane, task, OUTCOME_DONE, NULL, error);
+    }
     struct edda_step *step = step_start(handler, lane->key, task->attempt);
     if (!step)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a step");
@@ -462,6 +482,7 @@ static int run_first(struct lane *lane, struct edda_error *error)
         }
         outcome = run_inline(step, task->call);
     }
+    wake_waiting(handler); /* this one did not need a thread after all */
     int rc = settle(lane, task, outcome, step, error);
     step_free(step);
     return rc;
@@ -495,8 +516,14 @@ static int enqueue(struct handler *handler, struct slice key, const struct taken
     struct task *task = lane ? lane_push(lane, handler, taken->record.position, NULL) : NULL;
     if (!task)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a message to wait");
-    if (lane->state == LANE_QUARANTINED)
-        return quarantine_hold(lane, task, error);
+    if (lane->state == LANE_QUARANTINED) {
+        int rc = quarantine_hold(lane, task, error);
+        if (rc == EDDA_EFULL || rc == EDDA_EBUSY) {
+            (void)stall(handler->service->engine, rc, error);
+            return 0; /* held in memory, and among the service's pending */
+        }
+        return rc;
+    }
     if (first)
         lane_go_on(lane);
     return 0;
@@ -536,6 +563,12 @@ void lane_call(struct handler *handler, struct slice key, struct engine_call *ca
         return;
     }
     bool first = lane && list_empty(&lane->tasks);
+    if (first && engine->stalled && engine->full && journal_time_ms(engine->journal) < engine->stalled_until_ms) {
+        lane_free(lane);
+        (void)edda_fail_with(&error, EDDA_EFULL, "there is no room for another step");
+        call_done(engine, call, error.code, &error);
+        return;
+    }
     struct task *task = lane ? lane_push(lane, handler, UINT64_MAX, call) : NULL;
     if (!task) {
         (void)edda_fail_with(&error, EDDA_ENOMEM, "out of memory for a call");
@@ -551,6 +584,28 @@ void lane_call(struct handler *handler, struct slice key, struct engine_call *ca
     int rc = run_first(lane, &error);
     if (rc < 0)
         (void)broken(engine, rc, &error);
+}
+
+int lane_leave_out(struct lane *lane, const char *reason, struct edda_error *error)
+{
+    struct engine *engine = lane->service->engine;
+    struct task *task = container_of(lane->tasks.next, struct task, link);
+    struct edda_step *step = step_start(task->handler, lane->key, task->attempt);
+    if (!step)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a step");
+    struct edda_error own = { 0 };
+    step->quarantined = task->quarantined;
+    int rc = 0;
+    if (task_message(step, task, &own) == OUTCOME_AGAIN)
+        rc = commit_skip(step, NULL, reason, &own);
+    else
+        rc = engine->broken;
+    step_free(step);
+    if (rc < 0 && error)
+        *error = own;
+    if (rc == 0)
+        lane_task_done(lane, task);
+    return rc;
 }
 
 void lane_free_all(struct service *service)

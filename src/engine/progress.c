@@ -10,18 +10,18 @@
 
 struct service_progress {
     struct edda_text name;
-    int64_t at;               /* 0: in step */
+    int64_t at;               /* everything before it was taken */
     struct edda_list pending; /* int64_t positions below it */
 };
 static const struct edda_field service_progress_fields[] = {
     EDDA_FIELD(service_progress, name),
-    EDDA_FIELD(service_progress, at, .optional = true),
+    EDDA_FIELD(service_progress, at),
     EDDA_FIELD_LIST(service_progress, pending, EDDA_KIND_INT),
 };
 static const struct edda_type service_progress = EDDA_VALUE(service_progress);
 
 struct progress {
-    int64_t at; /* of the services in step */
+    int64_t at; /* of the services in step; for those who read */
     struct edda_list services;
 };
 static const struct edda_field progress_fields[] = {
@@ -36,8 +36,8 @@ static void put_service(struct engine *engine, const struct service *service, st
 {
     buffer_append_str(out, "{\"name\":");
     json_put_string(out, slice_str(service->def->name));
-    if (!service->in_step || service->position > engine->hot)
-        buffer_printf(out, ",\"at\":%llu", (unsigned long long)service->position);
+    bool with_others = service->in_step && service->position < engine->hot;
+    buffer_printf(out, ",\"at\":%llu", (unsigned long long)(with_others ? engine->hot : service->position));
     if (service->pending_count) {
         buffer_append_str(out, ",\"pending\":[");
         for (const struct list *link = service->pending.next; link != &service->pending; link = link->next) {
@@ -135,17 +135,22 @@ static int restore(struct service *service, uint64_t position, struct edda_error
     struct task *task = lane ? lane_push(lane, handler, position, NULL) : NULL;
     if (!task)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for pending messages");
+    if (lane->state == LANE_QUARANTINED) {
+        /* It came while the quarantined ones were tried again, which the restart has undone. */
+        rc = quarantine_hold(lane, task, error);
+        return rc == EDDA_EFULL || rc == EDDA_EBUSY ? 0 : rc;
+    }
     if (first)
         lane_go_on(lane);
     return 0;
 }
 
-static int load_service(struct engine *engine, const struct service_progress *row, int64_t in_step_at, struct edda_error *error)
+static int load_service(struct engine *engine, const struct service_progress *row, struct edda_error *error)
 {
     struct service *service = registry_service(engine, slice_of(row->name.data, row->name.len));
     if (!service)
         return 0;
-    service->position = (uint64_t)(row->at ? row->at : in_step_at);
+    service->position = (uint64_t)row->at;
     const int64_t *pending = row->pending.items;
     for (uint32_t i = 0; i < row->pending.count; i++) {
         int rc = restore(service, (uint64_t)pending[i], error);
@@ -170,7 +175,7 @@ int progress_load(struct engine *engine, struct edda_error *error)
     rc = json_decode(&progress, json, JSON_STORED, &arena, &value, error);
     const struct service_progress *rows = value.services.items;
     for (uint32_t i = 0; rc == 0 && i < value.services.count; i++)
-        rc = load_service(engine, &rows[i], value.at, error);
+        rc = load_service(engine, &rows[i], error);
     arena_deinit(&arena);
     /* The least position is where the services in step begin; those ahead of it wait until it reaches them. */
     engine->hot = journal_tail(engine->journal);

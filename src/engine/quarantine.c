@@ -8,18 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* "service/entity" */
-static struct slice record_key(const struct lane *lane, struct arena *arena)
+static struct task *find_task(struct lane *lane, uint64_t position)
 {
-    return slice_str(arena_printf(arena, "%s/%.*s", lane->service->def->name, (int)lane->key.len, (const char *)lane->key.data));
-}
-
-static bool is_waiting(const struct lane *lane, uint64_t position)
-{
-    for (const struct list *link = lane->tasks.next; link != &lane->tasks; link = link->next)
+    for (struct list *link = lane->tasks.next; link != &lane->tasks; link = link->next)
         if (container_of(link, struct task, link)->position == position)
-            return true;
-    return false;
+            return container_of(link, struct task, link);
+    return NULL;
 }
 
 /* The record that puts a task's message into quarantine. */
@@ -40,8 +34,9 @@ static int make_record(struct lane *lane, const struct task *task, const char *r
     record_headers_put(headers, SLICE(HEADER_POSITION), slice_str(arena_printf(arena, "%llu", (unsigned long long)task->position)));
     record_headers_put(headers, SLICE(HEADER_ATTEMPTS), slice_str(arena_printf(arena, "%u", task->attempt)));
     record_headers_put(headers, SLICE(HEADER_REASON), slice_str(reason));
-    *ret_message = (struct journal_message){ .topic = engine->quarantine, .key = record_key(lane, arena), .value = copy.value };
-    ret_message->event.type = event.type;
+    *ret_message = (struct journal_message){ .topic = engine->quarantine, .value = copy.value };
+    ret_message->key = record_key(lane->service, lane->key, slice_of(NULL, 0), arena);
+    ret_message->event.type = slice_str(task->handler->row->type->name);
     ret_message->event.correlation = event.correlation;
     ret_message->event.causation = event.id;
     ret_message->event.source = slice_str(lane->service->source);
@@ -53,12 +48,42 @@ static int make_record(struct lane *lane, const struct task *task, const char *r
 static void note_recorded(struct lane *lane, struct task *task)
 {
     task->quarantined = true;
+    lane->service->engine->pending--;
+    lane->service->engine->progress_dirty = true;
     if (list_linked(&task->pending)) {
         list_remove(&task->pending);
         lane->service->pending_count--;
-        lane->service->engine->pending--;
     }
-    lane->service->engine->progress_dirty = true;
+}
+
+/* Records them; without their values, which are at their first places as well, when together they are too much for one append. */
+static int record_all(struct engine *engine, struct journal_message *messages, size_t count, struct edda_error *error)
+{
+    int rc = commit_records(engine, messages, count, error);
+    if (rc != EDDA_ETOOLARGE)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        messages[i].value = SLICE("");
+    return commit_records(engine, messages, count, error);
+}
+
+/* The calls that wait for a quarantined entity are told so. */
+static void refuse_calls(struct lane *lane)
+{
+    struct engine *engine = lane->service->engine;
+    struct list *link = lane->tasks.next;
+    while (link != &lane->tasks) {
+        struct task *task = container_of(link, struct task, link);
+        struct engine_call *call = task->call;
+        link = link->next;
+        if (!call)
+            continue;
+        struct edda_error refused = { 0 };
+        (void)edda_fail_with(&refused, EDDA_EQUARANTINED, "entity %.*s of service %s is quarantined", (int)lane->key.len,
+                             (const char *)lane->key.data, lane->service->def->name);
+        lane_task_done(lane, task);
+        call_done(engine, call, refused.code, &refused);
+    }
 }
 
 int quarantine_enter(struct lane *lane, const struct edda_error *why, struct edda_error *error)
@@ -71,32 +96,27 @@ int quarantine_enter(struct lane *lane, const struct edda_error *why, struct edd
         count++;
     struct journal_message *messages = arena_alloc(&arena, count * sizeof *messages);
     int rc = messages ? 0 : EDDA_ENOMEM;
-    lane->state = LANE_QUARANTINED;
-    lane->quarantined_ms = journal_time_ms(engine->journal);
-    (void)snprintf(lane->reason, sizeof lane->reason, "%.200s%s%.40s", why->message, why->field[0] ? ", field " : "", why->field);
+    char reason[sizeof lane->reason];
+    (void)snprintf(reason, sizeof reason, "%.200s%s%.40s", why->message, why->field[0] ? ", field " : "", why->field);
     count = 0;
-    struct list *link = lane->tasks.next;
-    while (rc == 0 && link != &lane->tasks) {
+    for (struct list *link = lane->tasks.next; rc == 0 && link != &lane->tasks; link = link->next) {
         struct task *task = container_of(link, struct task, link);
-        link = link->next;
-        if (task->call) {
-            struct engine_call *call = task->call;
-            struct edda_error refused = { 0 };
-            (void)edda_fail_with(&refused, EDDA_EQUARANTINED, "entity %.*s of service %s is quarantined", (int)lane->key.len,
-                                 (const char *)lane->key.data, lane->service->def->name);
-            lane_task_done(lane, task);
-            call_done(engine, call, refused.code, &refused);
-        } else if (!task->quarantined) {
-            rc = make_record(lane, task, lane->reason, &arena, &messages[count++]);
-        }
+        bool known = task->quarantined && link != lane->tasks.next; /* the first is recorded again, for its new reason */
+        if (!task->call && !known)
+            rc = make_record(lane, task, reason, &arena, &messages[count++]);
     }
-    if (rc == 0 && count)
-        rc = commit_records(engine, messages, count, error);
+    if (rc == 0)
+        rc = record_all(engine, messages, count, error);
     arena_deinit(&arena);
     if (rc < 0)
         return edda_fail_with(error, rc, "an entity cannot be quarantined: %s", edda_code_info(rc)->sentence);
-    for (link = lane->tasks.next; link != &lane->tasks; link = link->next)
-        note_recorded(lane, container_of(link, struct task, link));
+    lane->state = LANE_QUARANTINED;
+    lane->quarantined_ms = journal_time_ms(engine->journal);
+    memcpy(lane->reason, reason, sizeof reason);
+    for (struct list *link = lane->tasks.next; link != &lane->tasks; link = link->next)
+        if (!container_of(link, struct task, link)->call)
+            note_recorded(lane, container_of(link, struct task, link));
+    refuse_calls(lane);
     lane->service->quarantined++;
     engine_log(engine, "entity.quarantined", "entity %.*s of service %s: %s", (int)lane->key.len, (const char *)lane->key.data,
                lane->service->def->name, lane->reason);
@@ -110,7 +130,7 @@ int quarantine_hold(struct lane *lane, struct task *task, struct edda_error *err
     struct journal_message message;
     int rc = make_record(lane, task, lane->reason, &arena, &message);
     if (rc == 0)
-        rc = commit_records(lane->service->engine, &message, 1, error);
+        rc = record_all(lane->service->engine, &message, 1, error);
     arena_deinit(&arena);
     if (rc == 0)
         note_recorded(lane, task);
@@ -141,18 +161,48 @@ static struct lane *lane_of(struct engine *engine, struct slice key, bool make)
     return make ? lane_make(service, entity) : lane_find(service, entity);
 }
 
-/* The handler that a quarantined message is for. */
-static struct handler *handler_of(struct lane *lane, struct slice type)
+/* The handler that a quarantined message is for: by its type, and the topic where it lies. */
+static struct handler *handler_of(struct lane *lane, struct slice type, uint64_t position)
 {
-    for (uint32_t i = 0; i < lane->service->handler_count; i++)
-        if (slice_eq_str(type, lane->service->handlers[i].row->type->name))
-            return &lane->service->handlers[i];
+    struct journal_record original;
+    if (journal_record_at(lane->service->engine->journal, position, &original) < 0)
+        return NULL;
+    for (uint32_t i = 0; i < lane->service->handler_count; i++) {
+        struct handler *handler = &lane->service->handlers[i];
+        if (slice_eq_str(type, handler->row->type->name) && handler->type->category->topic == original.topic)
+            return handler;
+    }
     return NULL;
+}
+
+/* Why and since when; the last word counts. */
+static void take_reason(struct lane *lane, const struct journal_record *record)
+{
+    struct slice reason;
+    lane->state = LANE_QUARANTINED;
+    lane->quarantined_ms = record->record.timestamp_ms;
+    if (record_header_find(&record->record, HEADER_REASON, &reason))
+        (void)snprintf(lane->reason, sizeof lane->reason, "%.*s", (int)reason.len, (const char *)reason.data);
+}
+
+/* The message has left the quarantine. While the engine runs its task is at work, or was taken out by who wrote this; after a
+ * restart it is here. */
+static int fold_left(struct lane *lane, uint64_t position)
+{
+    struct engine *engine = lane->service->engine;
+    struct task *task = engine->opening ? find_task(lane, position) : NULL;
+    if (!task)
+        return 0;
+    engine->pending++; /* quarantined tasks are not counted; lane_task_done() uncounts */
+    lane_task_done(lane, task);
+    if (list_empty(&lane->tasks))
+        lane_go_on(lane);
+    return 0;
 }
 
 bool quarantine_restore(struct lane *lane, struct slice type, uint64_t position)
 {
-    struct handler *handler = handler_of(lane, type);
+    struct handler *handler = handler_of(lane, type, position);
     struct task *task = handler ? lane_push(lane, handler, position, NULL) : NULL;
     if (!task)
         return false;
@@ -168,32 +218,27 @@ int quarantine_fold(struct engine *engine, const struct journal_record *record)
     struct lane *lane = lane_of(engine, record->record.key, enters);
     if (!lane)
         return 0;
-    if (!enters) {
-        /* While the engine runs the task is at work, or was taken out by who wrote this; after a restart it is here. */
-        if (!engine->opening)
-            return 0;
-        for (struct list *link = lane->tasks.next; link != &lane->tasks; link = link->next) {
-            struct task *task = container_of(link, struct task, link);
-            if (task->position == position) {
-                engine->pending++; /* quarantined tasks are not counted; lane_task_done() uncounts */
-                lane_task_done(lane, task);
-                break;
-            }
-        }
-        if (list_empty(&lane->tasks))
-            lane_go_on(lane);
+    if (!enters)
+        return fold_left(lane, position);
+    if (!engine->opening)
+        return 0;
+    if (find_task(lane, position)) {
+        take_reason(lane, record);
         return 0;
     }
-    if (!engine->opening || is_waiting(lane, position))
-        return 0;
     struct cloudevent event;
     cloudevent_get(&record->record, &event);
-    if (!quarantine_restore(lane, event.type, position))
+    struct handler *handler = handler_of(lane, event.type, position);
+    struct task *task = handler ? lane_push(lane, handler, position, NULL) : NULL;
+    if (!handler) {
+        if (list_empty(&lane->tasks))
+            lane_go_on(lane); /* no row handles it any more */
         return 0;
-    lane->quarantined_ms = record->record.timestamp_ms;
-    struct slice reason;
-    if (record_header_find(&record->record, HEADER_REASON, &reason))
-        (void)snprintf(lane->reason, sizeof lane->reason, "%.*s", (int)reason.len, (const char *)reason.data);
+    }
+    if (!task)
+        return EDDA_ENOMEM;
+    note_recorded(lane, task);
+    take_reason(lane, record);
     return 0;
 }
 
@@ -217,8 +262,9 @@ static void resume(struct lane *lane)
 {
     struct engine *engine = lane->service->engine;
     for (struct list *link = lane->tasks.next; link != &lane->tasks; link = link->next) {
-        container_of(link, struct task, link)->attempt = 0;
-        engine->pending++;
+        struct task *task = container_of(link, struct task, link);
+        task->attempt = 0;
+        engine->pending += task->quarantined; /* those that could not be recorded have been counted all the time */
     }
     lane->reason[0] = '\0';
     lane_go_on(lane);
@@ -239,20 +285,12 @@ int engine_quarantine_skip(struct engine *engine, struct slice service, struct s
     int rc = find_quarantined(engine, service, key, &lane, error);
     if (rc < 0)
         return rc;
-    struct task *task = container_of(lane->tasks.next, struct task, link);
-    struct arena arena;
-    arena_init(&arena, 0, 0);
-    struct journal_message message;
-    rc = make_record(lane, task, "left out by an operator", &arena, &message);
-    if (rc == 0) {
-        message.value = slice_of(NULL, 0);
-        rc = commit_records(engine, &message, 1, error);
+    engine->pending++; /* it counts again, like those that resume() lets go on */
+    rc = lane_leave_out(lane, "left out by an operator", error);
+    if (rc < 0) {
+        engine->pending--;
+        return rc;
     }
-    arena_deinit(&arena);
-    if (rc < 0)
-        return error->code ? rc : edda_fail_with(error, rc, "the message cannot be left out");
-    engine->pending++;
-    lane_task_done(lane, task);
     resume(lane);
     return 0;
 }

@@ -25,7 +25,8 @@ static int category_add(struct engine *engine, const char *topic, uint32_t parti
 {
     struct category *category = category_of(engine, topic);
     if (!category) {
-        ASSERT(engine->category_count < ENGINE_SERVICES_MAX * 4);
+        if (engine->category_count == ENGINE_SERVICES_MAX * 4)
+            return edda_fail_with(error, EDDA_ELIMIT, "an application speaks of at most %d topics", ENGINE_SERVICES_MAX * 4 - 8);
         category = &engine->categories[engine->category_count];
         int rc = journal_topic(engine->journal, topic, partitions, &category->topic, error);
         if (rc < 0)
@@ -206,6 +207,13 @@ static int evolvers_add(struct service *service, struct edda_error *error)
     return 0;
 }
 
+static bool name_is_good(const char *name)
+{
+    size_t len = name ? strlen(name) : 0;
+    return len > 0 && len <= 63 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == len;
+}
+
 static int service_add(struct engine *engine, struct service *service, const struct edda_service *def, struct edda_error *error)
 {
     service->engine = engine;
@@ -213,8 +221,9 @@ static int service_add(struct engine *engine, struct service *service, const str
     table_init(&service->lanes);
     list_init(&service->pending);
     list_init(&service->held_deadlines);
-    if (!def->name || strlen(def->name) > 63)
-        return edda_fail_with(error, EDDA_EINVAL, "a service needs a name of 1 to 63 bytes");
+    if (!name_is_good(def->name))
+        return edda_fail_with(error, EDDA_EINVAL, "a service needs a name of 1 to 63 letters, digits, '-' and '_', not %s",
+                              def->name ? def->name : "(none)");
     if (registry_service(engine, slice_str(def->name)) != service)
         return edda_fail_with(error, EDDA_EINVAL, "two services are named %s", def->name);
     (void)snprintf(service->source, sizeof service->source, "%s/%s", engine->app->name, def->name);

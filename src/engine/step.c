@@ -99,6 +99,14 @@ static int step_fail_with(struct edda_step *step, int code, const char *what, co
     return step_fail(step, &error);
 }
 
+/* Whether the step can still do something; it cannot once it was skipped. */
+static bool may_do(struct edda_step *step, const char *what)
+{
+    if (step->code == 0 && step->skipped)
+        (void)step_fail_with(step, EDDA_EINVAL, "a skipped step does nothing else", what);
+    return step->code == 0;
+}
+
 static struct emission *emission_add(struct edda_step *step)
 {
     if (step->emission_count == ENGINE_STEP_MESSAGES_MAX)
@@ -120,7 +128,7 @@ static struct emission *emission_add(struct edda_step *step)
 static int emit(struct edda_step *step, enum emission_kind kind, const struct edda_type *type, const void *value, const char *name,
                 int64_t due_ms)
 {
-    if (step->code)
+    if (!may_do(step, type->name))
         return step->code;
     struct edda_error error = { 0 };
     if (!type->topic || !type->key)
@@ -141,6 +149,8 @@ static int emit(struct edda_step *step, enum emission_kind kind, const struct ed
         return step_fail_with(step, EDDA_ENOMEM, "out of memory", type->name);
     if (!json_field_text(type, value, type->key, &step->arena, &emission->key) || emission->key.len == 0)
         return step_fail_with(step, EDDA_EINVAL, "its key is empty", type->name);
+    if (emission->key.len > ENGINE_KEY_MAX)
+        return step_fail_with(step, EDDA_EINVAL, "its key is longer than 3,840 bytes", type->name);
     emission->key = arena_copy(&step->arena, emission->key);
     if (!emission->key.data)
         return step_fail_with(step, EDDA_ENOMEM, "out of memory", type->name);
@@ -182,7 +192,7 @@ int edda_deadline_set_struct(struct edda_step *step, const char *name, int64_t d
 
 int edda_deadline_cancel(struct edda_step *step, const char *name)
 {
-    if (step->code)
+    if (!may_do(step, "edda_deadline_cancel"))
         return step->code;
     if (!name_is_good(name))
         return step_fail_with(step, EDDA_EINVAL, "a deadline's name has 1 to 128 bytes and no '/'", name ? name : "(none)");
@@ -203,13 +213,14 @@ int edda_compensate_struct(struct edda_step *step, const struct edda_type *comma
 
 int edda_finish(struct edda_step *step)
 {
-    step->finished = step->finished || !step->aborted;
+    if (may_do(step, "edda_finish"))
+        step->finished = step->finished || !step->aborted;
     return step->code;
 }
 
 int edda_abort(struct edda_step *step, const char *format, ...)
 {
-    if (step->finished || step->aborted)
+    if (!may_do(step, "edda_abort") || step->finished || step->aborted)
         return step->code;
     va_list args;
     va_start(args, format);
@@ -276,14 +287,14 @@ bool edda_sleep(struct edda_step *step, int64_t duration_ms)
 {
     if (duration_ms <= 0)
         return true;
+    if (!step->blocking) {
+        (void)step_fail_with(step, EDDA_EINVAL, "sleeps, and its row does not say .blocking", step->handler->row->type->name);
+        return false;
+    }
     if (step->test_clock_ms) {
         *step->test_clock_ms += duration_ms;
         step->now_ms = *step->test_clock_ms;
         return true;
-    }
-    if (!step->blocking) {
-        (void)step_fail_with(step, EDDA_EINVAL, "sleeps, and its row does not say .blocking", step->handler->row->type->name);
-        return false;
     }
     /* Log time is the core thread's; here it is what it was when the step began and what was slept since. */
     if (!io_sleep(step->engine->io, duration_ms * INT64_C(1000000))) {

@@ -264,6 +264,7 @@ int state_adopt(const struct edda_type *type, struct state *state)
         struct text_chunk *old = state->texts;
         state->texts = NULL;
         state->text_bytes = 0;
+        state->list_bytes = 0;
         bool ok = adopt_pointers(state, type, state->value);
         free_chunks(old);
         if (!ok)

@@ -114,8 +114,7 @@ int view_update(struct service *service, struct slice key, const void *state)
     bool listed = def->fill(view->scratch, (struct edda_text){ (const char *)key.data, key.len }, state);
     uint64_t hash = hash64(key, 3);
     struct row *row = row_find(view, key, hash);
-    if (!row && !listed)
-        return 0;
+    /* One that is not listed has its place all the same: the order is that of the first events, live and after a restart. */
     if (!row)
         row = row_add(view, key, hash);
     if (!row)
@@ -169,6 +168,7 @@ static bool fill(struct engine *engine, struct service *service, struct slice ke
 uint64_t engine_view_count(struct engine *engine, const struct edda_service *def)
 {
     const struct service *service = registry_service_of(engine, def);
+    (void)fold_catch_up(engine, NULL);
     return service && service->view ? service->view->listed : 0;
 }
 
@@ -177,6 +177,7 @@ int engine_view_rows(struct engine *engine, const struct edda_service *def, uint
     struct service *service = registry_service_of(engine, def);
     if (!service || !service->view)
         return EDDA_ENOTFOUND;
+    (void)fold_catch_up(engine, NULL);
     struct view *view = service->view;
     uint64_t at = 0, visited = 0;
     while (at + BLOCK_ROWS <= view->count && view->blocks[at / BLOCK_ROWS] <= from) {
@@ -205,7 +206,7 @@ int engine_view_rows(struct engine *engine, const struct edda_service *def, uint
 bool engine_view_row(struct engine *engine, const struct edda_service *def, struct slice key, void *ret_row)
 {
     struct service *service = registry_service_of(engine, def);
-    if (!service || !service->view)
+    if (!service || !service->view || fold_catch_up(engine, NULL) < 0)
         return false;
     const struct row *row = row_find(service->view, key, hash64(key, 3));
     return row && row->listed && fill(engine, service, key, ret_row);
@@ -214,7 +215,7 @@ bool engine_view_row(struct engine *engine, const struct edda_service *def, stru
 const void *engine_state(struct engine *engine, const struct edda_service *def, struct slice key)
 {
     struct service *service = registry_service_of(engine, def);
-    if (!service || !service->category || key.len == 0)
+    if (!service || !service->category || key.len == 0 || fold_catch_up(engine, NULL) < 0)
         return NULL;
     int code;
     const struct entity *entity = entity_load(engine, service->category, key, &code);

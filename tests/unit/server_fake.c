@@ -36,11 +36,14 @@ static int show_order(struct edda_request *request, const void *body, void *user
     return edda_respond_text(request, 200, "text/plain", (struct edda_text){ text, (size_t)len });
 }
 
+unsigned fake_big_count;
+
 static int big(struct edda_request *request, const void *body, void *user)
 {
     (void)body, (void)user;
-    size_t len = 300000;
+    size_t len = FAKE_BIG_BYTES;
     char *text = edda_request_alloc(request, len);
+    fake_big_count++;
     memset(text, 'x', len);
     return edda_respond_text(request, 200, "text/plain", (struct edda_text){ text, len });
 }
@@ -203,7 +206,7 @@ bool fake_answer(struct engine *engine)
     return true;
 }
 
-int64_t engine_turn(struct engine *engine, struct edda_error *error)
+int64_t engine_drive(struct engine *engine, struct edda_error *error)
 {
     (void)engine, (void)error;
     return INT64_MAX;

@@ -26,6 +26,10 @@ struct engine {
     bool stopped;
 };
 
+/* How often GET /big was handled, which gives 300,000 bytes. */
+extern unsigned fake_big_count;
+#define FAKE_BIG_BYTES 300000
+
 struct fake_journal {
     struct journal journal;
     uint64_t tail, durable;

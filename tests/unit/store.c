@@ -721,6 +721,35 @@ static void a_full_disk_refuses_appends_and_serves_reads(void **state)
     assert_int_equal(store_append(w->store, NULL, 0, &m, 1, false, NULL, &w->error), 0);
 }
 
+static void an_append_of_too_many_partitions_is_taken_back(void **state)
+{
+    struct world *w = *state;
+    store_close(w->store);
+    w->options.log.segment_bytes = UINT64_C(2) << 20;
+    world_open(w);
+    struct topic *wide = topic_of(w, "wide", 3000), *orders = topic_of(w, "orders", 1);
+    static struct store_message many[2000];
+    put(w, orders, "1", "a");
+    uint64_t tail = store_tail(w->store);
+    for (size_t i = 0; i < COUNT_OF(many); i++) {
+        many[i] = identified(i % 2 ? wide : orders, i % 2 ? "k" : "1", "", "x");
+        many[i].key.data = i % 2 ? NULL : many[i].key.data;
+        many[i].key.len = i % 2 ? 0 : 1;
+        many[i].partition = i % 2 ? (int32_t)i : -1;
+    }
+    assert_int_equal(store_append(w->store, NULL, 0, many, COUNT_OF(many), false, NULL, &w->error), EDDA_ELIMIT);
+    assert_int_equal(store_tail(w->store), tail);
+    assert_int_equal(store_next_offset(orders, 0), 1);
+    assert_int_equal(store_next_offset(wide, 1), 0);
+    assert_int_equal(store_append(w->store, NULL, 0, many, 1900, false, NULL, &w->error), 0);
+    assert_int_equal(put(w, orders, "1", "b").version, 951);
+    reopen(w);
+    assert_int_equal(store_next_offset(store_topic(w->store, SLICE("wide")), 1899), 1);
+    assert_int_equal(store_next_offset(store_topic(w->store, SLICE("wide")), 1901), 0);
+    assert_int_equal(put(w, store_topic(w->store, SLICE("orders")), "1", "b").version, 952);
+    expect_whole(w);
+}
+
 static void a_failed_sync_breaks_the_store(void **state)
 {
     struct world *w = *state;
@@ -851,6 +880,7 @@ int main(void)
         TEST(the_hook_joins_the_frame_that_is_closed),
         TEST(too_much_unflushed_is_busy),
         TEST(a_full_disk_refuses_appends_and_serves_reads),
+        TEST(an_append_of_too_many_partitions_is_taken_back),
         TEST(a_failed_sync_breaks_the_store),
         TEST(the_index_is_sealed_and_found_again),
         TEST(damage_is_told_with_its_place),

@@ -1,0 +1,19 @@
+/* edda: the tool for data directories. Its commands are in files of their own, each ending in its row. */
+#include "cmd/edda_tool.h"
+
+static const struct command_row *const commands[] = {
+    &tool_append, &tool_read, &tool_tail, &tool_trace, &tool_stat, &tool_verify, &tool_salvage, &tool_backup, &tool_restore,
+    &tool_bench, NULL,
+};
+
+static const struct command_table table = {
+    .program = "edda",
+    .version = EDDA_RELEASE,
+    .summary = "Reads, writes, checks and copies the data directories of Edda",
+    .commands = commands,
+};
+
+int main(int argc, char **argv)
+{
+    return commands_main(&table, argc, argv);
+}

@@ -1,0 +1,274 @@
+/*
+ * backup: a copy of the log as it is, taken beside a running process. Segments are only ever appended to, so a copy of the bytes up to
+ * the end of a whole frame is a whole log; and what a backup has, the next one to the same place need not copy again.
+ *
+ * What has been read may still be on its way to the disk. Each segment is synced before its copy counts, so that a backup never holds
+ * what the log could lose.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/crc32c.h"
+#include "cmd/edda_manifest.h"
+#include "cmd/edda_tool.h"
+
+#define PIECE_BYTES ((size_t)4 << 20)
+
+struct backup_values {
+    const char *dir, *to;
+    bool check, json;
+};
+
+struct backup {
+    struct tool *tool;
+    const struct backup_values *v;
+    struct log *log;
+    struct io_file *lock;
+    struct arena arena;
+    struct manifest before;    /* `format` 0: there was none */
+    struct manifest after;
+    uint64_t copied_bytes;
+};
+
+static const struct manifest_segment *segment_before(const struct backup *b, size_t ordinal)
+{
+    const struct manifest_segment *segments = b->before.segments.items;
+    return ordinal < b->before.segments.count ? &segments[ordinal] : NULL;
+}
+
+static int visit_nothing(void *user, const struct log_frame *frame)
+{
+    struct backup *b = user;
+    (void)frame;
+    io_jobs_finish(b->tool->io);
+    return 0;
+}
+
+/* Reads the manifest that is there, and refuses a target that is something else. */
+static int target_open(struct backup *b)
+{
+    struct tool *tool = b->tool;
+    char path[TOOL_PATH_BYTES];
+    int r = manifest_read(tool->io, b->v->to, &b->arena, &b->before, &tool->error);
+    if (r < 0 && r != EDDA_ENOTFOUND)
+        return r;
+    if (r == EDDA_ENOTFOUND) {
+        int64_t names = dir_count(tool->io, b->v->to);
+        b->before = (struct manifest){ 0 };
+        if (names < 0)
+            return edda_fail_with(&tool->error, (int)names, "%.300s is no directory", b->v->to);
+        /* The lock and segments without a manifest, are of a first backup that did not end. */
+        if (names > 0 && !(path_join(path, b->v->to, MANIFEST_NAME ".lock") && io_file_open(tool->io, path, IO_READ, &b->lock, NULL) == 0))
+            return edda_fail_with(&tool->error, EDDA_EEXISTS, "%.300s is neither empty nor a backup", b->v->to);
+        io_file_close(tool->io, b->lock);
+        b->lock = NULL;
+    }
+    if (!path_join(path, b->v->to, "log"))
+        return edda_fail_with(&tool->error, EDDA_EINVAL, "the path of the backup is too long");
+    r = io_dir_make(tool->io, path);
+    if (r < 0)
+        return edda_fail_with(&tool->error, r, "cannot make the directory %s", path);
+    path_join(path, b->v->to, MANIFEST_NAME ".lock");
+    r = io_file_open(tool->io, path, IO_WRITE | IO_CREATE, &b->lock, &tool->error);
+    return r < 0 ? r : io_file_lock(tool->io, b->lock, &tool->error);
+}
+
+/* Whether the log is the one that was backed up, and has gone on. */
+static int source_check(struct backup *b)
+{
+    struct edda_error *error = &b->tool->error;
+    char id[17];
+    if (!b->before.format)
+        return 0;
+    snprintf(id, sizeof(id), "%016" PRIx64, log_id(b->log));
+    if (!slice_eq_str(slice_of(b->before.log.data, b->before.log.len), id))
+        return edda_fail_with(error, EDDA_EINVAL, "%.120s is a backup of another log, %.*s; %.120s has log %s", b->v->to,
+                              (int)b->before.log.len, b->before.log.data, b->v->dir, id);
+    if ((uint64_t)b->before.end > log_durable_end(b->log))
+        return edda_fail_with(error, EDDA_EINVAL, "%.120s reaches to position %" PRId64 " and %.120s only to %" PRIu64
+                              ": it is not the log that was backed up, or an older copy of it",
+                              b->v->to, b->before.positions, b->v->dir, log_durable_position(b->log));
+    return 0;
+}
+
+/* The checksum of the first bytes of a segment of the source. */
+static uint32_t source_checksum(struct backup *b, const struct log_segment_info *info, uint64_t bytes)
+{
+    struct slice s = log_bytes(b->log, info->first_address);
+    return s.len >= bytes ? crc32c(slice_of(s.data, (size_t)bytes)) : 0;
+}
+
+static int source_sync(struct backup *b, const char *name)
+{
+    char path[TOOL_PATH_BYTES], file_name[64];
+    struct io_file *file;
+    snprintf(file_name, sizeof(file_name), "log/%s", name);
+    if (!path_join(path, b->v->dir, file_name))
+        return edda_fail_with(&b->tool->error, EDDA_EINVAL, "the path of the log is too long");
+    int r = io_file_open(b->tool->io, path, IO_READ, &file, &b->tool->error);
+    if (r < 0)
+        return r;
+    r = io_file_sync(b->tool->io, file);
+    io_file_close(b->tool->io, file);
+    return r < 0 ? edda_fail_with(&b->tool->error, r, "cannot sync %s", path) : 0;
+}
+
+static int bytes_copy(struct backup *b, const struct log_segment_info *info, const char *path, struct manifest_segment *segment)
+{
+    struct io *io = b->tool->io;
+    struct io_file *file;
+    uint64_t size;
+    int r = io_file_open(io, path, IO_WRITE | IO_CREATE, &file, &b->tool->error);
+    if (r < 0)
+        return r;
+    r = io_file_size(io, file, &size);
+    if (r == 0 && size < (uint64_t)segment->bytes)
+        r = EDDA_ECORRUPT;
+    while (r == 0 && (uint64_t)segment->bytes < info->used_bytes) {
+        struct slice piece = log_bytes(b->log, info->first_address + (uint64_t)segment->bytes);
+        piece.len = piece.len < PIECE_BYTES ? piece.len : PIECE_BYTES;
+        if (piece.len == 0)
+            r = EDDA_EIO;
+        else
+            r = io_file_write(io, file, &piece, 1, (uint64_t)segment->bytes);
+        segment->checksum = crc32c_extend((uint32_t)segment->checksum, piece);
+        segment->bytes += (int64_t)piece.len;
+        b->copied_bytes += piece.len;
+        progress_say("copying", (uint64_t)segment->bytes, info->used_bytes);
+    }
+    /* What a backup that did not end left behind. */
+    if (r == 0 && size > info->used_bytes)
+        r = io_file_truncate(io, file, info->used_bytes);
+    if (r == 0)
+        r = io_file_sync(io, file);
+    io_file_close(io, file);
+    if (r == EDDA_ECORRUPT)
+        return edda_fail_with(&b->tool->error, r, "%s is shorter than the backup says: it is damaged", path);
+    return r < 0 ? edda_fail_with(&b->tool->error, r, "cannot write %s", path) : 0;
+}
+
+static int segment_copy(struct backup *b, size_t ordinal, const struct log_segment_info *info, struct manifest_segment *segment)
+{
+    const struct manifest_segment *before = segment_before(b, ordinal);
+    char path[TOOL_PATH_BYTES], name[64];
+    struct edda_error *error = &b->tool->error;
+    if (before) {
+        segment->bytes = before->bytes;
+        segment->checksum = before->checksum;
+        if ((uint64_t)before->bytes > info->used_bytes || !slice_eq_str(slice_of(before->name.data, before->name.len), info->name))
+            return edda_fail_with(error, EDDA_EINVAL, "segment %s has less than %.200s has of it: it is not the log that was backed up",
+                                  info->name, b->v->to);
+    }
+    snprintf(name, sizeof(name), "log/%s", info->name);
+    if (!path_join(path, b->v->to, name))
+        return edda_fail_with(error, EDDA_EINVAL, "the path of the backup is too long");
+    bool grows = (uint64_t)segment->bytes < info->used_bytes;
+    if (before && (grows || b->v->check)) {
+        uint32_t checksum = 0;
+        if (source_checksum(b, info, (uint64_t)before->bytes) != (uint32_t)before->checksum)
+            return edda_fail_with(error, EDDA_EINVAL, "segment %s begins otherwise than what %.200s has of it", info->name, b->v->to);
+        int r = file_checksum(b->tool->io, path, (uint64_t)before->bytes, &checksum, error);
+        if (r < 0)
+            return r;
+        if (checksum != (uint32_t)before->checksum)
+            return edda_fail_with(error, EDDA_ECORRUPT, "%s fails its checksum: the backup is damaged", path);
+    }
+    if (!grows)
+        return 0;
+    int r = source_sync(b, info->name);
+    return r < 0 ? r : bytes_copy(b, info, path, segment);
+}
+
+/* Checks what is new and copies it. */
+static int segments_copy(struct backup *b)
+{
+    struct log_segment_info info;
+    struct edda_error *error = &b->tool->error;
+    char path[TOOL_PATH_BYTES];
+    int r = log_scan(b->log, b->before.format ? (uint64_t)b->before.end : 0, visit_nothing, NULL, b, error);
+    for (size_t i = 0; r == 0 && log_segment(b->log, i, &info); i++) {
+        struct manifest_segment *segment;
+        if (info.used_bytes == 0) /* made, not begun */
+            break;
+        segment = edda_list_add(&b->after.segments, sizeof(*segment));
+        char *name = arena_cstr(&b->arena, slice_str(info.name));
+        if (!segment || !name)
+            return edda_fail_with(error, EDDA_ENOMEM, "out of memory");
+        segment->name = edda_text_of(name);
+        r = segment_copy(b, i, &info, segment);
+    }
+    progress_end();
+    if (r == 0 && path_join(path, b->v->to, "log")) {
+        r = io_dir_sync(b->tool->io, path);
+        if (r < 0)
+            edda_fail_with(error, r, "cannot sync the directory %s", path);
+    }
+    return r;
+}
+
+static int backup(struct backup *b)
+{
+    struct tool *tool = b->tool;
+    char id[17];
+    int r = tool_open_log(tool, b->v->dir, &b->log);
+    if (r == 0)
+        r = target_open(b);
+    if (r == 0)
+        r = source_check(b);
+    if (r == 0)
+        r = segments_copy(b);
+    if (r < 0)
+        return r;
+    snprintf(id, sizeof(id), "%016" PRIx64, log_id(b->log));
+    b->after.format = MANIFEST_FORMAT;
+    b->after.release = edda_text_of(tool_release);
+    b->after.log = edda_text_of(id);
+    b->after.time = io_clock_wall_ns(tool->io) / 1000000;
+    b->after.end = (int64_t)log_durable_end(b->log);
+    b->after.positions = (int64_t)log_durable_position(b->log);
+    return manifest_write(tool->io, b->v->to, &b->after, &tool->error);
+}
+
+static int backup_run(const void *values)
+{
+    struct tool tool;
+    if (!tool_init(&tool, "backup"))
+        return EXIT_FAILED;
+    struct backup b = { .tool = &tool, .v = values };
+    int status = EXIT_DONE;
+    arena_init(&b.arena, 0, 0);
+    if (!b.v->to)
+        status = tool_usage(&tool, "--to is missing");
+    else if (backup(&b) < 0)
+        status = tool_fail(&tool);
+    else if (b.v->json)
+        printf("{\"segments\":%" PRIu32 ",\"copiedBytes\":%" PRIu64 ",\"positions\":%" PRId64 ",\"end\":%" PRId64 "}\n",
+               b.after.segments.count, b.copied_bytes, b.after.positions, b.after.end);
+    else
+        printf("%s has %" PRId64 " records in %" PRIu32 " segment%s; %" PRIu64 " bytes were copied\n", b.v->to, b.after.positions,
+               b.after.segments.count, b.after.segments.count == 1 ? "" : "s", b.copied_bytes);
+    if (b.log)
+        log_close(b.log);
+    io_file_close(tool.io, b.lock);
+    free(b.after.segments.items);
+    arena_deinit(&b.arena);
+    tool_deinit(&tool);
+    return status;
+}
+
+#define AT(member) offsetof(struct backup_values, member)
+const struct command_row tool_backup = {
+    .name = "backup",
+    .summary = "Copies a log, also while a process writes it; again to the same place: what is new",
+    .notes = "The backup is a directory that read, stat, trace and verify take as it is, and restore makes a data directory of.",
+    .values_size = sizeof(struct backup_values),
+    .run = backup_run,
+    .arguments = (const struct argument_row[]){
+        { "DIR", AT(dir), false, "The data directory" },
+        { .name = NULL } },
+    .options = (const struct option_row[]){
+        { "to", OPTION_TEXT, AT(to), "DIR", NULL, "The backup: a new or empty directory, or an earlier backup of this log" },
+        { "check", OPTION_FLAG, AT(check), NULL, NULL, "Compares all that was copied earlier, too" },
+        { "json", OPTION_FLAG, AT(json), NULL, NULL, "Answers in JSON" },
+        { .name = NULL } },
+};

@@ -1,0 +1,117 @@
+/* main: edda_main(): finds the command that the first word names, and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+#define PORT_DEFAULT 8080
+
+struct app_command {
+    const char *name;
+    const char *summary;
+    cmd_fn *run;
+};
+
+/* clang-format off */
+static const struct app_command commands[] = {
+    { "run",        "Runs the application: its services and its HTTP interface", cmd_run },
+    { "trace",      "Shows everything of one process", cmd_trace },
+    { "deadlines",  "Lists, moves and cancels the deadlines of a running instance", cmd_deadlines },
+    { "quarantine", "Lists and repairs the entities that a running instance holds", cmd_quarantine },
+    { "simulate",   "Crash-tests the application in a simulated world", cmd_simulate },
+    { "bench",      "Measures the application on this machine", cmd_bench },
+    { "reference",  "Writes a page of the reference: metrics or routes", cmd_reference },
+    { NULL, NULL, NULL },
+};
+/* clang-format on */
+
+uint16_t cmd_default_port(const struct edda_app *app)
+{
+    return app->port ? app->port : PORT_DEFAULT;
+}
+
+void cmd_default_data(const struct edda_app *app, char *path, size_t size)
+{
+    (void)snprintf(path, size, "./data/%s", app->name);
+}
+
+static void say_version(const struct edda_app *app)
+{
+    printf("%s %s (edda %s)\n", app->name, app->version ? app->version : edda_version(), edda_version());
+}
+
+int cmd_asked(const struct edda_app *app, const struct command_row *row, int rc, char asked, const struct edda_error *error)
+{
+    if (rc < 0)
+        return cmd_misused(app, row->name, error->message);
+    if (asked == 'v')
+        say_version(app);
+    else
+        options_help(stdout, app->name, row);
+    return EXIT_DONE;
+}
+
+bool cmd_parse(const struct edda_app *app, const struct command_row *row, int argc, char **argv, void *values, int *ret_status)
+{
+    struct edda_error error = { 0 };
+    char asked = 0;
+    int rc = options_parse(row, argc, argv, values, &asked, &error);
+    if (rc != 0)
+        *ret_status = cmd_asked(app, row, rc, asked, &error);
+    return rc == 0;
+}
+
+int cmd_fail(const struct edda_app *app, const char *command, const struct edda_error *error)
+{
+    fprintf(stderr, "%s %s: %s\n", app->name, command, error->message[0] ? error->message : edda_code_info(error->code)->sentence);
+    return EXIT_FAILED;
+}
+
+int cmd_misused(const struct edda_app *app, const char *command, const char *what)
+{
+    fprintf(stderr, "%s %s: %s\n%s %s --help says how it is used\n", app->name, command, what, app->name, command);
+    return EXIT_USAGE;
+}
+
+static void say_help(FILE *out, const struct edda_app *app)
+{
+    fprintf(out, "usage: %s COMMAND [OPTION]…\n\n", app->name);
+    if (app->summary)
+        fprintf(out, "%s\n\n", app->summary);
+    for (const struct app_command *command = commands; command->name; command++)
+        fprintf(out, "  %-12s %s\n", command->name, command->summary);
+    fprintf(out, "\n%s COMMAND --help says more. Exit status: 0 done, 1 failed, 2 wrong usage.\n", app->name);
+}
+
+static int run_command(const struct edda_app *app, const struct app_command *command, int argc, char **argv)
+{
+    int status = command->run(app, argc, argv);
+    if (fflush(stdout) != 0 && status == EXIT_DONE) {
+        fprintf(stderr, "%s %s: cannot write to standard output\n", app->name, command->name);
+        status = EXIT_FAILED;
+    }
+    return status;
+}
+
+int edda_main(const struct edda_app *app, int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    if (!app || !app->name || !word) {
+        if (app && app->name)
+            say_help(stderr, app);
+        return EXIT_USAGE;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        say_help(stdout, app);
+        return EXIT_DONE;
+    }
+    if (strcmp(word, "--version") == 0) {
+        say_version(app);
+        return EXIT_DONE;
+    }
+    for (const struct app_command *command = commands; command->name; command++)
+        if (strcmp(command->name, word) == 0)
+            return run_command(app, command, argc - 2, argv + 2);
+    fprintf(stderr, "%s: there is no command %s; %s --help lists them\n", app->name, word, app->name);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,242 @@
+/*
+ * run: the application as a process: opens its data, serves, and ends in order when it is told to. What happens is said on standard output, a line
+ * for each event, as text or as JSON.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "cmd/cmd.h"
+#include "engine/engine.h"
+#include "io/posix.h"
+#include "journal/local.h"
+#include "server/server.h"
+#include "wire/json/json.h"
+
+#define OPTIONS_MAX 32 /* of an application's own */
+#define HANDLER_THREADS_MAX 1024
+#define NS_PER_MS 1000000
+
+struct run_values {
+    const char *data;
+    uint64_t port;
+    bool json;
+    int64_t durations_ms[OPTIONS_MAX];
+};
+
+static const struct option_row own_options[] = {
+    { "data", OPTION_TEXT, offsetof(struct run_values, data), "DIR", NULL, "Directory of the log and the index" },
+    { "port", OPTION_NUMBER, offsetof(struct run_values, port), "N", NULL, "Port of the HTTP interface on 127.0.0.1; 0 takes a free one" },
+    { "json", OPTION_FLAG, offsetof(struct run_values, json), NULL, NULL, "Says what happens as JSON, one object a line" },
+};
+#define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
+
+struct run {
+    const struct edda_app *app;
+    struct run_values values;
+    char data[512];
+    struct io *io;
+    struct journal *journal;
+    struct engine *engine;
+    struct server *server;
+    uint64_t shown_percent;
+};
+
+/* --- saying what happens ---------------------------------------------------------------------------------------------- */
+
+static void say(struct run *run, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void say(struct run *run, const char *event, const char *format, ...)
+{
+    char text[1024];
+    struct buffer line = BUFFER_EMPTY;
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (run->values.json) {
+        buffer_append_str(&line, "{\"time\":");
+        json_put_time(&line, io_clock_wall_ns(run->io) / NS_PER_MS);
+        buffer_append_str(&line, ",\"application\":");
+        json_put_string(&line, slice_str(run->app->name));
+        buffer_append_str(&line, ",\"event\":");
+        json_put_string(&line, slice_str(event));
+        buffer_append_str(&line, ",\"text\":");
+        json_put_string(&line, slice_str(text));
+        buffer_append_str(&line, "}\n");
+    } else {
+        buffer_printf(&line, "%s: %s\n", event, text);
+    }
+    fputs(buffer_cstr(&line), stdout);
+    (void)fflush(stdout);
+    buffer_deinit(&line);
+}
+
+static void engine_says(void *user, const char *event, const char *text)
+{
+    say(user, event, "%s", text);
+}
+
+/* The index is built from the log when it is missing: said at every tenth of the way. */
+static void index_progress(void *user, uint64_t done_bytes, uint64_t all_bytes)
+{
+    struct run *run = user;
+    uint64_t percent = all_bytes ? done_bytes * 100 / all_bytes : 100;
+    if (percent / 10 == run->shown_percent / 10)
+        return;
+    run->shown_percent = percent;
+    say(run, "index", "%llu %% of %llu MiB of log are indexed", (unsigned long long)percent, (unsigned long long)(all_bytes >> 20));
+}
+
+static void say_listening(struct run *run, const struct log_recovery *recovery)
+{
+    const struct edda_app *app = run->app;
+    char services[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; app->services[i] && used < sizeof services; i++)
+        used += (size_t)snprintf(services + used, sizeof services - used, "%s%s", i ? ", " : "", app->services[i]->name);
+    say(run, "listening", "%s %s on http://127.0.0.1:%u; services %s", app->name, app->version ? app->version : edda_version(),
+        (unsigned)server_port(run->server), services);
+    if (recovery->clean || (recovery->torn_bytes == 0 && recovery->frames_scanned == 0))
+        say(run, "data", "%s: %llu segments, closed in order", run->data, (unsigned long long)recovery->segments);
+    else
+        say(run, "data", "%s: %llu segments, recovered: %llu frames of the last one read, %llu bytes of a torn tail cut", run->data,
+            (unsigned long long)recovery->segments, (unsigned long long)recovery->frames_scanned,
+            (unsigned long long)recovery->torn_bytes);
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------------------------- */
+
+/* As many threads as all blocking handlers may use together. */
+static unsigned handler_threads(const struct edda_app *app)
+{
+    uint64_t threads = 0;
+    for (size_t i = 0; app->services[i]; i++)
+        for (const struct edda_row *row = app->services[i]->on; row && row->type; row++)
+            threads += row->blocking;
+    return threads == 0 ? 1 : threads > HANDLER_THREADS_MAX ? HANDLER_THREADS_MAX : (unsigned)threads;
+}
+
+/* A connection takes a descriptor, so as many as are allowed are asked for. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int run_open(struct run *run, struct log_recovery *ret_recovery, struct edda_error *error)
+{
+    const struct store_options store_options = { .progress = index_progress, .progress_user = run };
+    run->io = io_posix_new(handler_threads(run->app));
+    if (!run->io)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory, threads or descriptors");
+    int rc = io_dir_make(run->io, run->data);
+    if (rc < 0)
+        return edda_fail_with(error, rc, "%s cannot be made a directory", run->data);
+    rc = journal_local_open(run->io, run->data, &store_options, &run->journal, ret_recovery, error);
+    if (rc < 0)
+        return rc;
+    const struct engine_options engine_options = { .app = run->app, .io = run->io, .journal = run->journal, .log = engine_says,
+                                                   .log_user = run };
+    rc = engine_open(&engine_options, &run->engine, error);
+    if (rc < 0)
+        return rc;
+    const struct server_options server_options = { .engine = run->engine, .io = run->io, .port = (uint16_t)run->values.port,
+                                                   .stop_on_signals = true };
+    return server_open(&server_options, &run->server, error);
+}
+
+/* `abandon`: the journal has failed, nothing more is written. */
+static void run_close(struct run *run, bool abandon)
+{
+    if (run->engine) {
+        io_shutdown(run->io);
+        while (engine_running(run->engine) > 0) {
+            (void)io_jobs_wait(run->io, -1);
+            (void)io_jobs_finish(run->io);
+        }
+        engine_close(run->engine, abandon);
+    }
+    server_close(run->server);
+    journal_close(run->journal, abandon);
+    io_posix_free(run->io);
+}
+
+static int run_serve(struct run *run)
+{
+    struct log_recovery recovery = { 0 };
+    struct edda_error error = { 0 };
+    int rc = run_open(run, &recovery, &error);
+    if (rc == 0) {
+        say_listening(run, &recovery);
+        rc = server_run(run->server, &error);
+        if (rc < 0)
+            say(run, "failed", "the log cannot be written any more; nothing that was answered is lost");
+    }
+    run_close(run, rc < 0);
+    if (rc < 0)
+        return cmd_fail(run->app, "run", &error);
+    return EXIT_DONE;
+}
+
+/* --- the command --------------------------------------------------------------------------------------------------------- */
+
+/* The options of the command and those of the application, as one table. */
+static size_t options_make(const struct edda_app *app, struct option_row *rows, char *port, size_t port_size, const char *data)
+{
+    size_t count = OWN_OPTIONS;
+    memcpy(rows, own_options, sizeof own_options);
+    rows[0].fallback = data;
+    (void)snprintf(port, port_size, "%u", (unsigned)cmd_default_port(app));
+    rows[1].fallback = port;
+    for (size_t i = 0; app->options && app->options[i].name && i < OPTIONS_MAX; i++)
+        rows[count++] = (struct option_row){ .name = app->options[i].name, .kind = OPTION_DURATION, .value = "TIME",
+                                             .offset = offsetof(struct run_values, durations_ms) + i * sizeof(int64_t),
+                                             .fallback = app->options[i].value, .description = app->options[i].description };
+    rows[count] = (struct option_row){ .name = NULL };
+    return count;
+}
+
+/* A table that is wrong is the application's fault, and said as such. */
+static const char *options_check(const struct edda_app *app)
+{
+    int64_t duration_ms;
+    for (size_t i = 0; app->options && app->options[i].name; i++)
+        if (i >= OPTIONS_MAX || !app->options[i].duration_ms || !app->options[i].value ||
+            !option_value(OPTION_DURATION, app->options[i].value, &duration_ms))
+            return app->options[i].name;
+    return NULL;
+}
+
+int cmd_run(const struct edda_app *app, int argc, char **argv)
+{
+    struct run run = { .app = app };
+    struct option_row rows[OWN_OPTIONS + OPTIONS_MAX + 1];
+    char port[8], data[256];
+    int status;
+    const char *wrong = options_check(app);
+    if (wrong || !app->services || !app->services[0]) {
+        fprintf(stderr, "%s run: %s%s\n", app->name, wrong ? "the table of options is wrong at " : "the application has no services",
+                wrong ? wrong : "");
+        return EXIT_FAILED;
+    }
+    cmd_default_data(app, data, sizeof data);
+    (void)options_make(app, rows, port, sizeof port, data);
+    const struct command_row row = { .name = "run", .summary = "Runs the application until it gets SIGINT or SIGTERM",
+                                     .notes = "Then it ends in order: what was asked is answered, what is recorded is on the disk. "
+                                              "A second signal ends it at once.",
+                                     .options = rows, .values_size = sizeof run.values };
+    if (!cmd_parse(app, &row, argc, argv, &run.values, &status))
+        return status;
+    if (run.values.port > UINT16_MAX)
+        return cmd_misused(app, "run", "--port is at most 65535");
+    for (size_t i = 0; app->options && app->options[i].name; i++)
+        *app->options[i].duration_ms = run.values.durations_ms[i];
+    (void)snprintf(run.data, sizeof run.data, "%s", run.values.data);
+    raise_descriptor_limit();
+    return run_serve(&run);
+}

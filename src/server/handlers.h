@@ -1,0 +1,20 @@
+/* What answers the routes that the application did not write itself. */
+#ifndef EDDA_SERVER_HANDLERS_H
+#define EDDA_SERVER_HANDLERS_H
+
+#include "edda/http.h"
+
+/* view.c */
+edda_route_fn view_page, view_item;
+/* deadlines.c */
+edda_route_fn deadlines_list, deadline_move, deadline_cancel;
+/* services.c */
+edda_route_fn services_list, service_pause, service_resume;
+/* quarantine.c */
+edda_route_fn quarantine_list, quarantine_retry, quarantine_skip;
+/* traces.c */
+edda_route_fn trace_show, trace_draw;
+/* health.c, metrics.c, openapi.c */
+edda_route_fn health_show, metrics_show, openapi_show;
+
+#endif

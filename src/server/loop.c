@@ -1,0 +1,320 @@
+/*
+ * loop: the turns of the server. See server.h for their order and its reasons.
+ *
+ * Nothing is waited for while there is something to do. When there is not, the loop sleeps until a socket, a job that has
+ * run, a signal or the engine's next time wakes it.
+ */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "server/parts.h"
+
+#define STALL_WAIT_NS INT64_C(20000000)
+#define STOP_WAIT_MS 100
+#define TICK_MS_MAX 1000
+#define TICK_MS_MIN 10
+
+static struct timeval interval(int64_t ms)
+{
+    return (struct timeval){ .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+}
+
+static void on_nothing(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd, (void)what, (void)user;
+}
+
+/* The second signal of a kind meets what the system does by default. */
+static void on_signal(evutil_socket_t fd, short what, void *user)
+{
+    struct server *server = user;
+    (void)fd, (void)what;
+    for (size_t i = 0; i < sizeof server->signals / sizeof server->signals[0]; i++)
+        (void)event_del(&server->signals[i]);
+    server_stop(server);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *user)
+{
+    struct server *server = user;
+    (void)fd, (void)what;
+    server->now_ns = io_clock_boot_ns(server->io);
+    sessions_expire(server);
+}
+
+/* --- one turn ----------------------------------------------------------------------------------------------------- */
+
+/* Arms the alarm for the engine's next time. */
+static void arm_wake(struct server *server)
+{
+    if (server->next_ms == INT64_MAX) {
+        (void)event_del(&server->wake);
+        return;
+    }
+    int64_t left_ms = server->next_ms - journal_time_ms(server->journal);
+    struct timeval after = interval(left_ms < 0 ? 0 : left_ms > 3600000 ? 3600000 : left_ms);
+    (void)event_add(&server->wake, &after);
+}
+
+static void read_sockets(struct server *server, bool wait)
+{
+    bool at_once = server->next_ms == 0 || !list_empty(&server->resumed) || !wait;
+    if (!at_once)
+        arm_wake(server);
+    (void)event_base_loop(server->base, at_once ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+}
+
+static void run_resumed(struct server *server)
+{
+    struct list resumed, *link;
+    list_init(&resumed);
+    list_insert_before(&server->resumed, &resumed);
+    list_remove(&server->resumed);
+    while ((link = list_pop_front(&resumed)))
+        session_run(container_of(link, struct session, resumed));
+}
+
+/* Tries again what found the log too far behind. What is still refused when nothing is behind is refused for good. */
+static void run_stalled(struct server *server)
+{
+    struct list stalled, *link;
+    if (list_empty(&server->stalled) || journal_durable(server->journal) < journal_tail(server->journal))
+        return;
+    list_init(&stalled);
+    list_insert_before(&server->stalled, &stalled);
+    list_remove(&server->stalled);
+    while ((link = list_pop_front(&stalled)))
+        request_retry(container_of(link, struct edda_request, stalled));
+    /* The engine has something new, and may be able to go on at once. */
+    server->next_ms = 0;
+}
+
+int server_turn(struct server *server, bool wait, struct edda_error *error)
+{
+    struct journal *journal = server->journal;
+    bool stalled = !list_empty(&server->stalled);
+    if (!stalled)
+        read_sockets(server, wait);
+    else if (journal_flushing(journal))
+        (void)io_jobs_wait(server->io, STALL_WAIT_NS);
+    server->now_ns = io_clock_boot_ns(server->io);
+    run_resumed(server);
+    int64_t next = engine_drive(server->engine, error);
+    if (next < 0)
+        return (int)next;
+    server->next_ms = next;
+    int rc = journal_flush(journal, next != 0 || stalled, error);
+    if (rc < 0)
+        return rc;
+    gate_open(server);
+    run_stalled(server);
+    return 0;
+}
+
+/* --- starting and stopping ------------------------------------------------------------------------------------- */
+
+static void take_over(uint32_t *limit, uint32_t fallback)
+{
+    if (*limit == 0)
+        *limit = fallback;
+}
+
+static void limits_init(struct server_limits *limits)
+{
+    take_over(&limits->connections_max, 10000);
+    take_over(&limits->head_bytes_max, UINT32_C(16) << 10);
+    take_over(&limits->body_bytes_max, UINT32_C(1) << 20);
+    take_over(&limits->out_bytes_max, UINT32_C(1) << 20);
+    take_over(&limits->idle_ms, 60000);
+    take_over(&limits->linger_ms, 2000);
+    take_over(&limits->stop_ms, 5000);
+}
+
+static struct event_base *base_new(void)
+{
+    struct event_config *config = event_config_new();
+    if (!config)
+        return NULL;
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static int events_init(struct server *server, struct edda_error *error)
+{
+    static const int signals[] = { SIGINT, SIGTERM };
+    uint32_t least_ms = server->limits.idle_ms < server->limits.linger_ms ? server->limits.idle_ms : server->limits.linger_ms;
+    int64_t tick_ms = least_ms / 4 < TICK_MS_MIN ? TICK_MS_MIN : least_ms / 4 > TICK_MS_MAX ? TICK_MS_MAX : least_ms / 4;
+    struct timeval tick = interval(tick_ms);
+    int worked = io_wake_fd(server->io);
+    server->base = base_new();
+    if (!server->base)
+        return edda_fail_with(error, EDDA_ENOMEM, "no event loop can be made");
+    (void)event_assign(&server->wake, server->base, -1, 0, on_nothing, server);
+    (void)event_assign(&server->tick, server->base, -1, EV_PERSIST, on_tick, server);
+    (void)event_add(&server->tick, &tick);
+    (void)event_assign(&server->worked, server->base, worked, EV_READ | EV_PERSIST, on_nothing, server);
+    if (worked >= 0)
+        (void)event_add(&server->worked, NULL);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        (void)event_assign(&server->signals[i], server->base, signals[i], EV_SIGNAL | EV_PERSIST, on_signal, server);
+        if (server->options.stop_on_signals)
+            (void)event_add(&server->signals[i], NULL);
+    }
+    return 0;
+}
+
+int server_open(const struct server_options *options, struct server **ret_server, struct edda_error *error)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for the server");
+    server->options = *options;
+    server->limits = options->limits;
+    server->engine = options->engine;
+    server->journal = engine_journal(options->engine);
+    server->app = engine_app(options->engine);
+    server->io = options->io;
+    server->listener = -1;
+    server->date_s = -1;
+    struct list *lists[] = { &server->sessions, &server->patience[PATIENCE_IDLE], &server->patience[PATIENCE_LINGER], &server->resumed,
+                             &server->waiting, &server->stalled, &server->free_requests, &server->requests };
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        list_init(lists[i]);
+    buffer_init(&server->content, CONTENT_BYTES_MAX);
+    limits_init(&server->limits);
+    server->now_ns = io_clock_boot_ns(server->io);
+    server->opened = journal_durable(server->journal);
+    int rc = router_init(&server->router, server->app, error);
+    if (rc == 0)
+        rc = events_init(server, error);
+    if (rc == 0)
+        rc = listener_open(server, error);
+    if (rc < 0) {
+        server_close(server);
+        return rc;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+uint16_t server_port(const struct server *server)
+{
+    return server->options.port;
+}
+
+void server_stop(struct server *server)
+{
+    server->stopping = true;
+}
+
+/* Lets every connection finish what is under way, and nothing more. */
+static void end_sessions(struct server *server)
+{
+    struct list *link = server->sessions.next;
+    while (link != &server->sessions) {
+        struct session *session = container_of(link, struct session, link);
+        link = link->next;
+        if (session->request)
+            session->request->keep_alive = false;
+        session_end(session);
+        session_flush(session);
+    }
+}
+
+/* Calls that no step will answer any more. */
+static void refuse_calls(struct server *server)
+{
+    for (struct list *link = server->sessions.next; link != &server->sessions; link = link->next) {
+        struct session *session = container_of(link, struct session, link);
+        struct edda_request *request = session->request;
+        if (!request || request->answered)
+            continue;
+        (void)edda_fail_with(&request->error, EDDA_ECLOSED, "the application is stopping");
+        request->keep_alive = false;
+        request_fail(request, 0, EDDA_ECLOSED);
+        /* The engine still knows the call: the request lives on without its connection. */
+        request->session = NULL;
+        session->request = NULL;
+    }
+    end_sessions(server);
+}
+
+static bool stop_is_done(struct server *server, int64_t until_ns)
+{
+    bool unsent = server->session_count > 0 && io_clock_boot_ns(server->io) < until_ns;
+    return engine_running(server->engine) == 0 && !unsent && !journal_flushing(server->journal);
+}
+
+static int drain(struct server *server, struct edda_error *error)
+{
+    struct timeval often = interval(STOP_WAIT_MS);
+    int64_t until_ns = io_clock_boot_ns(server->io) + (int64_t)server->limits.stop_ms * NS_PER_MS;
+    bool refused = false;
+    (void)event_del(&server->tick);
+    (void)event_add(&server->tick, &often);
+    while (!stop_is_done(server, until_ns)) {
+        int rc = server_turn(server, true, error);
+        if (rc < 0)
+            return rc;
+        if (!refused && engine_running(server->engine) == 0) {
+            refused = true;
+            refuse_calls(server);
+        }
+    }
+    return 0;
+}
+
+int server_run(struct server *server, struct edda_error *error)
+{
+    int rc = 0;
+    while (rc == 0 && !server->stopping)
+        rc = server_turn(server, true, error);
+    if (rc < 0)
+        return rc;
+    listener_close(server);
+    engine_stop(server->engine);
+    io_shutdown(server->io);
+    end_sessions(server);
+    return drain(server, error);
+}
+
+static void close_sessions(struct server *server)
+{
+    while (!list_empty(&server->sessions))
+        session_close(container_of(server->sessions.next, struct session, link));
+}
+
+static void free_requests(struct list *requests)
+{
+    struct list *link;
+    while ((link = list_pop_front(requests))) {
+        struct edda_request *request = container_of(link, struct edda_request, link);
+        arena_deinit(&request->arena);
+        free(request);
+    }
+}
+
+void server_close(struct server *server)
+{
+    if (!server)
+        return;
+    server->stopping = true;
+    close_sessions(server);
+    listener_close(server);
+    free_requests(&server->requests);
+    free_requests(&server->free_requests);
+    if (server->base) {
+        struct event *events[] = { &server->wake, &server->tick, &server->worked, &server->signals[0], &server->signals[1] };
+        for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+            (void)event_del(events[i]);
+        event_base_free(server->base);
+    }
+    router_deinit(&server->router);
+    buffer_deinit(&server->spare_in);
+    buffer_deinit(&server->content);
+    buffer_deinit(&server->extra);
+    free(server);
+}

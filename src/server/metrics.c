@@ -1,0 +1,115 @@
+/* metrics: what can be measured, as a table: for GET /metrics in the text format of Prometheus (0.0.4), and for its documentation. */
+#include <inttypes.h>
+
+#include "server/handlers.h"
+#include "server/parts.h"
+#include "server/reference.h"
+
+struct metric {
+    const char *name;
+    const char *kind;  /* "counter" or "gauge" */
+    const char *help;
+    const char *label; /* what its rows differ in; NULL: there is one */
+    uint64_t (*value)(const struct server *server);
+    uint64_t (*of_service)(const struct engine_service_info *info);
+    void (*rows)(const struct metric *metric, const struct server *server, struct buffer *out);
+};
+
+#define VALUE(name, expression) \
+    static uint64_t name(const struct server *server) \
+    { \
+        return (uint64_t)(expression); \
+    }
+#define OF_SERVICE(name, expression) \
+    static uint64_t name(const struct engine_service_info *info) \
+    { \
+        return (uint64_t)(expression); \
+    }
+
+VALUE(journal_tail_now, journal_tail(server->journal))
+VALUE(journal_durable_now, journal_durable(server->journal))
+VALUE(deadlines_pending, engine_deadline_count(server->engine, NULL))
+VALUE(handlers_running, engine_running(server->engine))
+VALUE(connections_now, server->session_count)
+VALUE(connections_accepted, server->counts.accepted)
+VALUE(connections_refused, server->counts.refused)
+VALUE(connections_expired, server->counts.expired)
+VALUE(requests_stalled, server->counts.stalls)
+OF_SERVICE(service_steps, info->steps)
+OF_SERVICE(service_skips, info->skips)
+OF_SERVICE(service_failures, info->failures)
+OF_SERVICE(service_quarantined, info->quarantined)
+OF_SERVICE(service_pending, info->pending)
+OF_SERVICE(service_lag, info->lag)
+OF_SERVICE(service_paused, info->paused)
+
+static void put_responses(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    for (int status = 0; status < STATUS_MAX; status++)
+        if (server->counts.responses[status])
+            buffer_printf(out, "%s{status=\"%d\"} %" PRIu64 "\n", metric->name, status, server->counts.responses[status]);
+}
+
+static void put_release(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    buffer_printf(out, "%s{application=\"%s\",release=\"%s\"} 1\n", metric->name, server->app->name, edda_version());
+}
+
+/* clang-format off */
+static const struct metric metrics[] = {
+    { "edda_info", "gauge", "Always 1; its labels say what is running.", "application, release", .rows = put_release },
+    { "edda_journal_tail", "gauge", "Position that the next record will get.", .value = journal_tail_now },
+    { "edda_journal_durable", "gauge", "Position below which every record is on the disk.", .value = journal_durable_now },
+    { "edda_deadlines_pending", "gauge", "Deadlines that are set and not due yet.", .value = deadlines_pending },
+    { "edda_handlers_running", "gauge", "Blocking handlers under way.", .value = handlers_running },
+    { "edda_service_steps_total", "counter", "Steps recorded.", "service", .of_service = service_steps },
+    { "edda_service_skips_total", "counter", "Messages that a service did nothing about, for a reason.", "service", .of_service = service_skips },
+    { "edda_service_failures_total", "counter", "Attempts of a handler that failed.", "service", .of_service = service_failures },
+    { "edda_service_quarantined_total", "counter", "Entities put into quarantine.", "service", .of_service = service_quarantined },
+    { "edda_service_pending", "gauge", "Messages taken and not done.", "service", .of_service = service_pending },
+    { "edda_service_lag", "gauge", "Records of the journal that a service has not taken yet.", "service", .of_service = service_lag },
+    { "edda_service_paused", "gauge", "1 while the service is paused.", "service", .of_service = service_paused },
+    { "edda_http_responses_total", "counter", "Answers given, by status.", "status", .rows = put_responses },
+    { "edda_http_connections", "gauge", "Connections that are open.", .value = connections_now },
+    { "edda_http_connections_total", "counter", "Connections accepted.", .value = connections_accepted },
+    { "edda_http_connections_refused_total", "counter", "Connections over the limit, answered with 503.", .value = connections_refused },
+    { "edda_http_connections_expired_total", "counter", "Connections closed because the client kept still for too long.", .value = connections_expired },
+    { "edda_http_requests_stalled_total", "counter", "Requests that waited because the log was too far behind its disk.", .value = requests_stalled },
+};
+/* clang-format on */
+
+static void put_services(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    struct engine_service_info info;
+    for (size_t i = 0; engine_service(server->engine, i, &info); i++)
+        buffer_printf(out, "%s{service=\"%s\"} %" PRIu64 "\n", metric->name, info.service->name, metric->of_service(&info));
+}
+
+int metrics_show(struct edda_request *request, const void *body, void *user)
+{
+    const struct server *server = request->server;
+    struct buffer *out = &request->server->content;
+    (void)body, (void)user;
+    buffer_clear(out);
+    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
+        const struct metric *metric = &metrics[i];
+        buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name, metric->kind);
+        if (metric->rows)
+            metric->rows(metric, server, out);
+        else if (metric->of_service)
+            put_services(metric, server, out);
+        else
+            buffer_printf(out, "%s %" PRIu64 "\n", metric->name, metric->value(server));
+    }
+    response_content(request, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_slice(out));
+    return 0;
+}
+
+void metrics_document(struct buffer *out)
+{
+    buffer_append_str(out, "# Metrics\n\n`GET /metrics` gives these in the text format of Prometheus. Counters begin at 0 when the program starts.\n\n"
+                           "| name | kind | labels | what it counts |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
+        buffer_printf(out, "| `%s` | %s | %s | %s |\n", metrics[i].name, metrics[i].kind, metrics[i].label ? metrics[i].label : "",
+                      metrics[i].help);
+}

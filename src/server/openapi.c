@@ -1,0 +1,199 @@
+/*
+ * openapi: the interface of an application as an OpenAPI 3.1 document, from its table of routes and the types they name; and the built-in
+ * routes as a page of the reference.
+ */
+#include "server/handlers.h"
+#include "server/parts.h"
+#include "server/reference.h"
+#include "server/rows.h"
+
+#define TYPES_MAX 256
+
+struct document {
+    const struct server *server;
+    struct buffer *out;
+    const struct edda_type *types[TYPES_MAX]; /* named so far */
+    size_t type_count;
+};
+
+static void put(struct document *document, const char *text)
+{
+    buffer_append_str(document->out, text);
+}
+
+static void put_string(struct document *document, const char *text)
+{
+    json_put_string(document->out, slice_str(text));
+}
+
+/* A reference to a type, whose schema then follows at the end. */
+static void put_reference(struct document *document, const struct edda_type *type)
+{
+    size_t i = 0;
+    while (i < document->type_count && document->types[i] != type)
+        i++;
+    if (i == document->type_count && i < TYPES_MAX)
+        document->types[document->type_count++] = type;
+    buffer_printf(document->out, "{\"$ref\":\"#/components/schemas/%s\"}", type->name);
+}
+
+static void put_parameter(struct document *document, bool comma, const char *place, const char *name, const char *schema)
+{
+    put(document, comma ? ",{\"name\":" : "{\"name\":");
+    put_string(document, name);
+    buffer_printf(document->out, ",\"in\":\"%s\",\"required\":%s,\"schema\":%s}", place,
+                  strcmp(place, "path") == 0 ? "true" : "false", schema);
+}
+
+static void put_parameters(struct document *document, const struct route *route)
+{
+    bool any = false;
+    put(document, ",\"parameters\":[");
+    for (uint32_t i = 0; i < route->segment_count; i++) {
+        if (route->words & UINT32_C(1) << (31 - i))
+            continue;
+        char name[128];
+        size_t len = route->segments[i].len < sizeof name ? route->segments[i].len : sizeof name - 1;
+        memcpy(name, route->segments[i].data, len);
+        name[len] = '\0';
+        put_parameter(document, any, "path", name, "{\"type\":\"string\"}");
+        any = true;
+    }
+    if (route->row.answer == ROUTE_ANSWERS_COLLECTION) {
+        put_parameter(document, any, "query", "page", "{\"type\":\"integer\",\"minimum\":0,\"default\":0}");
+        put_parameter(document, true, "query", "size", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":20}");
+    }
+    put(document, "]");
+}
+
+static void put_collection(struct document *document, const struct route_row *row)
+{
+    put(document, "{\"type\":\"object\",\"properties\":{\"_embedded\":{\"type\":\"object\",\"properties\":{");
+    put_string(document, row->collection);
+    put(document, ":{\"type\":\"array\",\"items\":");
+    put_reference(document, row->route.reply);
+    put(document, "}}},\"page\":{\"type\":\"object\",\"properties\":{\"size\":{\"type\":\"integer\"},\"totalElements\":{\"type\":\"integer\"},"
+                  "\"totalPages\":{\"type\":\"integer\"},\"number\":{\"type\":\"integer\"}}}}}");
+}
+
+static int success_status(const struct edda_route *row)
+{
+    if (row->location)
+        return 201;
+    if (row->status)
+        return row->status;
+    return row->reply || row->text ? 200 : 204;
+}
+
+static void put_success(struct document *document, const struct route *route)
+{
+    const struct route_row *row = &route->row;
+    bool described = row->answer != ROUTE_ANSWERS_REPLY;
+    int status = described ? 200 : success_status(&row->route);
+    buffer_printf(document->out, ",\"responses\":{\"%d\":{\"description\":\"%s\"", status, http_reason(status));
+    if (row->answer == ROUTE_ANSWERS_TEXT) {
+        put(document, ",\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}");
+    } else if (status != 204) {
+        put(document, ",\"content\":{\"application/json\":{\"schema\":");
+        if (row->answer == ROUTE_ANSWERS_COLLECTION)
+            put_collection(document, row);
+        else if (row->route.reply)
+            put_reference(document, row->route.reply);
+        else
+            put(document, row->answer == ROUTE_ANSWERS_JSON ? "{\"type\":\"object\"}" : "{}");
+        put(document, "}}");
+    }
+    put(document, "},\"default\":{\"description\":\"what went wrong\",\"content\":{\"application/problem+json\":{\"schema\":");
+    put_reference(document, &Problem_type);
+    put(document, "}}}}");
+}
+
+static void put_operation(struct document *document, const struct route *route)
+{
+    const struct edda_route *row = &route->row.route;
+    put(document, "\"");
+    for (const char *at = row->method; *at; at++)
+        buffer_append_byte(document->out, (uint8_t)(*at | 0x20));
+    put(document, "\":{\"tags\":[");
+    put_string(document, route->service ? route->service->name : "edda");
+    put(document, "]");
+    if (row->description) {
+        put(document, ",\"summary\":");
+        put_string(document, row->description);
+    }
+    put_parameters(document, route);
+    if (row->body) {
+        put(document, ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":");
+        put_reference(document, row->body);
+        put(document, "}}}");
+    }
+    put_success(document, route);
+    put(document, "}");
+}
+
+/* The operations of one path stand together; they do so in the table only for paths that are written alike. */
+static void put_paths(struct document *document)
+{
+    const struct router *router = &document->server->router;
+    bool any_path = false;
+    for (uint32_t i = 0; i < router->count; i++) {
+        const char *path = router->routes[i].row.route.path;
+        uint32_t first = 0;
+        while (strcmp(router->routes[first].row.route.path, path) != 0)
+            first++;
+        if (first < i)
+            continue;
+        put(document, any_path ? "," : "");
+        any_path = true;
+        put_string(document, path);
+        put(document, ":{");
+        for (uint32_t j = i, any = 0; j < router->count; j++) {
+            if (strcmp(router->routes[j].row.route.path, path) != 0)
+                continue;
+            put(document, any++ ? "," : "");
+            put_operation(document, &router->routes[j]);
+        }
+        put(document, "}");
+    }
+}
+
+int openapi_show(struct edda_request *request, const void *body, void *user)
+{
+    struct document document = { .server = request->server, .out = &request->server->content };
+    const struct edda_app *app = request->server->app;
+    (void)body, (void)user;
+    buffer_clear(document.out);
+    put(&document, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":");
+    put_string(&document, app->name);
+    put(&document, ",\"version\":");
+    put_string(&document, app->version ? app->version : edda_version());
+    if (app->summary) {
+        put(&document, ",\"summary\":");
+        put_string(&document, app->summary);
+    }
+    put(&document, "},\"paths\":{");
+    put_paths(&document);
+    put(&document, "},\"components\":{\"schemas\":{");
+    for (size_t i = 0; i < document.type_count; i++) {
+        put(&document, i ? "," : "");
+        put_string(&document, document.types[i]->name);
+        put(&document, ":");
+        json_schema(document.types[i], document.out);
+    }
+    put(&document, "}}}");
+    response_content(request, 200, "application/json", buffer_slice(document.out));
+    return 0;
+}
+
+void routes_document(struct buffer *out)
+{
+    buffer_append_str(out, "# Built-in routes\n\nEvery application answers these besides its own; `GET /openapi.json` lists both. "
+                           "A route of the application's own with the same method and path goes before.\n\n"
+                           "| call | does |\n|---|---|\n");
+    for (const struct route_row *row = builtin_routes; row->route.method; row++)
+        buffer_printf(out, "| `%s %s%s` | %s |\n", row->route.method, row->of_entity ? "/<entity>s" : "", row->route.path,
+                      row->route.description);
+    buffer_append_str(out, "\nLists take `?page=` (from 0) and `?size=` (20, at most 1000). What is no success is "
+                           "`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, `instance`, and `field` "
+                           "when one field, parameter or header was wrong.\n");
+}

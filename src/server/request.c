@@ -1,0 +1,359 @@
+/*
+ * request: one request from its arrival to its answer, and the functions of edda/http.h for route handlers. A handler returns and never
+ * waits: either it has answered, or the engine has its call and call_done() answers later. A request that meets a log too far behind its disk
+ * is not refused: it is tried again when the log has caught up, before anything else is read.
+ */
+#include <stdlib.h>
+
+#include "engine/value.h"
+#include "server/parts.h"
+
+#define REQUEST_ARENA_BLOCK (UINT32_C(4) << 10)
+#define REQUEST_ARENA_MAX (UINT32_C(64) << 20)
+#define FREE_REQUESTS_MAX 256
+
+struct edda_request *request_new(struct server *server)
+{
+    struct list *link = list_pop_front(&server->free_requests);
+    struct edda_request *request;
+    if (link) {
+        request = container_of(link, struct edda_request, link);
+        server->free_request_count--;
+    } else {
+        request = calloc(1, sizeof *request);
+        if (!request)
+            return NULL;
+        request->server = server;
+        list_init(&request->link);
+        list_init(&request->stalled);
+        arena_init(&request->arena, REQUEST_ARENA_BLOCK, REQUEST_ARENA_MAX);
+    }
+    list_push_back(&server->requests, &request->link);
+    return request;
+}
+
+void request_free(struct edda_request *request)
+{
+    ASSERT(!request->calling);
+    if (request->session)
+        request->session->request = NULL;
+    request->session = NULL;
+    request->route = NULL;
+    request->body = slice_of(NULL, 0);
+    request->head.path = slice_of(NULL, 0);
+    request->head.header_count = 0;
+    request->error.code = 0;
+    request->error.field[0] = request->error.message[0] = '\0';
+    request->called = request->answered = request->keep_alive = false;
+    arena_reset(&request->arena);
+    list_remove(&request->link);
+    if (request->server->free_request_count == FREE_REQUESTS_MAX) {
+        arena_deinit(&request->arena);
+        free(request);
+        return;
+    }
+    request->server->free_request_count++;
+    list_push_front(&request->server->free_requests, &request->link);
+}
+
+void request_fail(struct edda_request *request, int status, int code)
+{
+    /* A handler may return a code without words. */
+    if (request->error.code != code) {
+        request->error.field[0] = request->error.message[0] = '\0';
+        request->error.code = code;
+    }
+    response_problem(request, status, &request->error, slice_of(NULL, 0), journal_tail(request->server->journal));
+}
+
+static bool log_is_behind(const struct server *server)
+{
+    return journal_tail(server->journal) > journal_durable(server->journal);
+}
+
+static void request_stall(struct edda_request *request)
+{
+    request->calling = true;
+    request->server->counts.stalls++;
+    list_push_back(&request->server->stalled, &request->stalled);
+}
+
+/* --- running a handler -------------------------------------------------------------------------------------- */
+
+bool request_accepts(const struct edda_request *request, const char *content_type)
+{
+    struct slice accept;
+    if (!http_header_find(&request->head, "accept", &accept))
+        return false;
+    while (accept.len) {
+        const uint8_t *comma = memchr(accept.data, ',', accept.len);
+        struct slice range = slice_of(accept.data, comma ? (size_t)(comma - accept.data) : accept.len);
+        accept = slice_from(accept, range.len + 1);
+        while (range.len && (range.data[0] == ' ' || range.data[0] == '\t'))
+            range = slice_from(range, 1);
+        size_t len = 0;
+        while (len < range.len && range.data[len] != ';' && range.data[len] != ' ')
+            len++;
+        if (http_name_eq(slice_of(range.data, len), content_type))
+            return true;
+    }
+    return false;
+}
+
+/* A body is JSON, whatever more its type says; a client that names none is believed to send it. A browser can send neither
+ * to another site without asking first. */
+static bool body_is_json(const struct edda_request *request)
+{
+    struct slice type;
+    if (!http_header_find(&request->head, "content-type", &type))
+        return true;
+    size_t len = 0;
+    while (len < type.len && type.data[len] != ';' && type.data[len] != ' ')
+        len++;
+    type.len = len;
+    return http_name_eq(type, "application/json") || (len > 5 && http_name_eq(slice_from(type, len - 5), "+json"));
+}
+
+static int body_decode(struct edda_request *request, const struct edda_type *type, void **ret_body)
+{
+    if (request->body.len && !body_is_json(request)) {
+        (void)edda_fail_field(&request->error, EDDA_EMALFORMED, "Content-Type", "the body must be JSON, as application/json");
+        request_fail(request, 415, EDDA_EMALFORMED);
+        return EDDA_EMALFORMED;
+    }
+    void *body = arena_alloc(&request->arena, type->size);
+    if (!body)
+        return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the request");
+    if (request->body.len == 0)
+        return edda_fail_with(&request->error, EDDA_EMALFORMED, "a JSON body is missing");
+    int rc = json_decode(type, request->body, JSON_REQUEST, &request->arena, body, &request->error);
+    if (rc == 0)
+        *ret_body = body;
+    return rc;
+}
+
+static void answer_without_route(struct edda_request *request, int code, struct slice allow)
+{
+    struct slice method = request->head.method, path = request->head.path;
+    if (code == EDDA_EMETHOD && slice_eq_str(method, "OPTIONS")) {
+        const struct response response = { .status = 204, .allow = allow, .version = -1, .gate = journal_tail(request->server->journal) };
+        response_put(request, &response);
+        return;
+    }
+    if (code == EDDA_EMETHOD)
+        (void)edda_fail_with(&request->error, code, "%.*s has %.*s, but no %.*s", (int)path.len, (const char *)path.data, (int)allow.len,
+                             (const char *)allow.data, (int)method.len, (const char *)method.data);
+    else if (code == EDDA_ENOTFOUND)
+        (void)edda_fail_with(&request->error, code, "there is no %.*s", (int)path.len, (const char *)path.data);
+    else
+        (void)edda_fail_with(&request->error, code, "the path is not percent-encoded UTF-8");
+    response_problem(request, 0, &request->error, allow, journal_tail(request->server->journal));
+}
+
+/* The answer of a row whose handler gave none. */
+static void answer_by_row(struct edda_request *request)
+{
+    const struct edda_route *row = &request->route->row.route;
+    buffer_clear(&request->server->content);
+    if (row->text)
+        response_content(request, row->status ? row->status : 200, "application/json", slice_str(row->text));
+    else
+        response_content(request, row->status ? row->status : 204, NULL, slice_of(NULL, 0));
+}
+
+/* Returns a code when the request has failed and is not answered yet. */
+static int request_handle(struct edda_request *request)
+{
+    struct slice allow = { NULL, 0 };
+    int rc = router_find(&request->server->router, request->head.method, request->head.path, &request->arena, &request->route,
+                         request->parameters, &allow);
+    if (rc < 0) {
+        answer_without_route(request, rc, allow);
+        return 0;
+    }
+    const struct edda_route *row = &request->route->row.route;
+    void *body = NULL;
+    if (row->body)
+        rc = body_decode(request, row->body, &body);
+    if (rc == 0 && row->handle)
+        rc = row->handle(request, body, row->user);
+    if (request->answered || request->calling)
+        return 0;
+    if (rc >= 0)
+        answer_by_row(request);
+    return rc < 0 ? rc : 0;
+}
+
+void request_run(struct edda_request *request)
+{
+    request->in_handler = true;
+    int rc = request_handle(request);
+    request->in_handler = false;
+    if (rc == EDDA_EBUSY && log_is_behind(request->server))
+        request_stall(request);
+    else if (rc < 0)
+        request_fail(request, 0, rc);
+    if (!request->calling)
+        request_free(request);
+}
+
+/* --- calls ------------------------------------------------------------------------------------------------------ */
+
+/* Appends the reply's members in braces, with its link. */
+static struct slice reply_make(struct edda_request *request, struct slice *ret_location)
+{
+    const struct engine_call *call = &request->call;
+    const struct edda_route *row = &request->route->row.route;
+    struct buffer *content = &request->server->content;
+    buffer_append_byte(content, '{');
+    buffer_append_slice(content, call->reply_json);
+    if (row->location && buffer_ok(content)) {
+        struct slice json = arena_copy(&request->arena, buffer_slice(content));
+        const struct link_source source = { .type = call->reply_type, .value = call->reply, .json = call->reply ? slice_of(NULL, 0) : json };
+        *ret_location = link_make(request, row->location, &source);
+        link_put(content, call->reply_json.len > 0, *ret_location);
+    }
+    buffer_append_byte(content, '}');
+    return buffer_slice(content);
+}
+
+static void answer_call(struct edda_request *request)
+{
+    const struct engine_call *call = &request->call;
+    const struct edda_route *row = &request->route->row.route;
+    if (call->code < 0) {
+        struct edda_error error = call->error;
+        error.code = call->code;
+        response_problem(request, 0, &error, slice_of(NULL, 0), call->gate);
+        return;
+    }
+    buffer_clear(&request->server->content);
+    struct response response = { .status = row->status, .content_type = "application/json", .version = call->version, .gate = call->gate };
+    bool replied = call->reply || call->reply_json.len;
+    if (row->text)
+        response.content = slice_str(row->text);
+    else if (replied)
+        response.content = reply_make(request, &response.location);
+    else
+        response.content_type = NULL;
+    if (response.location.len)
+        response.status = 201;
+    if (response.status == 0)
+        response.status = response.content_type ? 200 : 204;
+    response_put(request, &response);
+}
+
+static void call_done(struct engine_call *call)
+{
+    struct edda_request *request = container_of(call, struct edda_request, call);
+    if (call->code == EDDA_EBUSY && log_is_behind(request->server)) {
+        request_stall(request);
+        return;
+    }
+    request->calling = false;
+    if (request->session)
+        answer_call(request);
+    if (request->in_handler)
+        return;
+    /* The engine is on the stack: what follows on this connection is handled in the next turn. */
+    struct session *session = request->session;
+    request_free(request);
+    if (session)
+        session_resume(session);
+}
+
+static void call_start(struct edda_request *request)
+{
+    request->calling = true;
+    request->call.code = 0;
+    request->call.error.code = 0;
+    engine_call(request->server->engine, &request->call);
+}
+
+void request_retry(struct edda_request *request)
+{
+    request->calling = false;
+    if (request->called) {
+        call_start(request);
+        return;
+    }
+    struct session *session = request->session;
+    if (!session) {
+        request_free(request);
+        return;
+    }
+    request_run(request);
+    session_resume(session);
+}
+
+static int bad_header(struct edda_request *request, const char *name, const char *problem)
+{
+    return edda_fail_field(&request->error, EDDA_EMALFORMED, name, "%s %s", name, problem);
+}
+
+/* The expected version that If-Match and If-None-Match ask for. */
+static int call_expected(struct edda_request *request, int64_t *ret_expected)
+{
+    struct slice match, none_match;
+    bool has_match = http_header_find(&request->head, "if-match", &match);
+    bool has_none = http_header_find(&request->head, "if-none-match", &none_match);
+    *ret_expected = has_none ? JOURNAL_NONE : JOURNAL_ANY;
+    if (has_none && has_match)
+        return bad_header(request, "If-Match", "and If-None-Match exclude each other");
+    if (has_none && !slice_eq_str(none_match, "*"))
+        return bad_header(request, "If-None-Match", "must be * here");
+    if (!has_match)
+        return 0;
+    *ret_expected = JOURNAL_EXISTS;
+    if (slice_eq_str(match, "*"))
+        return 0;
+    if (match.len < 3 || match.len > 20 || match.data[0] != '"' || match.data[match.len - 1] != '"')
+        return bad_header(request, "If-Match", "must be * or one version in quotes, as an ETag gives it");
+    int64_t version = 0;
+    for (size_t i = 1; i < match.len - 1; i++) {
+        if (match.data[i] < '0' || match.data[i] > '9')
+            return bad_header(request, "If-Match", "must be * or one version in quotes, as an ETag gives it");
+        version = version * 10 + (match.data[i] - '0');
+    }
+    *ret_expected = version;
+    return 0;
+}
+
+/* The engine may keep these when the connection has gone, so they are copied. */
+static int call_identity(struct edda_request *request)
+{
+    struct engine_call *call = &request->call;
+    struct slice id, traceparent;
+    if (http_header_find(&request->head, "traceparent", &traceparent))
+        call->traceparent = arena_copy(&request->arena, traceparent);
+    if (!http_header_find(&request->head, "idempotency-key", &id))
+        return 0;
+    if (id.len == 0 || id.len > 255)
+        return bad_header(request, "Idempotency-Key", "has 1 to 255 bytes");
+    const struct http_request *head = &request->head;
+    call->id = arena_copy(&request->arena, id);
+    call->source = slice_str(arena_printf(&request->arena, "%.*s %.*s", (int)head->method.len, (const char *)head->method.data,
+                                          (int)head->path.len, (const char *)head->path.data));
+    if (!call->id.data || !call->source.data)
+        return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the request");
+    return 0;
+}
+
+int edda_call_struct(struct edda_request *request, const struct edda_type *command, const void *value)
+{
+    if (request->called || request->answered)
+        return edda_fail_with(&request->error, EDDA_EINVAL, "a request makes one call, and before it is answered");
+    request->call = (struct engine_call){ .type = command, .done = call_done, .arena = &request->arena, .version = -1 };
+    list_init(&request->call.link);
+    int rc = call_expected(request, &request->call.expected);
+    if (rc == 0)
+        rc = call_identity(request);
+    if (rc < 0)
+        return rc;
+    request->call.value = value_copy(command, value, &request->arena);
+    if (!request->call.value)
+        return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the request");
+    request->called = true;
+    call_start(request);
+    return 0;
+}

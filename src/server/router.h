@@ -1,0 +1,63 @@
+/*
+ * router: the table of routes of an application, its own and the built-in ones, as it is looked up. Where two
+ * rows have the same method and path, the application's own goes before its views', and those before the built-in ones; where two paths match, the one
+ * with the word goes before the one with the parameter.
+ */
+#ifndef EDDA_SERVER_ROUTER_H
+#define EDDA_SERVER_ROUTER_H
+
+#include "base/arena.h"
+#include "edda/app.h"
+
+#define ROUTE_SEGMENTS_MAX 8
+#define ROUTES_MAX 1024
+
+/* What an answer is, for the documentation. */
+enum route_answer {
+    ROUTE_ANSWERS_REPLY,      /* the row's reply type, if it has one */
+    ROUTE_ANSWERS_COLLECTION, /* a page of rows of that type */
+    ROUTE_ANSWERS_ITEM,       /* one such row with its link */
+    ROUTE_ANSWERS_JSON,       /* an object that no type describes */
+    ROUTE_ANSWERS_TEXT
+};
+
+enum route_rank { ROUTE_OF_APP, ROUTE_OF_VIEW, ROUTE_BUILT_IN };
+
+/* A row before it is compiled. */
+struct route_row {
+    struct edda_route route;
+    enum route_answer answer;
+    const char *collection;   /* name of the rows in a collection */
+    bool unless_taken;        /* left out when the application has routes that begin with the same word */
+    bool of_entity;           /* its path goes behind "/<entity_word>s"; left out when there is no such word */
+};
+
+struct route {
+    struct route_row row;
+    enum route_rank rank;
+    const struct edda_service *service; /* it belongs to; NULL: built-in */
+    uint32_t order;           /* in which it was added */
+    uint32_t words;           /* bit n from the left: segment n is a word */
+    uint32_t segment_count;
+    struct slice segments[ROUTE_SEGMENTS_MAX]; /* words, and names of parameters */
+};
+
+struct router {
+    struct arena arena;
+    struct route *routes;     /* sorted for looking up */
+    uint32_t count;
+    uint32_t begin[ROUTE_SEGMENTS_MAX + 2]; /* of those with n segments */
+};
+
+/* Built-in routes of builtin.c; ends with a NULL method. `app` decides which apply. */
+extern const struct route_row builtin_routes[];
+
+int router_init(struct router *router, const struct edda_app *app, struct edda_error *error);
+void router_deinit(struct router *router);
+
+/* The row for a request, with its parameters decoded, in the order in which the path names them. EDDA_ENOTFOUND; EDDA_EMETHOD: *ret_allow
+ * lists the methods there are; EDDA_EMALFORMED: the path does not decode. HEAD is answered by the row of GET. */
+int router_find(const struct router *router, struct slice method, struct slice path, struct arena *arena,
+                const struct route **ret_route, struct slice ret_parameters[ROUTE_SEGMENTS_MAX], struct slice *ret_allow);
+
+#endif

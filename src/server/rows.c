@@ -1,0 +1,57 @@
+/* rows: see rows.h. */
+#include "server/rows.h"
+
+/* clang-format off */
+static const struct edda_field Deadline_fields[] = {
+    EDDA_FIELD(Deadline, id, .description = "service/key/name"),
+    EDDA_FIELD(Deadline, service),
+    EDDA_FIELD(Deadline, key, .description = "of the entity that has set it"),
+    EDDA_FIELD(Deadline, name),
+    EDDA_FIELD_TIME(Deadline, setTime),
+    EDDA_FIELD_TIME(Deadline, dueTime),
+    EDDA_FIELD(Deadline, type, .description = "of the message that is delivered when it is due"),
+    EDDA_FIELD_JSON(Deadline, data, .description = "the fields of that message") };
+const struct edda_type Deadline_type = EDDA_VALUE(Deadline);
+
+static const struct edda_field DeadlineMove_fields[] = {
+    EDDA_FIELD_TIME(DeadlineMove, dueTime) };
+const struct edda_type DeadlineMove_type = EDDA_VALUE(DeadlineMove);
+
+static const struct edda_field Quarantined_fields[] = {
+    EDDA_FIELD(Quarantined, service),
+    EDDA_FIELD(Quarantined, key, .description = "of the entity"),
+    EDDA_FIELD(Quarantined, type, .description = "of the message that failed"),
+    EDDA_FIELD(Quarantined, correlationId, .description = "of its process"),
+    EDDA_FIELD(Quarantined, reason),
+    EDDA_FIELD(Quarantined, position, .description = "of the message that failed"),
+    EDDA_FIELD(Quarantined, held, .description = "messages that wait, with the one that failed"),
+    EDDA_FIELD_TIME(Quarantined, since) };
+const struct edda_type Quarantined_type = EDDA_VALUE(Quarantined);
+
+static const struct edda_field Service_fields[] = {
+    EDDA_FIELD(Service, name),
+    EDDA_FIELD(Service, description, .optional = true),
+    EDDA_FIELD(Service, paused),
+    EDDA_FIELD(Service, position, .description = "everything before it was taken"),
+    EDDA_FIELD(Service, lag, .description = "records of the journal behind it"),
+    EDDA_FIELD(Service, pending, .description = "messages taken and not done"),
+    EDDA_FIELD(Service, steps, .description = "since the start"),
+    EDDA_FIELD(Service, skips, .description = "since the start"),
+    EDDA_FIELD(Service, failures, .description = "since the start"),
+    EDDA_FIELD(Service, quarantined, .description = "since the start") };
+const struct edda_type Service_type = EDDA_VALUE(Service);
+
+static const struct edda_field Health_fields[] = {
+    EDDA_FIELD(Health, live, .description = "it answers"),
+    EDDA_FIELD(Health, ready, .description = "it takes requests; false while it is stopping") };
+const struct edda_type Health_type = EDDA_VALUE(Health);
+
+static const struct edda_field Problem_fields[] = {
+    EDDA_FIELD(Problem, type, .description = "urn:edda:error: and the code's name"),
+    EDDA_FIELD(Problem, title, .description = "the same for every error of that type"),
+    EDDA_FIELD(Problem, status),
+    EDDA_FIELD(Problem, detail, .description = "what was wrong this time"),
+    EDDA_FIELD(Problem, field, .optional = true, .description = "the field, parameter or header that was wrong"),
+    EDDA_FIELD(Problem, instance, .optional = true, .description = "the path that was asked for") };
+const struct edda_type Problem_type = EDDA_VALUE(Problem);
+/* clang-format on */

@@ -1,0 +1,67 @@
+/* rows: the rows and bodies of the built-in routes as declared types: for the answers, their documentation and the commands that read them. */
+#ifndef EDDA_SERVER_ROWS_H
+#define EDDA_SERVER_ROWS_H
+
+#include "edda/type.h"
+
+struct Deadline {
+    struct edda_text id;       /* "service/key/name" */
+    struct edda_text service;
+    struct edda_text key;
+    struct edda_text name;
+    int64_t setTime;
+    int64_t dueTime;
+    struct edda_text type;
+    struct edda_text data;     /* JSON */
+};
+extern const struct edda_type Deadline_type;
+
+struct DeadlineMove {
+    int64_t dueTime;
+};
+extern const struct edda_type DeadlineMove_type;
+
+struct Quarantined {
+    struct edda_text service;
+    struct edda_text key;
+    struct edda_text type;
+    struct edda_text correlationId;
+    struct edda_text reason;
+    int64_t position;
+    int64_t held;
+    int64_t since;
+};
+extern const struct edda_type Quarantined_type;
+
+struct Service {
+    struct edda_text name;
+    struct edda_text description;
+    bool paused;
+    int64_t position;
+    int64_t lag;
+    int64_t pending;
+    int64_t steps;
+    int64_t skips;
+    int64_t failures;
+    int64_t quarantined;
+};
+extern const struct edda_type Service_type;
+
+struct Health {
+    bool live;
+    bool ready;
+};
+extern const struct edda_type Health_type;
+
+/* An answer that is no success (RFC 9457). */
+struct Problem {
+    struct edda_text type;
+    struct edda_text title;
+    int64_t status;
+    struct edda_text detail;
+    struct edda_text field;
+    struct edda_text instance;
+};
+extern const struct edda_type Problem_type;
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * server: an application's engine on the network: one event loop that reads requests, lets the engine take its turns, flushes the
+ * journal, and lets answers go when what they tell of is durable.
+ *
+ * One turn of the loop: every connection that is readable is read and its requests are handled; the engine takes its turn;
+ * the journal is flushed; the gate opens for what has become durable. So a lone client pays for one sync, and many share
+ * one. Steps of running processes go before new requests: while the engine has more to do at once, sockets are looked
+ * at without waiting, and when the log is too far behind the disk they are not read at all until it has caught up.
+ *
+ * How a request travels: listener.c accepts, session.c reads and parses, router.c finds the row, request.c runs it, response.c writes the
+ * answer, gate.c holds it until it may leave.
+ *
+ * Threads: all calls belong to the owner's thread.
+ */
+#ifndef EDDA_SERVER_SERVER_H
+#define EDDA_SERVER_SERVER_H
+
+#include "engine/engine.h"
+
+struct server;
+
+/* 0 takes the default. */
+struct server_limits {
+    uint32_t connections_max;  /* 10,000; one more is told so with a 503 */
+    uint32_t head_bytes_max;   /* 16 KiB: request line and headers */
+    uint32_t body_bytes_max;   /* 1 MiB */
+    uint32_t out_bytes_max;    /* 1 MiB: with more unsent, no further request of the connection is read */
+    uint32_t idle_ms;          /* 60,000: for a request to arrive, and for a client to take some of its answer */
+    uint32_t linger_ms;        /* 2,000: for a client to close after the last answer */
+    uint32_t stop_ms;          /* 5,000: for clients to take their answers when the server stops */
+};
+
+struct server_options {
+    struct engine *engine;
+    struct io *io;
+    const char *address;       /* NULL: "127.0.0.1" */
+    uint16_t port;             /* 0: one that is free */
+    bool stop_on_signals;      /* SIGINT and SIGTERM stop it; a second one ends the process at once */
+    struct server_limits limits;
+};
+
+/* Listens; nothing is answered before server_run(). EDDA_EINVAL names the wrong route of the application or the address, EDDA_EEXISTS says that
+ * the port is taken. */
+int server_open(const struct server_options *options, struct server **ret_server, struct edda_error *error);
+uint16_t server_port(const struct server *server);
+/* Serves until it is stopped: then accepts nothing more, ends handlers that sleep, waits for those at work, flushes, and lets the last answers go. A
+ * negative code: the journal has failed for good. */
+int server_run(struct server *server, struct edda_error *error);
+/* Makes server_run() return. From a callback of the loop or between turns. */
+void server_stop(struct server *server);
+/* After engine_close(), which may still tell of calls. NULL is allowed. */
+void server_close(struct server *server);
+
+/* One turn of the loop; `wait`: until there is something to do, at most 100 ms when the server is stopping. For server_run() and for tests. */
+int server_turn(struct server *server, bool wait, struct edda_error *error);
+
+#endif

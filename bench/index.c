@@ -85,9 +85,8 @@ static void bench_tail(const char *name, enum tail_kind kind)
     for (size_t i = 0; i < TAIL_ENTRIES; i++)
         ASSERT(tail_add(t, a + i, 1) == 0);
     single = seconds_now() - start;
-    printf("%-22s %10.1f %10.1f %10.1f %10.1f %10.1f\n", name, batched * 1e9 / TAIL_ENTRIES,
-           again * 1e9 / TAIL_ENTRIES, single * 1e9 / TAIL_ENTRIES, baseline * 1e9 / TAIL_ENTRIES,
-           (double)tail_bytes(t) / TAIL_ENTRIES);
+    printf("%-22s %10.1f %10.1f %10.1f %10.1f %10.1f\n", name, batched * 1e9 / TAIL_ENTRIES, again * 1e9 / TAIL_ENTRIES,
+           single * 1e9 / TAIL_ENTRIES, baseline * 1e9 / TAIL_ENTRIES, (double)tail_bytes(t) / TAIL_ENTRIES);
     tail_free(t);
     free(array);
     free(a);
@@ -104,11 +103,11 @@ static void bench_tail(const char *name, enum tail_kind kind)
 struct load {
     struct prng prng;
     uint64_t records;
-    uint64_t indexed;   /* records that the index has */
+    uint64_t indexed; /* records that the index has */
     uint64_t additions;
-    double waited;      /* seconds in which an addition was refused */
+    double waited; /* seconds in which an addition was refused */
     uint64_t waits;
-    double longest_add; /* seconds of the longest call */
+    double longest_add;  /* seconds of the longest call */
     double longest_turn; /* seconds of the longest starting and finishing of jobs */
     size_t runs_most;
     uint64_t tail_most;
@@ -123,7 +122,8 @@ static size_t load_next(struct load *l, struct index_addition *additions)
         uint64_t i = l->records++;
         struct index_entry entry = { i, i * 120, (uint32_t)i & 0xfff };
 
-        additions[count++] = (struct index_addition){ key_of(STREAM + i / 10 + prng_below(&l->prng, STREAMS_ALIVE)), entry };
+        additions[count++] =
+            (struct index_addition){ key_of(STREAM + i / 10 + prng_below(&l->prng, STREAMS_ALIVE)), entry };
         additions[count++] = (struct index_addition){ key_of(PROCESS + i / 8), entry };
         additions[count++] = (struct index_addition){ key_of(IDENTITY + i), entry };
         if (i % 10 == 0)
@@ -197,7 +197,8 @@ static void bench_sustained(struct io *io, struct index *index, struct load *l, 
         }
     }
     now = seconds_now();
-    printf("%.0f additions/s over %.0f s; refused %llu times, %.2f s in all; longest call %.2f ms, longest turn of jobs %.2f ms; at most %zu runs; "
+    printf("%.0f additions/s over %.0f s; refused %llu times, %.2f s in all; "
+           "longest call %.2f ms, longest turn of jobs %.2f ms; at most %zu runs; "
            "tails at most %.0f MB\n",
            (double)l->additions / (now - start), now - start, (unsigned long long)l->waits, l->waited,
            l->longest_add * 1e3, l->longest_turn * 1e3, l->runs_most, (double)l->tail_most / 1e6);
@@ -255,12 +256,26 @@ static void bench_lookup(struct index *index, const struct load *l, const char *
     printf("%-44s %8.0f ns   (%llu)\n", name, (seconds_now() - start) * 1e9 / LOOKUPS, (unsigned long long)sum);
 }
 
+struct directory {
+    struct io *io;
+    const char *path;
+};
+
+static int remove_name(void *user, const char *name)
+{
+    const struct directory *d = user;
+    char path[700];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", d->path, name);
+    return io_file_remove(d->io, path);
+}
+
 int main(int argc, char **argv)
 {
-    double seconds = argc > 1 ? atof(argv[1]) : 10;
-    double rate = argc > 2 ? atof(argv[2]) : 0;
+    double seconds = argc > 1 ? strtod(argv[1], NULL) : 10;
+    double rate = argc > 2 ? strtod(argv[2], NULL) : 0;
     const char *parent = argc > 3 ? argv[3] : "/tmp";
-    char dir[512], path[600], command[700];
+    char dir[512], path[600];
     struct io *io = io_posix_new(1);
     struct index_stats stats;
     struct index *index;
@@ -301,7 +316,7 @@ int main(int argc, char **argv)
     bench_lookup(index, &load, "read a list of 8, among 1,000", READ_TEN, 8000);
     bench_lookup(index, &load, "last, among 1,000", LAST, 8000);
     index_close(index);
+    ASSERT(io_dir_list(io, path, remove_name, &(struct directory){ io, path }) == 0);
     io_posix_free(io);
-    (void)snprintf(command, sizeof(command), "rm -r '%s'", dir);
-    return system(command) == 0 ? 0 : 1;
+    return rmdir(path) == 0 && rmdir(dir) == 0 ? 0 : 1;
 }

@@ -5,6 +5,7 @@
  *     log_sync [DIRECTORY [ROUNDS]]
  */
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,14 @@ static void log_round(struct io *io, struct log *log)
     }
 }
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 int main(int argc, char **argv)
 {
     const char *dir = argc > 1 ? argv[1] : "/tmp";
@@ -124,6 +133,6 @@ int main(int argc, char **argv)
     io_posix_free(io);
     b = print_samples("bare 4 KiB pwrite+fdatasync", &bare);
     l = print_samples("log, 512-byte frame", &logged);
-    printf("ratio of means %.2f; left in %s\n", l / b, data);
-    return 0;
+    printf("ratio of means %.2f\n", l / b);
+    return nftw(data, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : 1;
 }

@@ -3,7 +3,7 @@
  *
  * A route handler gets a request whose body has been decoded and checked, and returns at once: it calls a command
  * (edda_call(): the answer leaves when its step is durable) or responds from a view. Failures become problem+json (RFC 9457) with the status of their
- * code and the name of the field. Views (edda/service.h) bring their routes with them.
+ * code and the name of the field. Views (edda/service.h) bring their routes with them. What every application answers besides is in docs/reference/routes.md.
  */
 #ifndef EDDA_HTTP_H
 #define EDDA_HTTP_H
@@ -36,7 +36,7 @@ struct edda_route {
 
 /* Runs a command through the service that handles it, as one step together with the command's record. The response is the
  * step's reply, with ETag when the entity has a stream; If-Match and If-None-Match of the request are its expected version;
- * Idempotency-Key makes a repeat get the first response. Returns 0 when it is under way or done. */
+ * Idempotency-Key makes a repeat get the first response. Returns 0 when it is under way or done. A request makes one call, and is answered once. */
 EDDA_PUBLIC int edda_call_struct(struct edda_request *request, const struct edda_type *command, const void *value);
 /* Responds now, with a body. */
 EDDA_PUBLIC int edda_respond_struct(struct edda_request *request, int status, const struct edda_type *type, const void *value);
@@ -67,6 +67,7 @@ struct edda_deadline_info {
     const struct edda_type *type;
     const void *message;      /* a struct of that type */
 };
+/* False leaves the deadline out of its page. */
 typedef bool edda_deadline_row_fn(void *row, const struct edda_deadline_info *deadline);
 EDDA_PUBLIC int edda_respond_deadlines(struct edda_request *request, const struct edda_service *service, const char *name,
                                        const char *item, const struct edda_type *row, edda_deadline_row_fn *fill);

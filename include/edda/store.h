@@ -62,8 +62,8 @@ struct edda_store_options {
 EDDA_PUBLIC int edda_store_open(const char *path, const struct edda_store_options *options, struct edda_store **ret_store,
                                 struct edda_error *error);
 
-/* Ends all subscriptions, finishes all appends under way, and closes. No other call may be under way or follow. NULL is
- * allowed. */
+/* Ends all subscriptions, finishes all appends under way, and closes. No other call may be under way or follow, but for those
+ * of callbacks, which may get EDDA_ECLOSED. NULL is allowed. */
 EDDA_PUBLIC void edda_store_close(struct edda_store *store);
 
 /* Makes a category with a number of partitions, which matters to Kafka clients only; 0 when it is there already. Appends make

@@ -15,9 +15,11 @@ cmd_fn cmd_run, cmd_trace, cmd_deadlines, cmd_quarantine, cmd_simulate, cmd_benc
 
 /* Parses the words of a command into `values`. False when the command has ended with *ret_status: help was asked for, or a word was wrong,
  * and that was said. */
-bool cmd_parse(const struct edda_app *app, const struct command_row *row, int argc, char **argv, void *values, int *ret_status);
+bool cmd_parse(const struct edda_app *app, const struct command_row *row, int argc, char **argv, void *values,
+               int *ret_status);
 /* Says what options_parse() found, when it is not 0: prints help, or what was wrong. Returns the exit status. */
-int cmd_asked(const struct edda_app *app, const struct command_row *row, int rc, char asked, const struct edda_error *error);
+int cmd_asked(const struct edda_app *app, const struct command_row *row, int rc, char asked,
+              const struct edda_error *error);
 /* Says on standard error what went wrong. Returns EXIT_FAILED. */
 int cmd_fail(const struct edda_app *app, const char *command, const struct edda_error *error);
 /* The same for words that parse but make no sense. Returns EXIT_USAGE. */

@@ -14,22 +14,26 @@ struct deadlines_values {
 
 static const struct argument_row deadlines_arguments[] = {
     { "ACTION", offsetof(struct deadlines_values, action), true, "list (when left out), move or cancel" },
-    { "ID", offsetof(struct deadlines_values, id), true, "of the deadline to move or cancel, as the list shows it: SERVICE/KEY/NAME" },
+    { "ID", offsetof(struct deadlines_values, id), true,
+      "of the deadline to move or cancel, as the list shows it: SERVICE/KEY/NAME" },
     { "TIME", offsetof(struct deadlines_values, time), true, "to move it to, such as 2026-01-31T23:59:59Z" },
     { NULL, 0, false, NULL },
 };
 static const struct option_row deadlines_options[] = { REMOTE_OPTIONS, { .name = NULL } };
-static const struct command_row deadlines_row = {
-    .name = "deadlines", .summary = "Lists, moves and cancels the deadlines of a running instance",
-    .arguments = deadlines_arguments, .options = deadlines_options, .values_size = sizeof(struct deadlines_values) };
+static const struct command_row deadlines_row = { .name = "deadlines",
+                                                  .summary =
+                                                      "Lists, moves and cancels the deadlines of a running instance",
+                                                  .arguments = deadlines_arguments,
+                                                  .options = deadlines_options,
+                                                  .values_size = sizeof(struct deadlines_values) };
 
 /* --- the list ------------------------------------------------------------------------------------------------------------- */
 
 struct deadlines_embedded {
     struct edda_list deadlines;
 };
-static const struct edda_field deadlines_embedded_fields[] = {
-    EDDA_FIELD_LIST_OF(deadlines_embedded, deadlines, Deadline_type) };
+static const struct edda_field deadlines_embedded_fields[] = { EDDA_FIELD_LIST_OF(deadlines_embedded, deadlines,
+                                                                                  Deadline_type) };
 static const struct edda_type deadlines_embedded = EDDA_VALUE(deadlines_embedded);
 
 struct deadlines_answer {
@@ -38,7 +42,8 @@ struct deadlines_answer {
 };
 static const struct edda_field deadlines_answer_fields[] = {
     EDDA_FIELD_STRUCT(deadlines_answer, page, remote_page_type),
-    EDDA_FIELD_STRUCT(deadlines_answer, _embedded, deadlines_embedded) };
+    EDDA_FIELD_STRUCT(deadlines_answer, _embedded, deadlines_embedded)
+};
 static const struct edda_type deadlines_answer = EDDA_VALUE(deadlines_answer);
 
 static void show(const void *answer_, bool first)
@@ -53,15 +58,16 @@ static void show(const void *answer_, bool first)
     for (uint32_t i = 0; i < answer->_embedded.deadlines.count; i++) {
         buffer_clear(&due);
         json_put_time(&due, rows[i].dueTime);
-        printf("%-28.*s %-24.*s %.*s\n", (int)(due.len > 2 ? due.len - 2 : 0), buffer_cstr(&due) + 1, (int)rows[i].type.len, rows[i].type.data,
-               (int)rows[i].id.len, rows[i].id.data);
+        printf("%-28.*s %-24.*s %.*s\n", (int)(due.len > 2 ? due.len - 2 : 0), buffer_cstr(&due) + 1,
+               (int)rows[i].type.len, rows[i].type.data, (int)rows[i].id.len, rows[i].id.data);
     }
     buffer_deinit(&due);
 }
 
 /* --- changes -------------------------------------------------------------------------------------------------------------- */
 
-static int change(const struct edda_app *app, const struct deadlines_values *values, const char *method, struct slice json)
+static int change(const struct edda_app *app, const struct deadlines_values *values, const char *method,
+                  struct slice json)
 {
     struct buffer path = BUFFER_EMPTY, content = BUFFER_EMPTY;
     buffer_append_str(&path, "/edda/deadlines/");

@@ -147,61 +147,78 @@ static int bytes_copy(struct backup *b, const struct log_segment_info *info, con
     return r < 0 ? edda_fail_with(&b->tool->error, r, "cannot write %s", path) : 0;
 }
 
-static int segment_copy(struct backup *b, size_t ordinal, const struct log_segment_info *info, struct manifest_segment *segment)
+static int copy_path(struct backup *b, const struct log_segment_info *info, char path[TOOL_PATH_BYTES])
+{
+    char name[64];
+    snprintf(name, sizeof(name), "log/%s", info->name);
+    return path_join(path, b->v->to, name) ? 0 : edda_fail_with(&b->tool->error, EDDA_EINVAL, "the path of the backup is too long");
+}
+
+/* Whether a segment begins as what the backup has of it: in the log, and in the backup. */
+static int segment_check(struct backup *b, const struct log_segment_info *info, const struct manifest_segment *before)
+{
+    char path[TOOL_PATH_BYTES];
+    struct edda_error *error = &b->tool->error;
+    uint32_t checksum = 0;
+    if ((uint64_t)before->bytes > info->used_bytes || !slice_eq_str(slice_of(before->name.data, before->name.len), info->name))
+        return edda_fail_with(error, EDDA_EINVAL, "segment %s has less than %.200s has of it: it is not the log that was backed up",
+                              info->name, b->v->to);
+    if ((uint64_t)before->bytes == info->used_bytes && !b->v->check)
+        return 0;
+    if (source_checksum(b, info, (uint64_t)before->bytes) != (uint32_t)before->checksum)
+        return edda_fail_with(error, EDDA_EINVAL, "segment %s begins otherwise than what %.200s has of it: it is not the log that was backed up",
+                              info->name, b->v->to);
+    int r = copy_path(b, info, path);
+    if (r == 0)
+        r = file_checksum(b->tool->io, path, (uint64_t)before->bytes, &checksum, error);
+    if (r == 0 && checksum != (uint32_t)before->checksum)
+        r = edda_fail_with(error, EDDA_ECORRUPT, "%s fails its checksum: the backup is damaged", path);
+    return r;
+}
+
+/* Checks what the backup has, and that what is new in the log is whole. */
+static int segments_check(struct backup *b)
+{
+    struct log_segment_info info;
+    const struct manifest_segment *before;
+    int r = 0;
+    for (size_t i = 0; r == 0 && (before = segment_before(b, i)) && log_segment(b->log, i, &info); i++)
+        r = segment_check(b, &info, before);
+    return r < 0 ? r : log_scan(b->log, b->before.format ? (uint64_t)b->before.end : 0, visit_nothing, NULL, b, &b->tool->error);
+}
+
+static int segment_copy(struct backup *b, size_t ordinal, const struct log_segment_info *info)
 {
     const struct manifest_segment *before = segment_before(b, ordinal);
-    char path[TOOL_PATH_BYTES], name[64];
-    struct edda_error *error = &b->tool->error;
-    if (before) {
-        segment->bytes = before->bytes;
-        segment->checksum = before->checksum;
-        if ((uint64_t)before->bytes > info->used_bytes || !slice_eq_str(slice_of(before->name.data, before->name.len), info->name))
-            return edda_fail_with(error, EDDA_EINVAL, "segment %s has less than %.200s has of it: it is not the log that was backed up",
-                                  info->name, b->v->to);
-    }
-    snprintf(name, sizeof(name), "log/%s", info->name);
-    if (!path_join(path, b->v->to, name))
-        return edda_fail_with(error, EDDA_EINVAL, "the path of the backup is too long");
-    bool grows = (uint64_t)segment->bytes < info->used_bytes;
-    if (before && (grows || b->v->check)) {
-        uint32_t checksum = 0;
-        if (source_checksum(b, info, (uint64_t)before->bytes) != (uint32_t)before->checksum)
-            return edda_fail_with(error, EDDA_EINVAL, "segment %s begins otherwise than what %.200s has of it", info->name, b->v->to);
-        int r = file_checksum(b->tool->io, path, (uint64_t)before->bytes, &checksum, error);
-        if (r < 0)
-            return r;
-        if (checksum != (uint32_t)before->checksum)
-            return edda_fail_with(error, EDDA_ECORRUPT, "%s fails its checksum: the backup is damaged", path);
-    }
-    if (!grows)
+    struct manifest_segment *segment = edda_list_add(&b->after.segments, sizeof(*segment));
+    char *name = arena_cstr(&b->arena, slice_str(info->name));
+    char path[TOOL_PATH_BYTES];
+    if (!segment || !name)
+        return edda_fail_with(&b->tool->error, EDDA_ENOMEM, "out of memory");
+    segment->name = edda_text_of(name);
+    segment->bytes = before ? before->bytes : 0;
+    segment->checksum = before ? before->checksum : 0;
+    if ((uint64_t)segment->bytes == info->used_bytes)
         return 0;
     int r = source_sync(b, info->name);
+    if (r == 0)
+        r = copy_path(b, info, path);
     return r < 0 ? r : bytes_copy(b, info, path, segment);
 }
 
-/* Checks what is new and copies it. */
 static int segments_copy(struct backup *b)
 {
     struct log_segment_info info;
-    struct edda_error *error = &b->tool->error;
     char path[TOOL_PATH_BYTES];
-    int r = log_scan(b->log, b->before.format ? (uint64_t)b->before.end : 0, visit_nothing, NULL, b, error);
-    for (size_t i = 0; r == 0 && log_segment(b->log, i, &info); i++) {
-        struct manifest_segment *segment;
-        if (info.used_bytes == 0) /* made, not begun */
-            break;
-        segment = edda_list_add(&b->after.segments, sizeof(*segment));
-        char *name = arena_cstr(&b->arena, slice_str(info.name));
-        if (!segment || !name)
-            return edda_fail_with(error, EDDA_ENOMEM, "out of memory");
-        segment->name = edda_text_of(name);
-        r = segment_copy(b, i, &info, segment);
-    }
+    int r = 0;
+    /* One without bytes was made and not begun. */
+    for (size_t i = 0; r == 0 && log_segment(b->log, i, &info) && info.used_bytes > 0; i++)
+        r = segment_copy(b, i, &info);
     progress_end();
     if (r == 0 && path_join(path, b->v->to, "log")) {
         r = io_dir_sync(b->tool->io, path);
         if (r < 0)
-            edda_fail_with(error, r, "cannot sync the directory %s", path);
+            edda_fail_with(&b->tool->error, r, "cannot sync the directory %s", path);
     }
     return r;
 }
@@ -215,6 +232,8 @@ static int backup(struct backup *b)
         r = target_open(b);
     if (r == 0)
         r = source_check(b);
+    if (r == 0)
+        r = segments_check(b);
     if (r == 0)
         r = segments_copy(b);
     if (r < 0)

@@ -1,17 +1,18 @@
 /*
- * bench: what this machine does with this store, through the layer that everything else goes through. Every append is durable before it
- * counts: alone, where each waits for its own sync, and gathered, where a frame is synced while the next one fills.
+ * bench: what this machine does with a store, through the door that programs use (edda/store.h). Every append is durable before it
+ * counts: alone, where each waits for its own sync, and many at a time, where one sync serves all that wait.
  */
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "cmd/edda_tool.h"
-#include "wire/json/json.h"
+#include "edda/store.h"
 
 #define STREAMS 1000
 #define FIGURES_MAX 16
-#define SCAN_TAKES_MAX UINT64_C(1000000)
+#define READ_ALL_MAX UINT64_C(1000000)
+#define SIZE_MAX_BYTES (UINT32_C(512) << 10)
 
 struct bench_values {
     const char *dir;
@@ -30,12 +31,15 @@ struct figure {
 struct bench {
     struct tool *tool;
     const struct bench_values *v;
-    struct topic *topic;
+    struct edda_store *store;
     struct buffer value;
     struct figure figures[FIGURES_MAX];
     size_t figure_count;
     uint64_t sum;              /* of what was read, so that reading is not left out */
     uint64_t next;             /* the next stream */
+    char key[24];
+    atomic_uint_fast64_t durable;
+    atomic_int failed;         /* the code of the first append that failed */
 };
 
 static int64_t now_ns(const struct bench *b)
@@ -49,15 +53,15 @@ static void figure_add(struct bench *b, const char *name, uint64_t count, int64_
         b->figures[b->figure_count++] = (struct figure){ name, count, now_ns(b) - from_ns, b->v->size };
 }
 
-static struct store_message message_next(struct bench *b, char key[24])
+static struct edda_append_message message_next(struct bench *b)
 {
-    int len = snprintf(key, 24, "%" PRIu64, b->next++ % STREAMS);
-    return (struct store_message){
-        .topic = b->topic,
-        .key = slice_of(key, (size_t)len),
-        .value = buffer_slice(&b->value),
-        .event = { .type = SLICE("Measured"), .source = SLICE("edda/bench") },
-        .partition = -1,
+    int len = snprintf(b->key, sizeof(b->key), "%" PRIu64, b->next++ % STREAMS);
+    return (struct edda_append_message){
+        .category = EDDA_TEXT("bench"),
+        .key = { b->key, (size_t)len },
+        .type = EDDA_TEXT("Measured"),
+        .source = EDDA_TEXT("edda/bench"),
+        .body = { (const char *)b->value.data, b->value.len },
     };
 }
 
@@ -68,94 +72,80 @@ static int append_alone(struct bench *b)
     uint64_t count = 0;
     int r = 0;
     for (; r == 0 && now_ns(b) < until; count++) {
-        char key[24];
-        struct store_message message = message_next(b, key);
-        r = store_append(b->tool->store, NULL, 0, &message, 1, false, NULL, &b->tool->error);
-        if (r == 0)
-            r = store_flush(b->tool->store, &b->tool->error);
-        store_maintain(b->tool->store);
-        io_jobs_finish(b->tool->io);
+        struct edda_append_message message = message_next(b);
+        r = edda_append(b->store, &(struct edda_append_request){ .messages = &message, .count = 1 }, NULL, &b->tool->error);
     }
-    figure_add(b, "append, a sync each", count, from);
+    figure_add(b, "append, one at a time", count, from);
     return r;
 }
 
-/* What to do when the store has no room before a flush or the index has made some. */
-static int give_way(struct bench *b)
-{
-    int r = store_flush_start(b->tool->store, &b->tool->error);
-    if (r < 0 && r != EDDA_EBUSY)
-        return r;
-    io_jobs_wait(b->tool->io, 1000000);
-    io_jobs_finish(b->tool->io);
-    store_maintain(b->tool->store);
-    return 0;
-}
-
-/* As many as there is room for; frames are synced in the background. */
-static int append_gathered(struct bench *b)
-{
-    int64_t from = now_ns(b), until = from + b->v->for_ms * 1000000;
-    uint64_t count = 0;
-    int r = 0;
-    while (r == 0 && now_ns(b) < until) {
-        char key[24];
-        struct store_message message = message_next(b, key);
-        r = store_append(b->tool->store, NULL, 0, &message, 1, false, NULL, &b->tool->error);
-        if (r == EDDA_EBUSY)
-            r = give_way(b);
-        else if (r == 0)
-            count++;
-        if (count % 256 == 0 && r == 0) {
-            r = store_flush_start(b->tool->store, &b->tool->error);
-            r = r == EDDA_EBUSY || r > 0 ? 0 : r;
-            io_jobs_finish(b->tool->io);
-            store_maintain(b->tool->store);
-        }
-    }
-    if (r == 0)
-        r = store_flush(b->tool->store, &b->tool->error);
-    figure_add(b, "append, gathered", count, from);
-    return r;
-}
-
-static int visit(void *user, const struct store_record *record, int64_t version)
+static void appended(void *user, int code, const struct edda_appended *result, const struct edda_error *error)
 {
     struct bench *b = user;
-    b->sum += record->record.value.len + (uint64_t)version;
+    int none = 0;
+    (void)result;
+    (void)error;
+    if (code < 0)
+        atomic_compare_exchange_strong(&b->failed, &none, code);
+    atomic_fetch_add(&b->durable, 1);
+}
+
+/* As many at a time as the store takes. */
+static int append_many(struct bench *b)
+{
+    int64_t from = now_ns(b), until = from + b->v->for_ms * 1000000;
+    uint64_t sent = 0;
+    int r = 0;
+    while (r == 0 && (sent % 16 || now_ns(b) < until)) {
+        struct edda_append_message message = message_next(b);
+        const struct edda_append_request request = { .messages = &message, .count = 1 };
+        r = edda_append_async(b->store, &request, appended, b, &b->tool->error);
+        if (r == 0)
+            sent++;
+        /* Too much is under way: an append that waits makes room. */
+        if (r == EDDA_EBUSY) {
+            r = edda_append(b->store, &request, NULL, &b->tool->error);
+            atomic_fetch_add(&b->durable, 1);
+            sent++;
+        }
+    }
+    while (atomic_load(&b->durable) < sent)
+        tool_wait(b->tool, 1);
+    figure_add(b, "append, many at a time", sent, from);
+    if (r == 0 && atomic_load(&b->failed))
+        r = edda_fail_with(&b->tool->error, atomic_load(&b->failed), "an append failed: %s", edda_code_info(atomic_load(&b->failed))->sentence);
+    return r;
+}
+
+static int visit(void *user, const struct edda_record *record)
+{
+    struct bench *b = user;
+    b->sum += record->body.len;
     return 0;
 }
 
 static int read_streams(struct bench *b)
 {
+    const struct edda_read_options last = { .from = EDDA_FROM_END, .backward = true, .max = 10 };
     int64_t from = now_ns(b), until = from + b->v->for_ms * 1000000;
     uint64_t count = 0;
     int64_t r = 0;
     while (r >= 0 && now_ns(b) < until) {
-        char key[24];
-        struct store_message message = message_next(b, key);
-        r = store_stream_read(b->tool->store, slice_str(b->topic->name), message.key, -1, true, 10, visit, b);
+        struct edda_append_message message = message_next(b);
+        r = edda_read_stream(b->store, message.category, message.key, &last, visit, b, &b->tool->error);
         count += r > 0 ? (uint64_t)r : 0;
     }
     figure_add(b, "read, the last 10 of a stream", count, from);
-    return r < 0 ? edda_fail_with(&b->tool->error, (int)r, "%s", store_read_error(b->tool->store)->message) : 0;
+    return r < 0 ? (int)r : 0;
 }
 
 static int read_all(struct bench *b)
 {
-    struct store_cursor cursor;
-    struct store_record record;
+    const struct edda_read_options all = { .max = READ_ALL_MAX };
     int64_t from = now_ns(b);
-    uint64_t count = 0;
-    int r;
-    store_cursor_init(&cursor, 0, NULL);
-    while ((r = store_cursor_next(b->tool->store, &cursor, &record, &b->tool->error)) > 0 && count < SCAN_TAKES_MAX) {
-        b->sum += record.record.value.len;
-        count++;
-    }
-    store_cursor_deinit(&cursor);
-    figure_add(b, "read, all in order", count, from);
-    return r < 0 ? r : 0;
+    int64_t r = edda_read_all(b->store, &all, visit, b, &b->tool->error);
+    figure_add(b, "read, all in order", r > 0 ? (uint64_t)r : 0, from);
+    return r < 0 ? (int)r : 0;
 }
 
 static void figures_print(const struct bench *b)
@@ -169,7 +159,7 @@ static void figures_print(const struct bench *b)
             buffer_printf(&out, "{\"name\":\"%s\",\"records\":%" PRIu64 ",\"seconds\":%.6f,\"perSecond\":%.0f,\"valueBytes\":%" PRIu64 "}\n", f->name,
                           f->count, seconds, rate, f->value_bytes);
         else
-            buffer_printf(&out, "%-30s %9.0f/s  %8.1f MB/s  %8.2f us each\n", f->name, rate, rate * (double)f->value_bytes / 1e6,
+            buffer_printf(&out, "%-30s %10.0f/s  %8.1f MB/s  %8.2f us each\n", f->name, rate, rate * (double)f->value_bytes / 1e6,
                           f->count ? seconds * 1e6 / (double)f->count : 0.0);
     }
     print_buffer(&out);
@@ -178,10 +168,8 @@ static void figures_print(const struct bench *b)
 
 static int bench(struct bench *b, const char *dir)
 {
-    static int (*const parts[])(struct bench *) = { append_alone, append_gathered, read_streams, read_all };
-    int r = tool_open_writing(b->tool, dir);
-    if (r == 0)
-        r = store_topic_ensure(b->tool->store, SLICE("bench"), 1, &b->topic, &b->tool->error);
+    static int (*const parts[])(struct bench *) = { append_alone, append_many, read_streams, read_all };
+    int r = edda_store_open(dir, NULL, &b->store, &b->tool->error);
     /* A JSON text of the wanted size. */
     buffer_append_byte(&b->value, '"');
     while (b->value.len + 1 < b->v->size)
@@ -226,15 +214,15 @@ static int bench_run(const void *values)
     int status = EXIT_DONE;
     io_random_fill(tool.io, &number, sizeof(number));
     snprintf(fresh, sizeof(fresh), "/tmp/edda-bench-%016" PRIx64, number);
-    if (v->size < 2 || v->size > STORE_RECORD_MAX / 2)
-        status = tool_usage(&tool, "--size is from 2 to %u bytes", STORE_RECORD_MAX / 2);
+    if (v->size < 2 || v->size > SIZE_MAX_BYTES)
+        status = tool_usage(&tool, "--size is from 2 to %u bytes", SIZE_MAX_BYTES);
     else if (v->for_ms <= 0)
         status = tool_usage(&tool, "--for is longer than nothing");
     else if (bench(&b, v->dir ? v->dir : fresh) < 0)
         status = tool_fail(&tool);
     else
         figures_print(&b);
-    tool_close(&tool);
+    edda_store_close(b.store);
     if (!v->dir && status != EXIT_USAGE) {
         struct removal removal = { tool.io, fresh };
         io_dir_list(tool.io, fresh, name_remove, &removal);

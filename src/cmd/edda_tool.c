@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define OPEN_ATTEMPTS 8
+#define OPEN_ATTEMPTS 4
 #define OPEN_AGAIN_MS 25
 
 const char *const tool_release = EDDA_RELEASE;
@@ -111,7 +111,7 @@ int tool_fail(const struct tool *tool)
     return EXIT_FAILED;
 }
 
-static void complain(const struct tool *tool, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void complain(const struct tool *tool, const char *format, va_list arguments)
 {
     fprintf(stderr, "edda %s: ", tool->command);
     vfprintf(stderr, format, arguments);

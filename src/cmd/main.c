@@ -40,7 +40,8 @@ static void say_version(const struct edda_app *app)
     printf("%s %s (edda %s)\n", app->name, app->version ? app->version : edda_version(), edda_version());
 }
 
-int cmd_asked(const struct edda_app *app, const struct command_row *row, int rc, char asked, const struct edda_error *error)
+int cmd_asked(const struct edda_app *app, const struct command_row *row, int rc, char asked,
+              const struct edda_error *error)
 {
     if (rc < 0)
         return cmd_misused(app, row->name, error->message);
@@ -51,7 +52,8 @@ int cmd_asked(const struct edda_app *app, const struct command_row *row, int rc,
     return EXIT_DONE;
 }
 
-bool cmd_parse(const struct edda_app *app, const struct command_row *row, int argc, char **argv, void *values, int *ret_status)
+bool cmd_parse(const struct edda_app *app, const struct command_row *row, int argc, char **argv, void *values,
+               int *ret_status)
 {
     struct edda_error error = { 0 };
     char asked = 0;
@@ -63,7 +65,8 @@ bool cmd_parse(const struct edda_app *app, const struct command_row *row, int ar
 
 int cmd_fail(const struct edda_app *app, const char *command, const struct edda_error *error)
 {
-    fprintf(stderr, "%s %s: %s\n", app->name, command, error->message[0] ? error->message : edda_code_info(error->code)->sentence);
+    fprintf(stderr, "%s %s: %s\n", app->name, command,
+            error->message[0] ? error->message : edda_code_info(error->code)->sentence);
     return EXIT_FAILED;
 }
 

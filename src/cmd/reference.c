@@ -23,9 +23,10 @@ static const struct argument_row reference_arguments[] = {
     { "PAGE", offsetof(struct reference_values, page), false, "metrics or routes" },
     { NULL, 0, false, NULL },
 };
-static const struct command_row reference_row = {
-    .name = "reference", .summary = "Writes a page of the reference, as Markdown",
-    .arguments = reference_arguments, .values_size = sizeof(struct reference_values) };
+static const struct command_row reference_row = { .name = "reference",
+                                                  .summary = "Writes a page of the reference, as Markdown",
+                                                  .arguments = reference_arguments,
+                                                  .values_size = sizeof(struct reference_values) };
 
 int cmd_reference(const struct edda_app *app, int argc, char **argv)
 {

@@ -30,13 +30,15 @@ static int say_problem(const struct edda_app *app, const char *command, int stat
     return cmd_fail(app, command, &error);
 }
 
-int remote_ask(const struct edda_app *app, const char *command, const struct remote_values *values, const char *method, const char *path,
-               struct slice json, struct buffer *content)
+int remote_ask(const struct edda_app *app, const char *command, const struct remote_values *values, const char *method,
+               const char *path, struct slice json, struct buffer *content)
 {
     char url[64];
     struct edda_error error = { 0 };
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", (unsigned)cmd_default_port(app));
-    const struct client_request request = { .url = values->url ? values->url : url, .method = method, .path = path, .json = json };
+    const struct client_request request = {
+        .url = values->url ? values->url : url, .method = method, .path = path, .json = json
+    };
     int status = client_call(&request, content, &error);
     if (status < 0)
         return cmd_fail(app, command, &error);
@@ -44,8 +46,8 @@ int remote_ask(const struct edda_app *app, const char *command, const struct rem
 }
 
 /* One page. */
-static int list_page(const struct edda_app *app, const char *command, const struct remote_values *values, const char *path,
-                     const struct edda_type *type, remote_show_fn *show, struct remote_page *page)
+static int list_page(const struct edda_app *app, const char *command, const struct remote_values *values,
+                     const char *path, const struct edda_type *type, remote_show_fn *show, struct remote_page *page)
 {
     char paged[256];
     struct buffer content = BUFFER_EMPTY;
@@ -55,7 +57,8 @@ static int list_page(const struct edda_app *app, const char *command, const stru
     (void)snprintf(paged, sizeof paged, "%s?size=1000&page=%lld", path, (long long)page->number);
     int status = remote_ask(app, command, values, "GET", paged, slice_of(NULL, 0), &content);
     void *answer = arena_alloc(&arena, type->size);
-    if (status == EXIT_DONE && (!answer || json_decode(type, buffer_slice(&content), JSON_STORED, &arena, answer, &error) < 0))
+    if (status == EXIT_DONE &&
+        (!answer || json_decode(type, buffer_slice(&content), JSON_STORED, &arena, answer, &error) < 0))
         status = cmd_fail(app, command, &error);
     if (status == EXIT_DONE) {
         bool first = page->number == 0;

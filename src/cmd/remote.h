@@ -13,12 +13,15 @@ struct remote_values {
 };
 
 #define REMOTE_OPTIONS \
-    { "url", OPTION_TEXT, offsetof(struct remote_values, url), "URL", NULL, "Of the instance; that of this application on this machine by default" }, \
-    { "json", OPTION_FLAG, offsetof(struct remote_values, json), NULL, NULL, "Writes JSON" }
+    { "url", OPTION_TEXT, offsetof(struct remote_values, url), \
+      "URL", NULL,        "Of the instance; that of this application on this machine by default" }, \
+    { \
+        "json", OPTION_FLAG, offsetof(struct remote_values, json), NULL, NULL, "Writes JSON" \
+    }
 
 /* Asks; what it answers is appended to `content`. A refusal is said. Returns an exit status. */
-int remote_ask(const struct edda_app *app, const char *command, const struct remote_values *values, const char *method, const char *path,
-               struct slice json, struct buffer *content);
+int remote_ask(const struct edda_app *app, const char *command, const struct remote_values *values, const char *method,
+               const char *path, struct slice json, struct buffer *content);
 
 struct remote_page {
     int64_t size;

@@ -27,8 +27,10 @@ struct run_values {
 
 static const struct option_row own_options[] = {
     { "data", OPTION_TEXT, offsetof(struct run_values, data), "DIR", NULL, "Directory of the log and the index" },
-    { "port", OPTION_NUMBER, offsetof(struct run_values, port), "N", NULL, "Port of the HTTP interface on 127.0.0.1; 0 takes a free one" },
-    { "json", OPTION_FLAG, offsetof(struct run_values, json), NULL, NULL, "Says what happens as JSON, one object a line" },
+    { "port", OPTION_NUMBER, offsetof(struct run_values, port), "N", NULL,
+      "Port of the HTTP interface on 127.0.0.1; 0 takes a free one" },
+    { "json", OPTION_FLAG, offsetof(struct run_values, json), NULL, NULL,
+      "Says what happens as JSON, one object a line" },
 };
 #define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
 
@@ -86,7 +88,8 @@ static void index_progress(void *user, uint64_t done_bytes, uint64_t all_bytes)
     if (percent / 10 == run->shown_percent / 10)
         return;
     run->shown_percent = percent;
-    say(run, "index", "%llu %% of %llu MiB of log are indexed", (unsigned long long)percent, (unsigned long long)(all_bytes >> 20));
+    say(run, "index", "%llu %% of %llu MiB of log are indexed", (unsigned long long)percent,
+        (unsigned long long)(all_bytes >> 20));
 }
 
 static void say_listening(struct run *run, const struct log_recovery *recovery)
@@ -95,14 +98,18 @@ static void say_listening(struct run *run, const struct log_recovery *recovery)
     char services[512] = "";
     size_t used = 0;
     for (size_t i = 0; app->services[i] && used < sizeof services; i++)
-        used += (size_t)snprintf(services + used, sizeof services - used, "%s%s", i ? ", " : "", app->services[i]->name);
-    say(run, "listening", "%s %s on http://127.0.0.1:%u; services %s", app->name, app->version ? app->version : edda_version(),
-        (unsigned)server_port(run->server), services);
-    if (recovery->clean || (recovery->torn_bytes == 0 && recovery->frames_scanned == 0))
-        say(run, "data", "%s: %llu segments, closed in order", run->data, (unsigned long long)recovery->segments);
+        used +=
+            (size_t)snprintf(services + used, sizeof services - used, "%s%s", i ? ", " : "", app->services[i]->name);
+    say(run, "listening", "%s %s on http://127.0.0.1:%u; services %s", app->name,
+        app->version ? app->version : edda_version(), (unsigned)server_port(run->server), services);
+    if (recovery->segments <= 1 && recovery->frames_scanned == 0)
+        say(run, "data", "%s, which is new", run->data);
+    else if (recovery->clean)
+        say(run, "data", "%s, which was closed in order; segments: %llu", run->data,
+            (unsigned long long)recovery->segments);
     else
-        say(run, "data", "%s: %llu segments, recovered: %llu frames of the last one read, %llu bytes of a torn tail cut", run->data,
-            (unsigned long long)recovery->segments, (unsigned long long)recovery->frames_scanned,
+        say(run, "data", "%s, recovered; segments: %llu, frames read in the last: %llu, bytes of a torn tail cut: %llu",
+            run->data, (unsigned long long)recovery->segments, (unsigned long long)recovery->frames_scanned,
             (unsigned long long)recovery->torn_bytes);
 }
 
@@ -140,13 +147,15 @@ static int run_open(struct run *run, struct log_recovery *ret_recovery, struct e
     rc = journal_local_open(run->io, run->data, &store_options, &run->journal, ret_recovery, error);
     if (rc < 0)
         return rc;
-    const struct engine_options engine_options = { .app = run->app, .io = run->io, .journal = run->journal, .log = engine_says,
-                                                   .log_user = run };
+    const struct engine_options engine_options = {
+        .app = run->app, .io = run->io, .journal = run->journal, .log = engine_says, .log_user = run
+    };
     rc = engine_open(&engine_options, &run->engine, error);
     if (rc < 0)
         return rc;
-    const struct server_options server_options = { .engine = run->engine, .io = run->io, .port = (uint16_t)run->values.port,
-                                                   .stop_on_signals = true };
+    const struct server_options server_options = {
+        .engine = run->engine, .io = run->io, .port = (uint16_t)run->values.port, .stop_on_signals = true
+    };
     return server_open(&server_options, &run->server, error);
 }
 
@@ -176,17 +185,18 @@ static int run_serve(struct run *run)
         rc = server_run(run->server, &error);
         if (rc < 0)
             say(run, "failed", "the log cannot be written any more; nothing that was answered is lost");
+        else
+            say(run, "stopping", "everything that was answered is on the disk");
     }
     run_close(run, rc < 0);
-    if (rc < 0)
-        return cmd_fail(run->app, "run", &error);
-    return EXIT_DONE;
+    return rc < 0 ? cmd_fail(run->app, "run", &error) : EXIT_DONE;
 }
 
 /* --- the command --------------------------------------------------------------------------------------------------------- */
 
 /* The options of the command and those of the application, as one table. */
-static size_t options_make(const struct edda_app *app, struct option_row *rows, char *port, size_t port_size, const char *data)
+static size_t options_make(const struct edda_app *app, struct option_row *rows, char *port, size_t port_size,
+                           const char *data)
 {
     size_t count = OWN_OPTIONS;
     memcpy(rows, own_options, sizeof own_options);
@@ -194,9 +204,12 @@ static size_t options_make(const struct edda_app *app, struct option_row *rows, 
     (void)snprintf(port, port_size, "%u", (unsigned)cmd_default_port(app));
     rows[1].fallback = port;
     for (size_t i = 0; app->options && app->options[i].name && i < OPTIONS_MAX; i++)
-        rows[count++] = (struct option_row){ .name = app->options[i].name, .kind = OPTION_DURATION, .value = "TIME",
+        rows[count++] = (struct option_row){ .name = app->options[i].name,
+                                             .kind = OPTION_DURATION,
+                                             .value = "TIME",
                                              .offset = offsetof(struct run_values, durations_ms) + i * sizeof(int64_t),
-                                             .fallback = app->options[i].value, .description = app->options[i].description };
+                                             .fallback = app->options[i].value,
+                                             .description = app->options[i].description };
     rows[count] = (struct option_row){ .name = NULL };
     return count;
 }
@@ -220,16 +233,20 @@ int cmd_run(const struct edda_app *app, int argc, char **argv)
     int status;
     const char *wrong = options_check(app);
     if (wrong || !app->services || !app->services[0]) {
-        fprintf(stderr, "%s run: %s%s\n", app->name, wrong ? "the table of options is wrong at " : "the application has no services",
-                wrong ? wrong : "");
+        fprintf(stderr, "%s run: %s%s\n", app->name,
+                wrong ? "the table of options is wrong at " : "the application has no services", wrong ? wrong : "");
         return EXIT_FAILED;
     }
     cmd_default_data(app, data, sizeof data);
     (void)options_make(app, rows, port, sizeof port, data);
-    const struct command_row row = { .name = "run", .summary = "Runs the application until it gets SIGINT or SIGTERM",
-                                     .notes = "Then it ends in order: what was asked is answered, what is recorded is on the disk. "
-                                              "A second signal ends it at once.",
-                                     .options = rows, .values_size = sizeof run.values };
+    const struct command_row row = {
+        .name = "run",
+        .summary = "Runs the application until it gets SIGINT or SIGTERM",
+        .notes = "Then it ends in order: what was asked is answered, what is recorded is on the disk. "
+                 "A second signal ends it at once.",
+        .options = rows,
+        .values_size = sizeof run.values
+    };
     if (!cmd_parse(app, &row, argc, argv, &run.values, &status))
         return status;
     if (run.values.port > UINT16_MAX)

@@ -19,8 +19,10 @@ static const struct argument_row trace_arguments[] = {
 /* The last but one is named by the application. */
 static const struct option_row trace_options[] = {
     REMOTE_OPTIONS,
-    { "data", OPTION_TEXT, offsetof(struct trace_values, data), "DIR", NULL, "Reads this directory and asks no instance" },
-    { "", OPTION_TEXT, offsetof(struct trace_values, entity), "N", NULL, "The process of this one, in place of a correlation id" },
+    { "data", OPTION_TEXT, offsetof(struct trace_values, data), "DIR", NULL,
+      "Reads this directory and asks no instance" },
+    { "", OPTION_TEXT, offsetof(struct trace_values, entity), "N", NULL,
+      "The process of this one, in place of a correlation id" },
     { .name = NULL },
 };
 #define ENTITY_OPTION (sizeof trace_options / sizeof trace_options[0] - 2)
@@ -83,12 +85,19 @@ int cmd_trace(const struct edda_app *app, int argc, char **argv)
     int status;
     memcpy(options, trace_options, sizeof options);
     options[ENTITY_OPTION].name = app->entity_word;
-    const struct command_row row = { .name = "trace", .summary = "Shows everything of one process, as a sequence diagram",
-                                     .arguments = trace_arguments, .options = options, .values_size = sizeof values };
+    const struct command_row row = {
+        .name = "trace",
+        .summary = "Shows everything of one process, as a sequence diagram",
+        .notes = "Asks a running instance, or with --data reads a directory, also one that an instance has open.",
+        .arguments = trace_arguments,
+        .options = options,
+        .values_size = sizeof values
+    };
     if (!cmd_parse(app, &row, argc, argv, &values, &status))
         return status;
     if (!values.id == !values.entity)
-        return cmd_misused(app, "trace", values.id ? "a correlation id or an entity, not both" : "the correlation id is missing");
+        return cmd_misused(app, "trace",
+                           values.id ? "a correlation id or an entity, not both" : "the correlation id is missing");
     if (values.data && values.remote.url)
         return cmd_misused(app, "trace", "--data and --url exclude each other");
     const char *id = values.id ? values.id : values.entity;

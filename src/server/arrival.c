@@ -30,8 +30,8 @@ static int64_t take_chunks(struct session *session, size_t head_bytes, struct ed
     struct buffer *in = &session->in;
     size_t from = session->in_at + head_bytes;
     bool done = false;
-    int64_t consumed = http_chunks(slice_of(in->data + from, in->len - from), session->server->limits.body_bytes_max, &session->body,
-                                   &done, &request->error);
+    int64_t consumed = http_chunks(slice_of(in->data + from, in->len - from), session->server->limits.body_bytes_max,
+                                   &session->body, &done, &request->error);
     if (consumed < 0)
         return consumed;
     size_t left = in->len - from - (size_t)consumed;
@@ -55,7 +55,8 @@ static int64_t take_body(struct session *session, size_t head_bytes, struct edda
             *ret_bytes = 0;
             request->body = arena_copy(&request->arena, buffer_slice(&session->body));
             if (session->body.len && !request->body.data)
-                return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for a body of %zu bytes", session->body.len);
+                return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for a body of %zu bytes",
+                                      session->body.len);
             buffer_deinit(&session->body);
         }
         return done;

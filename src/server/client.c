@@ -33,7 +33,8 @@ static int place_parse(const char *url, struct place *place, struct edda_error *
     if (len == 0 || host > len || host >= sizeof place->host || len >= sizeof place->authority)
         return edda_fail_field(error, EDDA_EINVAL, "url", "%s names no host", url);
     (void)snprintf(place->authority, sizeof place->authority, "%.*s", (int)len, at);
-    (void)snprintf(place->host, sizeof place->host, "%.*s", (int)(bracketed ? host - 2 : host), bracketed ? at + 1 : at);
+    (void)snprintf(place->host, sizeof place->host, "%.*s", (int)(bracketed ? host - 2 : host),
+                   bracketed ? at + 1 : at);
     const char *port = at + host;
     size_t port_len = len - host;
     if (port_len == 0)
@@ -68,15 +69,18 @@ static int place_connect(const struct place *place, struct edda_error *error)
     }
     freeaddrinfo(found);
     if (fd < 0)
-        return edda_fail_with(error, EDDA_ENOTFOUND, "nobody answers at http://%s: %s", place->authority, strerror(why ? why : ENETUNREACH));
+        return edda_fail_with(error, EDDA_ENOTFOUND, "nobody answers at http://%s: %s", place->authority,
+                              strerror(why ? why : ENETUNREACH));
     return fd;
 }
 
 static int lost(const struct place *place, struct edda_error *error)
 {
     if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return edda_fail_with(error, EDDA_ETIMEOUT, "http://%s did not answer within %d s", place->authority, TIMEOUT_S);
-    return edda_fail_with(error, EDDA_EIO, "the connection to http://%s was lost: %s", place->authority, strerror(errno));
+        return edda_fail_with(error, EDDA_ETIMEOUT, "http://%s did not answer within %d s", place->authority,
+                              TIMEOUT_S);
+    return edda_fail_with(error, EDDA_EIO, "the connection to http://%s was lost: %s", place->authority,
+                          strerror(errno));
 }
 
 static int send_all(int fd, struct slice bytes)
@@ -116,7 +120,8 @@ static void request_put(const struct client_request *request, const struct place
     buffer_append_slice(out, request->json);
 }
 
-static int answer_parse(struct slice answer, const struct place *place, struct buffer *content, struct edda_error *error)
+static int answer_parse(struct slice answer, const struct place *place, struct buffer *content,
+                        struct edda_error *error)
 {
     const uint8_t *end = answer.len ? memmem(answer.data, answer.len, "\r\n\r\n", 4) : NULL;
     bool is_http = end && answer.len > 12 && memcmp(answer.data, "HTTP/1.", 7) == 0 && answer.data[8] == ' ';
@@ -160,7 +165,8 @@ int client_call(const struct client_request *request, struct buffer *content, st
 void client_encode(struct buffer *out, const char *segment)
 {
     for (const char *at = segment; *at; at++) {
-        bool plain = (*at >= '0' && *at <= '9') || (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z') || strchr("-._~", *at);
+        bool plain = (*at >= '0' && *at <= '9') || (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z') ||
+                     strchr("-._~", *at);
         if (plain)
             buffer_append_byte(out, (uint8_t)*at);
         else

@@ -6,7 +6,7 @@
 #include "edda/error.h"
 
 struct client_request {
-    const char *url;    /* "http://127.0.0.1:8080"; what follows the host is dropped */
+    const char *url; /* "http://127.0.0.1:8080"; what follows the host is dropped */
     const char *method;
     const char *path;   /* percent-encoded, with its query */
     const char *accept; /* or NULL */

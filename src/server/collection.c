@@ -4,8 +4,8 @@
 #include "server/collection.h"
 
 /* A number of the query; missing: `fallback`. */
-static int query_number(struct edda_request *request, const char *name, uint64_t least, uint64_t most, uint64_t fallback,
-                        uint64_t *ret_number)
+static int query_number(struct edda_request *request, const char *name, uint64_t least, uint64_t most,
+                        uint64_t fallback, uint64_t *ret_number)
 {
     struct slice text;
     if (!http_query_find(request->head.query, name, &request->arena, &text)) {
@@ -111,8 +111,8 @@ static int deadline_visit(void *user, const struct edda_deadline_info *deadline)
     return 0;
 }
 
-int edda_respond_deadlines(struct edda_request *request, const struct edda_service *service, const char *name, const char *item,
-                           const struct edda_type *row, edda_deadline_row_fn *fill)
+int edda_respond_deadlines(struct edda_request *request, const struct edda_service *service, const char *name,
+                           const char *item, const struct edda_type *row, edda_deadline_row_fn *fill)
 {
     struct deadline_rows rows = { .type = row, .item = item, .fill = fill };
     struct engine *engine = request->server->engine;

@@ -23,8 +23,13 @@ static int deadline_visit(void *user, const struct edda_deadline_info *deadline)
     buffer_clear(list->data);
     json_encode(deadline->type, deadline->message, list->data);
     const struct Deadline row = {
-        .id = deadline->id, .service = deadline->service, .key = deadline->key, .name = deadline->name,
-        .setTime = deadline->set_ms, .dueTime = deadline->due_ms, .type = edda_text_of(deadline->type->name),
+        .id = deadline->id,
+        .service = deadline->service,
+        .key = deadline->key,
+        .name = deadline->name,
+        .setTime = deadline->set_ms,
+        .dueTime = deadline->due_ms,
+        .type = edda_text_of(deadline->type->name),
         .data = { (const char *)list->data->data, list->data->len },
     };
     collection_row(&list->collection, &Deadline_type, &row, deadline_link(request, deadline->id));

@@ -66,7 +66,8 @@ int64_t edda_sequence(struct edda_request *request, const char *name)
 {
     int64_t number = engine_sequence(request->server->engine, slice_str(name));
     if (number < 0)
-        (void)edda_fail_with(&request->error, (int)number, "sequence %s: %s", name, edda_code_info((int)number)->sentence);
+        (void)edda_fail_with(&request->error, (int)number, "sequence %s: %s", name,
+                             edda_code_info((int)number)->sentence);
     return number;
 }
 
@@ -81,7 +82,8 @@ static bool service_is_known(const struct edda_app *app, const struct edda_servi
 const void *edda_state(struct edda_request *request, const struct edda_service *service, struct edda_text key)
 {
     if (!service || !service_is_known(request->server->app, service)) {
-        (void)edda_fail_with(&request->error, EDDA_ENOTFOUND, "the application has no service %s", service ? service->name : "(none)");
+        (void)edda_fail_with(&request->error, EDDA_ENOTFOUND, "the application has no service %s",
+                             service ? service->name : "(none)");
         return NULL;
     }
     return engine_state(request->server->engine, service, slice_of_text(key));

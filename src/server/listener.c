@@ -38,7 +38,8 @@ static void refuse_connection(struct server *server, int fd)
     struct buffer answer = BUFFER_EMPTY;
     server->counts.refused++;
     server->counts.responses[503]++;
-    http_response_head(&answer, 503, "application/problem+json", sizeof content - 1, false, SLICE("Retry-After: 1\r\n"));
+    http_response_head(&answer, 503, "application/problem+json", sizeof content - 1, false,
+                       SLICE("Retry-After: 1\r\n"));
     buffer_append_str(&answer, content);
     if (buffer_ok(&answer))
         (void)send(fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -77,7 +78,8 @@ static void listener_acceptable(evutil_socket_t listener, short what, void *user
     }
 }
 
-static int listener_fail(struct server *server, const char *what, const char *address, uint16_t port, struct edda_error *error)
+static int listener_fail(struct server *server, const char *what, const char *address, uint16_t port,
+                         struct edda_error *error)
 {
     int code = errno == EADDRINUSE ? EDDA_EEXISTS : EDDA_EIO;
     (void)edda_fail_with(error, code, "%s %s port %u: %s", what, address, (unsigned)port, strerror(errno));
@@ -139,7 +141,8 @@ int listener_open(struct server *server, struct edda_error *error)
     server->options.port = port_of(server->listener);
     (void)snprintf(server->authority, sizeof server->authority, family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
                    (unsigned)server->options.port);
-    (void)event_assign(&server->acceptable, server->base, server->listener, EV_READ | EV_PERSIST, listener_acceptable, server);
+    (void)event_assign(&server->acceptable, server->base, server->listener, EV_READ | EV_PERSIST, listener_acceptable,
+                       server);
     listener_resume(server);
     return 0;
 }

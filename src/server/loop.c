@@ -61,7 +61,8 @@ static void read_sockets(struct server *server, bool wait)
     bool at_once = server->next_ms == 0 || !list_empty(&server->resumed) || !wait;
     if (!at_once)
         arm_wake(server);
-    (void)event_base_loop(server->base, at_once ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+    /* Without the second flag the loop would stay inside for as long as anything is ready, such as a job that has run. */
+    (void)event_base_loop(server->base, at_once ? EVLOOP_NONBLOCK | EVLOOP_ONCE : EVLOOP_ONCE);
 }
 
 static void run_resumed(struct server *server)
@@ -145,8 +146,11 @@ static struct event_base *base_new(void)
 static int events_init(struct server *server, struct edda_error *error)
 {
     static const int signals[] = { SIGINT, SIGTERM };
-    uint32_t least_ms = server->limits.idle_ms < server->limits.linger_ms ? server->limits.idle_ms : server->limits.linger_ms;
-    int64_t tick_ms = least_ms / 4 < TICK_MS_MIN ? TICK_MS_MIN : least_ms / 4 > TICK_MS_MAX ? TICK_MS_MAX : least_ms / 4;
+    uint32_t least_ms =
+        server->limits.idle_ms < server->limits.linger_ms ? server->limits.idle_ms : server->limits.linger_ms;
+    int64_t tick_ms = least_ms / 4 < TICK_MS_MIN   ? TICK_MS_MIN
+                      : least_ms / 4 > TICK_MS_MAX ? TICK_MS_MAX
+                                                   : least_ms / 4;
     struct timeval tick = interval(tick_ms);
     int worked = io_wake_fd(server->io);
     server->base = base_new();
@@ -179,8 +183,14 @@ int server_open(const struct server_options *options, struct server **ret_server
     server->io = options->io;
     server->listener = -1;
     server->date_s = -1;
-    struct list *lists[] = { &server->sessions, &server->patience[PATIENCE_IDLE], &server->patience[PATIENCE_LINGER], &server->resumed,
-                             &server->waiting, &server->stalled, &server->free_requests, &server->requests };
+    struct list *lists[] = { &server->sessions,
+                             &server->patience[PATIENCE_IDLE],
+                             &server->patience[PATIENCE_LINGER],
+                             &server->resumed,
+                             &server->waiting,
+                             &server->stalled,
+                             &server->free_requests,
+                             &server->requests };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     buffer_init(&server->content, CONTENT_BYTES_MAX);
@@ -307,7 +317,8 @@ void server_close(struct server *server)
     free_requests(&server->requests);
     free_requests(&server->free_requests);
     if (server->base) {
-        struct event *events[] = { &server->wake, &server->tick, &server->worked, &server->signals[0], &server->signals[1] };
+        struct event *events[] = { &server->wake, &server->tick, &server->worked, &server->signals[0],
+                                   &server->signals[1] };
         for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
             (void)event_del(events[i]);
         event_base_free(server->base);

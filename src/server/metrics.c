@@ -7,7 +7,7 @@
 
 struct metric {
     const char *name;
-    const char *kind;  /* "counter" or "gauge" */
+    const char *kind; /* "counter" or "gauge" */
     const char *help;
     const char *label; /* what its rows differ in; NULL: there is one */
     uint64_t (*value)(const struct server *server);
@@ -47,7 +47,8 @@ static void put_responses(const struct metric *metric, const struct server *serv
 {
     for (int status = 0; status < STATUS_MAX; status++)
         if (server->counts.responses[status])
-            buffer_printf(out, "%s{status=\"%d\"} %" PRIu64 "\n", metric->name, status, server->counts.responses[status]);
+            buffer_printf(out, "%s{status=\"%d\"} %" PRIu64 "\n", metric->name, status,
+                          server->counts.responses[status]);
 }
 
 static void put_release(const struct metric *metric, const struct server *server, struct buffer *out)
@@ -82,7 +83,8 @@ static void put_services(const struct metric *metric, const struct server *serve
 {
     struct engine_service_info info;
     for (size_t i = 0; engine_service(server->engine, i, &info); i++)
-        buffer_printf(out, "%s{service=\"%s\"} %" PRIu64 "\n", metric->name, info.service->name, metric->of_service(&info));
+        buffer_printf(out, "%s{service=\"%s\"} %" PRIu64 "\n", metric->name, info.service->name,
+                      metric->of_service(&info));
 }
 
 int metrics_show(struct edda_request *request, const void *body, void *user)
@@ -107,9 +109,11 @@ int metrics_show(struct edda_request *request, const void *body, void *user)
 
 void metrics_document(struct buffer *out)
 {
-    buffer_append_str(out, "# Metrics\n\n`GET /metrics` gives these in the text format of Prometheus. Counters begin at 0 when the program starts.\n\n"
-                           "| name | kind | labels | what it counts |\n|---|---|---|---|\n");
+    buffer_append_str(
+        out,
+        "# Metrics\n\n`GET /metrics` gives these in the text format of Prometheus. Counters begin at 0 when the program starts.\n\n"
+        "| name | kind | labels | what it counts |\n|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
-        buffer_printf(out, "| `%s` | %s | %s | %s |\n", metrics[i].name, metrics[i].kind, metrics[i].label ? metrics[i].label : "",
-                      metrics[i].help);
+        buffer_printf(out, "| `%s` | %s | %s | %s |\n", metrics[i].name, metrics[i].kind,
+                      metrics[i].label ? metrics[i].label : "", metrics[i].help);
 }

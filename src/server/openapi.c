@@ -37,7 +37,8 @@ static void put_reference(struct document *document, const struct edda_type *typ
     buffer_printf(document->out, "{\"$ref\":\"#/components/schemas/%s\"}", type->name);
 }
 
-static void put_parameter(struct document *document, bool comma, const char *place, const char *name, const char *schema)
+static void put_parameter(struct document *document, bool comma, const char *place, const char *name,
+                          const char *schema)
 {
     put(document, comma ? ",{\"name\":" : "{\"name\":");
     put_string(document, name);
@@ -61,7 +62,8 @@ static void put_parameters(struct document *document, const struct route *route)
     }
     if (route->row.answer == ROUTE_ANSWERS_COLLECTION) {
         put_parameter(document, any, "query", "page", "{\"type\":\"integer\",\"minimum\":0,\"default\":0}");
-        put_parameter(document, true, "query", "size", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":20}");
+        put_parameter(document, true, "query", "size",
+                      "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":20}");
     }
     put(document, "]");
 }
@@ -72,8 +74,9 @@ static void put_collection(struct document *document, const struct route_row *ro
     put_string(document, row->collection);
     put(document, ":{\"type\":\"array\",\"items\":");
     put_reference(document, row->route.reply);
-    put(document, "}}},\"page\":{\"type\":\"object\",\"properties\":{\"size\":{\"type\":\"integer\"},\"totalElements\":{\"type\":\"integer\"},"
-                  "\"totalPages\":{\"type\":\"integer\"},\"number\":{\"type\":\"integer\"}}}}}");
+    put(document,
+        "}}},\"page\":{\"type\":\"object\",\"properties\":{\"size\":{\"type\":\"integer\"},\"totalElements\":{\"type\":\"integer\"},"
+        "\"totalPages\":{\"type\":\"integer\"},\"number\":{\"type\":\"integer\"}}}}}");
 }
 
 static int success_status(const struct edda_route *row)
@@ -103,7 +106,8 @@ static void put_success(struct document *document, const struct route *route)
             put(document, row->answer == ROUTE_ANSWERS_JSON ? "{\"type\":\"object\"}" : "{}");
         put(document, "}}");
     }
-    put(document, "},\"default\":{\"description\":\"what went wrong\",\"content\":{\"application/problem+json\":{\"schema\":");
+    put(document,
+        "},\"default\":{\"description\":\"what went wrong\",\"content\":{\"application/problem+json\":{\"schema\":");
     put_reference(document, &Problem_type);
     put(document, "}}}}");
 }
@@ -187,13 +191,15 @@ int openapi_show(struct edda_request *request, const void *body, void *user)
 
 void routes_document(struct buffer *out)
 {
-    buffer_append_str(out, "# Built-in routes\n\nEvery application answers these besides its own; `GET /openapi.json` lists both. "
-                           "A route of the application's own with the same method and path goes before.\n\n"
-                           "| call | does |\n|---|---|\n");
+    buffer_append_str(
+        out, "# Built-in routes\n\nEvery application answers these besides its own; `GET /openapi.json` lists both. "
+             "A route of the application's own with the same method and path goes before.\n\n"
+             "| call | does |\n|---|---|\n");
     for (const struct route_row *row = builtin_routes; row->route.method; row++)
-        buffer_printf(out, "| `%s %s%s` | %s |\n", row->route.method, row->of_entity ? "/<entity>s" : "", row->route.path,
-                      row->route.description);
-    buffer_append_str(out, "\nLists take `?page=` (from 0) and `?size=` (20, at most 1000). What is no success is "
-                           "`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, `instance`, and `field` "
-                           "when one field, parameter or header was wrong.\n");
+        buffer_printf(out, "| `%s %s%s` | %s |\n", row->route.method, row->of_entity ? "/<entity>s" : "",
+                      row->route.path, row->route.description);
+    buffer_append_str(
+        out, "\nLists take `?page=` (from 0) and `?size=` (20, at most 1000). What is no success is "
+             "`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, `instance`, and `field` "
+             "when one field, parameter or header was wrong.\n");
 }

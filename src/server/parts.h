@@ -28,7 +28,7 @@ struct gate_mark {
 struct output {
     struct buffer bytes;
     size_t sent;
-    size_t open;       /* may be sent */
+    size_t open;                            /* may be sent */
     struct gate_mark marks[GATE_MARKS_MAX]; /* of what is behind `open`, both members growing */
     uint32_t mark_count;
     struct list waiting; /* of the server, while there are marks */
@@ -37,27 +37,27 @@ struct output {
 /* --- session.c ---------------------------------------------------------------------------------------------- */
 
 enum session_state {
-    SESSION_OPEN,      /* takes requests */
-    SESSION_ENDING,    /* takes none; what is answered is still sent */
-    SESSION_LINGERING  /* all is sent; waits for the peer to close, so that the last answer is not lost to a reset */
+    SESSION_OPEN,     /* takes requests */
+    SESSION_ENDING,   /* takes none; what is answered is still sent */
+    SESSION_LINGERING /* all is sent; waits for the peer to close, so that the last answer is not lost to a reset */
 };
 
 struct session {
     struct server *server;
-    struct list link;          /* of the server */
-    struct list patience;      /* of the server, by state: the one that has waited longest first */
-    struct list resumed;       /* of the server: it can go on, in the next turn */
-    int64_t since_ns;          /* when it last got on */
+    struct list link;     /* of the server */
+    struct list patience; /* of the server, by state: the one that has waited longest first */
+    struct list resumed;  /* of the server: it can go on, in the next turn */
+    int64_t since_ns;     /* when it last got on */
     int fd;
     enum session_state state;
-    bool reading, writing;     /* which events are awaited */
-    bool continued;            /* "100 Continue" was sent for the request that is arriving */
-    bool peer_ended;           /* nothing more arrives */
-    bool blocked;              /* takes no request until the client has taken answers */
+    bool reading, writing; /* which events are awaited */
+    bool continued;        /* "100 Continue" was sent for the request that is arriving */
+    bool peer_ended;       /* nothing more arrives */
+    bool blocked;          /* takes no request until the client has taken answers */
     struct event readable, writable;
-    struct buffer in;          /* not handled yet; the request under way points into it, and then it does not change */
+    struct buffer in; /* not handled yet; the request under way points into it, and then it does not change */
     size_t in_at;
-    struct buffer body;        /* of a request with chunks, those that are there */
+    struct buffer body;           /* of a request with chunks, those that are there */
     struct edda_request *request; /* under way; at most one */
     struct output output;
 };
@@ -66,9 +66,9 @@ struct session {
 
 struct edda_request {
     struct server *server;
-    struct session *session;   /* NULL: the connection is gone, the call goes on */
-    struct list link;          /* of the server: free or in use */
-    struct list stalled;       /* of the server: to be tried again */
+    struct session *session; /* NULL: the connection is gone, the call goes on */
+    struct list link;        /* of the server: free or in use */
+    struct list stalled;     /* of the server: to be tried again */
     struct arena arena;
     struct http_request head;
     struct slice body;
@@ -76,9 +76,9 @@ struct edda_request {
     struct slice parameters[ROUTE_SEGMENTS_MAX];
     struct edda_error error;
     struct engine_call call;
-    bool in_handler;           /* request_run() is on the stack: session_run() goes on by itself */
-    bool calling;              /* the engine has it, or it is stalled */
-    bool called;               /* a request makes one call */
+    bool in_handler; /* request_run() is on the stack: session_run() goes on by itself */
+    bool calling;    /* the engine has it, or it is stalled */
+    bool called;     /* a request makes one call */
     bool answered;
     bool keep_alive;
 };
@@ -104,22 +104,22 @@ struct server {
     bool accepting;
     bool stopping;
     int listener;
-    char authority[64];        /* of links, for clients that name no host */
-    int64_t now_ns;            /* boot clock, of this turn */
-    int64_t next_ms;           /* log time at which the engine wants its turn; 0: at once */
-    uint64_t opened;           /* durable position for which the gate was last opened */
+    char authority[64]; /* of links, for clients that name no host */
+    int64_t now_ns;     /* boot clock, of this turn */
+    int64_t next_ms;    /* log time at which the engine wants its turn; 0: at once */
+    uint64_t opened;    /* durable position for which the gate was last opened */
     struct list sessions;
     size_t session_count;
     struct list patience[PATIENCE_COUNT];
     struct list resumed;
-    struct list waiting;       /* outputs behind the gate */
+    struct list waiting; /* outputs behind the gate */
     struct list stalled;
     struct list free_requests, requests;
     uint32_t free_request_count;
-    struct buffer spare_in;    /* the memory of inputs goes from one session to the next */
-    struct buffer content;     /* scratch of one answer */
-    struct buffer extra;       /* its header lines */
-    char date[40];             /* of the second `date_s` */
+    struct buffer spare_in; /* the memory of inputs goes from one session to the next */
+    struct buffer content;  /* scratch of one answer */
+    struct buffer extra;    /* its header lines */
+    char date[40];          /* of the second `date_s` */
     int64_t date_s;
     struct server_counts counts;
 };
@@ -179,11 +179,11 @@ void link_put(struct buffer *out, bool comma, struct slice link);
 /* response.c */
 struct response {
     int status;
-    const char *content_type;  /* NULL: there is no content */
+    const char *content_type; /* NULL: there is no content */
     struct slice content;
-    struct slice location;     /* of a 201 */
-    struct slice allow;        /* of a 405 */
-    int64_t version;           /* ETag; -1: none */
+    struct slice location; /* of a 201 */
+    struct slice allow;    /* of a 405 */
+    int64_t version;       /* ETag; -1: none */
     uint64_t gate;
     bool retriable;
 };
@@ -191,7 +191,8 @@ struct response {
 void response_put(struct edda_request *request, const struct response *response);
 /* An answer of this moment, with `content` of a type. */
 void response_content(struct edda_request *request, int status, const char *content_type, struct slice content);
-void response_problem(struct edda_request *request, int status, const struct edda_error *error, struct slice allow, uint64_t gate);
+void response_problem(struct edda_request *request, int status, const struct edda_error *error, struct slice allow,
+                      uint64_t gate);
 /* "HTTP/1.1 100 Continue". */
 void response_continue(struct session *session);
 

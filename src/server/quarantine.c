@@ -20,9 +20,14 @@ static int quarantine_visit(void *user, const struct engine_quarantine_info *qua
     if (!collection_wants(collection))
         return 0;
     const struct Quarantined row = {
-        .service = text_of(quarantined->service), .key = text_of(quarantined->key), .type = text_of(quarantined->type),
-        .correlationId = text_of(quarantined->correlation), .reason = text_of(quarantined->reason),
-        .position = (int64_t)quarantined->position, .held = (int64_t)quarantined->held, .since = quarantined->since_ms,
+        .service = text_of(quarantined->service),
+        .key = text_of(quarantined->key),
+        .type = text_of(quarantined->type),
+        .correlationId = text_of(quarantined->correlation),
+        .reason = text_of(quarantined->reason),
+        .position = (int64_t)quarantined->position,
+        .held = (int64_t)quarantined->held,
+        .since = quarantined->since_ms,
     };
     collection_row(collection, &Quarantined_type, &row, slice_of(NULL, 0));
     return 0;
@@ -43,11 +48,13 @@ int quarantine_list(struct edda_request *request, const void *body, void *user)
 int quarantine_retry(struct edda_request *request, const void *body, void *user)
 {
     (void)body, (void)user;
-    return engine_quarantine_retry(request->server->engine, parameter(request, "service"), parameter(request, "key"), &request->error);
+    return engine_quarantine_retry(request->server->engine, parameter(request, "service"), parameter(request, "key"),
+                                   &request->error);
 }
 
 int quarantine_skip(struct edda_request *request, const void *body, void *user)
 {
     (void)body, (void)user;
-    return engine_quarantine_skip(request->server->engine, parameter(request, "service"), parameter(request, "key"), &request->error);
+    return engine_quarantine_skip(request->server->engine, parameter(request, "service"), parameter(request, "key"),
+                                  &request->error);
 }

@@ -117,7 +117,8 @@ static bool body_is_json(const struct edda_request *request)
 static int body_decode(struct edda_request *request, const struct edda_type *type, void **ret_body)
 {
     if (request->body.len && !body_is_json(request)) {
-        (void)edda_fail_field(&request->error, EDDA_EMALFORMED, "Content-Type", "the body must be JSON, as application/json");
+        (void)edda_fail_field(&request->error, EDDA_EMALFORMED, "Content-Type",
+                              "the body must be JSON, as application/json");
         request_fail(request, 415, EDDA_EMALFORMED);
         return EDDA_EMALFORMED;
     }
@@ -136,13 +137,16 @@ static void answer_without_route(struct edda_request *request, int code, struct 
 {
     struct slice method = request->head.method, path = request->head.path;
     if (code == EDDA_EMETHOD && slice_eq_str(method, "OPTIONS")) {
-        const struct response response = { .status = 204, .allow = allow, .version = -1, .gate = journal_tail(request->server->journal) };
+        const struct response response = {
+            .status = 204, .allow = allow, .version = -1, .gate = journal_tail(request->server->journal)
+        };
         response_put(request, &response);
         return;
     }
     if (code == EDDA_EMETHOD)
-        (void)edda_fail_with(&request->error, code, "%.*s has %.*s, but no %.*s", (int)path.len, (const char *)path.data, (int)allow.len,
-                             (const char *)allow.data, (int)method.len, (const char *)method.data);
+        (void)edda_fail_with(&request->error, code, "%.*s has %.*s, but no %.*s", (int)path.len,
+                             (const char *)path.data, (int)allow.len, (const char *)allow.data, (int)method.len,
+                             (const char *)method.data);
     else if (code == EDDA_ENOTFOUND)
         (void)edda_fail_with(&request->error, code, "there is no %.*s", (int)path.len, (const char *)path.data);
     else
@@ -165,8 +169,8 @@ static void answer_by_row(struct edda_request *request)
 static int request_handle(struct edda_request *request)
 {
     struct slice allow = { NULL, 0 };
-    int rc = router_find(&request->server->router, request->head.method, request->head.path, &request->arena, &request->route,
-                         request->parameters, &allow);
+    int rc = router_find(&request->server->router, request->head.method, request->head.path, &request->arena,
+                         &request->route, request->parameters, &allow);
     if (rc < 0) {
         answer_without_route(request, rc, allow);
         return 0;
@@ -209,7 +213,9 @@ static struct slice reply_make(struct edda_request *request, struct slice *ret_l
     buffer_append_slice(content, call->reply_json);
     if (row->location && buffer_ok(content)) {
         struct slice json = arena_copy(&request->arena, buffer_slice(content));
-        const struct link_source source = { .type = call->reply_type, .value = call->reply, .json = call->reply ? slice_of(NULL, 0) : json };
+        const struct link_source source = { .type = call->reply_type,
+                                            .value = call->reply,
+                                            .json = call->reply ? slice_of(NULL, 0) : json };
         *ret_location = link_make(request, row->location, &source);
         link_put(content, call->reply_json.len > 0, *ret_location);
     }
@@ -228,7 +234,9 @@ static void answer_call(struct edda_request *request)
         return;
     }
     buffer_clear(&request->server->content);
-    struct response response = { .status = row->status, .content_type = "application/json", .version = call->version, .gate = call->gate };
+    struct response response = {
+        .status = row->status, .content_type = "application/json", .version = call->version, .gate = call->gate
+    };
     bool replied = call->reply || call->reply_json.len;
     if (row->text)
         response.content = slice_str(row->text);
@@ -332,8 +340,9 @@ static int call_identity(struct edda_request *request)
         return bad_header(request, "Idempotency-Key", "has 1 to 255 bytes");
     const struct http_request *head = &request->head;
     call->id = arena_copy(&request->arena, id);
-    call->source = slice_str(arena_printf(&request->arena, "%.*s %.*s", (int)head->method.len, (const char *)head->method.data,
-                                          (int)head->path.len, (const char *)head->path.data));
+    call->source =
+        slice_str(arena_printf(&request->arena, "%.*s %.*s", (int)head->method.len, (const char *)head->method.data,
+                               (int)head->path.len, (const char *)head->path.data));
     if (!call->id.data || !call->source.data)
         return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the request");
     return 0;

@@ -13,7 +13,8 @@
 static void date_make(char *out, size_t size, int64_t s)
 {
     static const char *const days[] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };
-    static const char *const months[] = { "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb" };
+    static const char *const months[] = { "Mar", "Apr", "May", "Jun", "Jul", "Aug",
+                                          "Sep", "Oct", "Nov", "Dec", "Jan", "Feb" };
     int64_t day = s / 86400, second = s % 86400;
     int64_t z = day + 719468, era = z / 146097, of_era = z % 146097;
     int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
@@ -21,8 +22,8 @@ static void date_make(char *out, size_t size, int64_t s)
     int64_t month = (5 * of_year + 2) / 153;
     int64_t of_month = of_year - (153 * month + 2) / 5 + 1;
     int64_t year = year_of_era + era * 400 + (month >= 10);
-    (void)snprintf(out, size, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[day % 7], (int)of_month, months[month], (int)year,
-                   (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
+    (void)snprintf(out, size, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[day % 7], (int)of_month, months[month],
+                   (int)year, (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
 }
 
 static const char *date_now(struct server *server)
@@ -61,7 +62,8 @@ static struct slice extra_make(struct server *server, const struct response *res
 static void response_too_long(struct edda_request *request, uint64_t gate)
 {
     struct edda_error error = { 0 };
-    (void)edda_fail_with(&error, EDDA_ENOMEM, "out of memory for the answer, or it is longer than %d MiB", CONTENT_BYTES_MAX >> 20);
+    (void)edda_fail_with(&error, EDDA_ENOMEM, "out of memory for the answer, or it is longer than %d MiB",
+                         CONTENT_BYTES_MAX >> 20);
     response_problem(request, 0, &error, slice_of(NULL, 0), gate);
 }
 
@@ -99,7 +101,10 @@ void response_put(struct edda_request *request, const struct response *response)
 
 void response_content(struct edda_request *request, int status, const char *content_type, struct slice content)
 {
-    const struct response response = { .status = status, .content_type = content_type, .content = content, .version = -1,
+    const struct response response = { .status = status,
+                                       .content_type = content_type,
+                                       .content = content,
+                                       .version = -1,
                                        .gate = journal_tail(request->server->journal) };
     response_put(request, &response);
 }
@@ -122,7 +127,8 @@ static void put_member(struct buffer *out, const char *name, struct slice text)
     json_put_string(out, text);
 }
 
-void response_problem(struct edda_request *request, int status, const struct edda_error *error, struct slice allow, uint64_t gate)
+void response_problem(struct edda_request *request, int status, const struct edda_error *error, struct slice allow,
+                      uint64_t gate)
 {
     const struct edda_code_info *info = edda_code_info(error->code);
     struct buffer *content = &request->server->content;
@@ -137,8 +143,13 @@ void response_problem(struct edda_request *request, int status, const struct edd
     if (request->head.path.len)
         put_member(content, "instance", request->head.path);
     buffer_append_byte(content, '}');
-    const struct response response = { .status = status, .content_type = "application/problem+json", .content = buffer_slice(content),
-                                       .allow = allow, .version = -1, .gate = gate, .retriable = info->retriable && status == 503 };
+    const struct response response = { .status = status,
+                                       .content_type = "application/problem+json",
+                                       .content = buffer_slice(content),
+                                       .allow = allow,
+                                       .version = -1,
+                                       .gate = gate,
+                                       .retriable = info->retriable && status == 503 };
     response_put(request, &response);
 }
 

@@ -32,26 +32,29 @@ static int compile(struct route *route, struct edda_error *error)
 {
     const struct edda_route *row = &route->row.route;
     if (!made_of(row->method, method_characters))
-        return edda_fail_field(error, EDDA_EINVAL, "method", "route %s: its method is none", row->path ? row->path : "?");
+        return edda_fail_field(error, EDDA_EINVAL, "method", "route %s: its method is none",
+                               row->path ? row->path : "?");
     if (!made_of(row->path, path_characters) || row->path[0] != '/')
-        return edda_fail_field(error, EDDA_EINVAL, "path", "route %s %s: a path begins with '/' and has no special characters",
-                               row->method, row->path ? row->path : "");
+        return edda_fail_field(error, EDDA_EINVAL, "path",
+                               "route %s %s: a path begins with '/' and has no special characters", row->method,
+                               row->path ? row->path : "");
     struct slice path = slice_str(row->path);
     while (path.len) {
         struct slice segment = segment_next(&path);
         if (segment.len == 0 && path.len)
-            return edda_fail_field(error, EDDA_EINVAL, "path", "route %s %s: a segment is empty", row->method, row->path);
+            return edda_fail_field(error, EDDA_EINVAL, "path", "route %s %s: a segment is empty", row->method,
+                                   row->path);
         if (route->segment_count == ROUTE_SEGMENTS_MAX)
-            return edda_fail_field(error, EDDA_EINVAL, "path", "route %s %s: more than %d segments", row->method, row->path,
-                                   ROUTE_SEGMENTS_MAX);
+            return edda_fail_field(error, EDDA_EINVAL, "path", "route %s %s: more than %d segments", row->method,
+                                   row->path, ROUTE_SEGMENTS_MAX);
         bool parameter = segment.len > 2 && segment.data[0] == '{' && segment.data[segment.len - 1] == '}';
         if (parameter)
             segment = slice_of(segment.data + 1, segment.len - 2);
         else
             route->words |= UINT32_C(1) << (31 - route->segment_count);
         if (segment.len && (memchr(segment.data, '{', segment.len) || memchr(segment.data, '}', segment.len)))
-            return edda_fail_field(error, EDDA_EINVAL, "path", "route %s %s: a parameter stands for a whole segment", row->method,
-                                   row->path);
+            return edda_fail_field(error, EDDA_EINVAL, "path", "route %s %s: a parameter stands for a whole segment",
+                                   row->method, row->path);
         route->segments[route->segment_count++] = segment;
     }
     return 0;
@@ -65,7 +68,8 @@ static bool segment_is_word(const struct route *route, uint32_t i)
 /* Whether two routes match the same requests. */
 static bool route_same(const struct route *a, const struct route *b)
 {
-    if (strcmp(a->row.route.method, b->row.route.method) != 0 || a->segment_count != b->segment_count || a->words != b->words)
+    if (strcmp(a->row.route.method, b->row.route.method) != 0 || a->segment_count != b->segment_count ||
+        a->words != b->words)
         return false;
     for (uint32_t i = 0; i < a->segment_count; i++)
         if (segment_is_word(a, i) && !slice_eq(a->segments[i], b->segments[i]))
@@ -85,7 +89,8 @@ static int router_add(struct router *router, const struct route_row *row, enum r
             continue;
         if (router->routes[i].rank != rank)
             return 0;
-        return edda_fail_field(error, EDDA_EINVAL, "path", "there are two routes %s %s", row->route.method, row->route.path);
+        return edda_fail_field(error, EDDA_EINVAL, "path", "there are two routes %s %s", row->route.method,
+                               row->route.path);
     }
     if (router->count == ROUTES_MAX)
         return edda_fail_with(error, EDDA_ELIMIT, "more than %d routes", ROUTES_MAX);
@@ -98,10 +103,11 @@ static int add_own(struct router *router, const struct edda_service *service, st
     for (const struct edda_route *route = service->routes; route && route->method; route++) {
         struct route_row row = { .route = *route };
         if (!route->handle && !route->text)
-            return edda_fail_with(error, EDDA_EINVAL, "route %s %s has no handler", route->method, route->path ? route->path : "?");
+            return edda_fail_with(error, EDDA_EINVAL, "route %s %s has no handler", route->method,
+                                  route->path ? route->path : "?");
         if (route->location && (!made_of(route->location, path_characters) || route->location[0] != '/'))
-            return edda_fail_field(error, EDDA_EINVAL, "location", "route %s %s: its location is no path", route->method,
-                                   route->path ? route->path : "?");
+            return edda_fail_field(error, EDDA_EINVAL, "location", "route %s %s: its location is no path",
+                                   route->method, route->path ? route->path : "?");
         int rc = router_add(router, &row, ROUTE_OF_APP, service, error);
         if (rc < 0)
             return rc;
@@ -114,13 +120,18 @@ static int add_view(struct router *router, const struct edda_service *service, s
     const struct edda_view *view = service->view;
     int rc = 0;
     if (view && view->path) {
-        struct route_row row = { .route = { .method = "GET", .path = view->path, .handle = view_page, .reply = view->row },
-                                 .answer = ROUTE_ANSWERS_COLLECTION, .collection = view->name };
+        struct route_row row = {
+            .route = { .method = "GET", .path = view->path, .handle = view_page, .reply = view->row },
+            .answer = ROUTE_ANSWERS_COLLECTION,
+            .collection = view->name
+        };
         rc = router_add(router, &row, ROUTE_OF_VIEW, service, error);
     }
     if (rc == 0 && view && view->item) {
-        struct route_row row = { .route = { .method = "GET", .path = view->item, .handle = view_item, .reply = view->row },
-                                 .answer = ROUTE_ANSWERS_ITEM };
+        struct route_row row = {
+            .route = { .method = "GET", .path = view->item, .handle = view_item, .reply = view->row },
+            .answer = ROUTE_ANSWERS_ITEM
+        };
         rc = router_add(router, &row, ROUTE_OF_VIEW, service, error);
     }
     return rc;
@@ -233,7 +244,8 @@ static bool route_answers(const struct route *route, struct slice method)
 }
 
 /* The methods that a path has, for an Allow header. */
-static struct slice allow_list(const struct router *router, uint32_t count, const struct slice *segments, struct arena *arena)
+static struct slice allow_list(const struct router *router, uint32_t count, const struct slice *segments,
+                               struct arena *arena)
 {
     char *list = NULL;
     for (uint32_t i = router->begin[count]; i < router->begin[count + 1]; i++) {
@@ -250,7 +262,8 @@ static struct slice allow_list(const struct router *router, uint32_t count, cons
 }
 
 int router_find(const struct router *router, struct slice method, struct slice path, struct arena *arena,
-                const struct route **ret_route, struct slice ret_parameters[ROUTE_SEGMENTS_MAX], struct slice *ret_allow)
+                const struct route **ret_route, struct slice ret_parameters[ROUTE_SEGMENTS_MAX],
+                struct slice *ret_allow)
 {
     int split = path_split(path, arena, ret_parameters);
     if (split < 0)

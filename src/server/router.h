@@ -27,24 +27,24 @@ enum route_rank { ROUTE_OF_APP, ROUTE_OF_VIEW, ROUTE_BUILT_IN };
 struct route_row {
     struct edda_route route;
     enum route_answer answer;
-    const char *collection;   /* name of the rows in a collection */
-    bool unless_taken;        /* left out when the application has routes that begin with the same word */
-    bool of_entity;           /* its path goes behind "/<entity_word>s"; left out when there is no such word */
+    const char *collection; /* name of the rows in a collection */
+    bool unless_taken;      /* left out when the application has routes that begin with the same word */
+    bool of_entity;         /* its path goes behind "/<entity_word>s"; left out when there is no such word */
 };
 
 struct route {
     struct route_row row;
     enum route_rank rank;
     const struct edda_service *service; /* it belongs to; NULL: built-in */
-    uint32_t order;           /* in which it was added */
-    uint32_t words;           /* bit n from the left: segment n is a word */
+    uint32_t order;                     /* in which it was added */
+    uint32_t words;                     /* bit n from the left: segment n is a word */
     uint32_t segment_count;
     struct slice segments[ROUTE_SEGMENTS_MAX]; /* words, and names of parameters */
 };
 
 struct router {
     struct arena arena;
-    struct route *routes;     /* sorted for looking up */
+    struct route *routes; /* sorted for looking up */
     uint32_t count;
     uint32_t begin[ROUTE_SEGMENTS_MAX + 2]; /* of those with n segments */
 };
@@ -58,6 +58,7 @@ void router_deinit(struct router *router);
 /* The row for a request, with its parameters decoded, in the order in which the path names them. EDDA_ENOTFOUND; EDDA_EMETHOD: *ret_allow
  * lists the methods there are; EDDA_EMALFORMED: the path does not decode. HEAD is answered by the row of GET. */
 int router_find(const struct router *router, struct slice method, struct slice path, struct arena *arena,
-                const struct route **ret_route, struct slice ret_parameters[ROUTE_SEGMENTS_MAX], struct slice *ret_allow);
+                const struct route **ret_route, struct slice ret_parameters[ROUTE_SEGMENTS_MAX],
+                struct slice *ret_allow);
 
 #endif

@@ -5,14 +5,14 @@
 #include "edda/type.h"
 
 struct Deadline {
-    struct edda_text id;       /* "service/key/name" */
+    struct edda_text id; /* "service/key/name" */
     struct edda_text service;
     struct edda_text key;
     struct edda_text name;
     int64_t setTime;
     int64_t dueTime;
     struct edda_text type;
-    struct edda_text data;     /* JSON */
+    struct edda_text data; /* JSON */
 };
 extern const struct edda_type Deadline_type;
 

@@ -21,21 +21,21 @@ struct server;
 
 /* 0 takes the default. */
 struct server_limits {
-    uint32_t connections_max;  /* 10,000; one more is told so with a 503 */
-    uint32_t head_bytes_max;   /* 16 KiB: request line and headers */
-    uint32_t body_bytes_max;   /* 1 MiB */
-    uint32_t out_bytes_max;    /* 1 MiB: with more unsent, no further request of the connection is read */
-    uint32_t idle_ms;          /* 60,000: for a request to arrive, and for a client to take some of its answer */
-    uint32_t linger_ms;        /* 2,000: for a client to close after the last answer */
-    uint32_t stop_ms;          /* 5,000: for clients to take their answers when the server stops */
+    uint32_t connections_max; /* 10,000; one more is told so with a 503 */
+    uint32_t head_bytes_max;  /* 16 KiB: request line and headers */
+    uint32_t body_bytes_max;  /* 1 MiB */
+    uint32_t out_bytes_max;   /* 1 MiB: with more unsent, no further request of the connection is read */
+    uint32_t idle_ms;         /* 60,000: for a request to arrive, and for a client to take some of its answer */
+    uint32_t linger_ms;       /* 2,000: for a client to close after the last answer */
+    uint32_t stop_ms;         /* 5,000: for clients to take their answers when the server stops */
 };
 
 struct server_options {
     struct engine *engine;
     struct io *io;
-    const char *address;       /* NULL: "127.0.0.1" */
-    uint16_t port;             /* 0: one that is free */
-    bool stop_on_signals;      /* SIGINT and SIGTERM stop it; a second one ends the process at once */
+    const char *address;  /* NULL: "127.0.0.1" */
+    uint16_t port;        /* 0: one that is free */
+    bool stop_on_signals; /* SIGINT and SIGTERM stop it; a second one ends the process at once */
     struct server_limits limits;
 };
 

@@ -16,8 +16,13 @@ int services_list(struct edda_request *request, const void *body, void *user)
         const struct Service row = {
             .name = edda_text_of(info.service->name),
             .description = edda_text_of(info.service->description ? info.service->description : ""),
-            .paused = info.paused, .position = (int64_t)info.position, .lag = (int64_t)info.lag, .pending = (int64_t)info.pending,
-            .steps = (int64_t)info.steps, .skips = (int64_t)info.skips, .failures = (int64_t)info.failures,
+            .paused = info.paused,
+            .position = (int64_t)info.position,
+            .lag = (int64_t)info.lag,
+            .pending = (int64_t)info.pending,
+            .steps = (int64_t)info.steps,
+            .skips = (int64_t)info.skips,
+            .failures = (int64_t)info.failures,
             .quarantined = (int64_t)info.quarantined,
         };
         collection_row(&collection, &Service_type, &row, slice_of(NULL, 0));

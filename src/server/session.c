@@ -117,7 +117,8 @@ void session_flush(struct session *session)
     if (session->state == SESSION_ENDING && !session->request && unsent == 0)
         session_finish(session);
     else if (session->state != SESSION_LINGERING)
-        await_readable(session, session->state == SESSION_OPEN && !session->request && !session->blocked && !session->peer_ended);
+        await_readable(session, session->state == SESSION_OPEN && !session->request && !session->blocked &&
+                                    !session->peer_ended);
 }
 
 void session_run(struct session *session)
@@ -232,7 +233,8 @@ static void session_expire(struct session *session)
     }
     request->session = session;
     session->request = request;
-    (void)edda_fail_with(&request->error, EDDA_ETIMEOUT, "the request did not arrive within %u ms", server->limits.idle_ms);
+    (void)edda_fail_with(&request->error, EDDA_ETIMEOUT, "the request did not arrive within %u ms",
+                         server->limits.idle_ms);
     session_end(session);
     request_fail(request, 408, EDDA_ETIMEOUT);
     request_free(request);

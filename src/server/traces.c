@@ -27,7 +27,8 @@ static int answer_trace(struct edda_request *request, const char *parameter, boo
     bool text;
     if (wants_text(request, text_by_default, &text) < 0)
         return 0;
-    int rc = trace_read(request->server->journal, slice_of(correlation.data, correlation.len), &request->arena, &trace, &request->error);
+    int rc = trace_read(request->server->journal, slice_of(correlation.data, correlation.len), &request->arena, &trace,
+                        &request->error);
     if (rc < 0)
         return rc;
     buffer_clear(content);

@@ -54,7 +54,7 @@ int view_item(struct edda_request *request, const void *body, void *user)
     if (!row)
         return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the row");
     if (!engine_view_row(request->server->engine, service, key, row))
-        return edda_fail_with(&request->error, EDDA_ENOTFOUND, "%s has none with the key %.*s", view->name, (int)key.len,
-                              (const char *)key.data);
+        return edda_fail_with(&request->error, EDDA_ENOTFOUND, "%s has none with the key %.*s", view->name,
+                              (int)key.len, (const char *)key.data);
     return collection_item(request, view->row, row, row_link(request, view, key));
 }

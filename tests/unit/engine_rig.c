@@ -92,14 +92,15 @@ int64_t rig_run(struct rig *rig)
     struct edda_error error = { 0 };
     for (int turns = 0; turns < TURNS_MAX; turns++) {
         io_jobs_finish(rig->io);
+        uint64_t tail = journal_tail(rig->journal);
         int64_t wake = engine_turn(rig->engine, &error);
         int rc = wake < 0 ? (int)wake : journal_flush(rig->journal, wake != 0, &error);
         if (rc < 0) {
             rig->failed = rc;
             return rc;
         }
-        if (wake == 0)
-            continue;
+        if (wake == 0 || journal_tail(rig->journal) != tail)
+            continue; /* a flush adds the engine's progress, which the engine passes over */
         int64_t job_ns = io_simulated_next_job_ns(rig->io);
         if (job_ns != INT64_MAX) {
             int64_t by_ns = job_ns - io_clock_boot_ns(rig->io);

@@ -76,16 +76,19 @@ static bool fill_nothing(void *row, struct edda_text key, const void *state)
 static const struct edda_service order_service = {
     .name = "order",
     .description = "takes orders",
-    .view = &(const struct edda_view){ .name = "orders", .path = "/orders", .item = "/orders/{id}", .row = &Order, .fill = fill_nothing },
-    .routes = (const struct edda_route[]){
-        EDDA_POST("/orders", PlaceOrder, place_order, .reply = &Order, .location = "/orders/{id}", .description = "places an order"),
-        EDDA_POST("/batches", PlaceOrder, place_order, .status = 202, .text = "\"OK\""),
-        { .method = "GET", .path = "/orders/{id}/note", .handle = show_order },
-        { .method = "GET", .path = "/orders/latest/note", .handle = show_order },
-        { .method = "DELETE", .path = "/orders/{id}/note", .handle = refuse_here },
-        { .method = "GET", .path = "/big", .handle = big },
-        { .method = "GET", .path = "/timers", .handle = own_deadlines },
-        EDDA_ROUTES_END },
+    .view =
+        &(const struct edda_view){
+            .name = "orders", .path = "/orders", .item = "/orders/{id}", .row = &Order, .fill = fill_nothing },
+    .routes =
+        (const struct edda_route[]){ EDDA_POST("/orders", PlaceOrder, place_order, .reply = &Order,
+                                               .location = "/orders/{id}", .description = "places an order"),
+                                     EDDA_POST("/batches", PlaceOrder, place_order, .status = 202, .text = "\"OK\""),
+                                     { .method = "GET", .path = "/orders/{id}/note", .handle = show_order },
+                                     { .method = "GET", .path = "/orders/latest/note", .handle = show_order },
+                                     { .method = "DELETE", .path = "/orders/{id}/note", .handle = refuse_here },
+                                     { .method = "GET", .path = "/big", .handle = big },
+                                     { .method = "GET", .path = "/timers", .handle = own_deadlines },
+                                     EDDA_ROUTES_END },
 };
 
 const struct edda_app fake_app = {
@@ -137,7 +140,11 @@ static int64_t fake_time_ms(struct journal *journal)
 }
 
 static const struct journal_ops fake_ops = {
-    .flush = fake_flush, .flushing = fake_flushing, .tail = fake_tail, .durable = fake_durable, .time_ms = fake_time_ms,
+    .flush = fake_flush,
+    .flushing = fake_flushing,
+    .tail = fake_tail,
+    .durable = fake_durable,
+    .time_ms = fake_time_ms,
 };
 
 void fake_init(struct fake_journal *journal, struct engine *engine)
@@ -168,7 +175,9 @@ static void answer(struct engine *engine, struct engine_call *call)
     }
     fake->tail++;
     struct Order *order = arena_alloc(call->arena, sizeof *order);
-    *order = (struct Order){ .id = (int64_t)engine->call_count, .holderId = command->holderId, .amount = (double)command->amount };
+    *order = (struct Order){ .id = (int64_t)engine->call_count,
+                             .holderId = command->holderId,
+                             .amount = (double)command->amount };
     struct buffer json = BUFFER_EMPTY;
     json_encode_members(&Order, order, false, &json);
     call->reply_json = arena_copy(call->arena, buffer_slice(&json));
@@ -241,7 +250,8 @@ uint64_t engine_view_count(struct engine *engine, const struct edda_service *ser
     return engine->rows;
 }
 
-int engine_view_rows(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_row_fn *visit, void *user)
+int engine_view_rows(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max,
+                     engine_row_fn *visit, void *user)
 {
     (void)service;
     for (uint64_t i = from; i < engine->rows && i < from + max; i++) {
@@ -270,14 +280,20 @@ uint64_t engine_deadline_count(const struct engine *engine, const struct edda_se
     return engine->deadlines;
 }
 
-int engine_deadlines(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_deadline_fn *visit, void *user)
+int engine_deadlines(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max,
+                     engine_deadline_fn *visit, void *user)
 {
     (void)service;
     const struct PlaceOrder message = { EDDA_TEXT("jjy"), 7 };
     for (uint64_t i = from; i < engine->deadlines && i < from + max; i++) {
-        const struct edda_deadline_info info = {
-            .id = EDDA_TEXT("order/7/pay"), .service = EDDA_TEXT("order"), .key = EDDA_TEXT("7"), .name = EDDA_TEXT("pay"),
-            .set_ms = 1000, .due_ms = 6000, .type = &PlaceOrder, .message = &message };
+        const struct edda_deadline_info info = { .id = EDDA_TEXT("order/7/pay"),
+                                                 .service = EDDA_TEXT("order"),
+                                                 .key = EDDA_TEXT("7"),
+                                                 .name = EDDA_TEXT("pay"),
+                                                 .set_ms = 1000,
+                                                 .due_ms = 6000,
+                                                 .type = &PlaceOrder,
+                                                 .message = &message };
         int rc = visit(user, &info);
         if (rc)
             return rc;
@@ -301,9 +317,14 @@ int engine_deadline_cancel(struct engine *engine, struct slice id, struct edda_e
 int engine_quarantine_each(struct engine *engine, engine_quarantine_fn *visit, void *user)
 {
     (void)engine;
-    const struct engine_quarantine_info info = {
-        .service = SLICE("order"), .key = SLICE("7"), .position = 12, .type = SLICE("PlaceOrder"), .correlation = SLICE("c"),
-        .reason = SLICE("it \"failed\""), .held = 2, .since_ms = 0 };
+    const struct engine_quarantine_info info = { .service = SLICE("order"),
+                                                 .key = SLICE("7"),
+                                                 .position = 12,
+                                                 .type = SLICE("PlaceOrder"),
+                                                 .correlation = SLICE("c"),
+                                                 .reason = SLICE("it \"failed\""),
+                                                 .held = 2,
+                                                 .since_ms = 0 };
     return visit(user, &info);
 }
 
@@ -328,7 +349,9 @@ bool engine_service(const struct engine *engine, size_t ordinal, struct engine_s
 {
     if (ordinal > 0)
         return false;
-    *ret_info = (struct engine_service_info){ .service = engine->app->services[0], .paused = engine->paused, .position = 9, .steps = 3 };
+    *ret_info = (struct engine_service_info){
+        .service = engine->app->services[0], .paused = engine->paused, .position = 9, .steps = 3
+    };
     return true;
 }
 
@@ -344,11 +367,13 @@ const struct edda_app *engine_app(const struct engine *engine)
 
 /* --- traces -------------------------------------------------------------------------------------------------------------- */
 
-int trace_read(struct journal *journal, struct slice correlation, struct arena *arena, struct trace *ret_trace, struct edda_error *error)
+int trace_read(struct journal *journal, struct slice correlation, struct arena *arena, struct trace *ret_trace,
+               struct edda_error *error)
 {
     (void)journal, (void)arena;
     if (!slice_eq_str(correlation, "1"))
-        return edda_fail_with(error, EDDA_ENOTFOUND, "there is nothing of process %.*s", (int)correlation.len, (const char *)correlation.data);
+        return edda_fail_with(error, EDDA_ENOTFOUND, "there is nothing of process %.*s", (int)correlation.len,
+                              (const char *)correlation.data);
     *ret_trace = (struct trace){ .correlation = correlation };
     return 0;
 }

@@ -10,15 +10,15 @@
 struct engine {
     const struct edda_app *app;
     struct journal *journal;
-    struct list calls;          /* that wait, when `defer` */
+    struct list calls; /* that wait, when `defer` */
     size_t call_count;
-    bool defer;                 /* calls are answered by fake_answer() */
-    int refuse;                 /* so many calls find the log too far behind */
-    int fail;                   /* a code for the next calls; 0: they succeed */
-    int64_t expected;           /* of the last call */
-    char source[64], id[64];    /* of the last call */
-    int64_t amount;             /* of the last command */
-    uint64_t rows;              /* of the view */
+    bool defer;              /* calls are answered by fake_answer() */
+    int refuse;              /* so many calls find the log too far behind */
+    int fail;                /* a code for the next calls; 0: they succeed */
+    int64_t expected;        /* of the last call */
+    char source[64], id[64]; /* of the last call */
+    int64_t amount;          /* of the last command */
+    uint64_t rows;           /* of the view */
     uint64_t deadlines;
     bool cancelled, paused;
     char moved_id[64];
@@ -33,8 +33,8 @@ extern unsigned fake_big_count;
 struct fake_journal {
     struct journal journal;
     uint64_t tail, durable;
-    bool hold;                  /* flushes do nothing: what is sequenced stays undurable */
-    unsigned flushes, syncs;    /* calls; those that had something to do */
+    bool hold;               /* flushes do nothing: what is sequenced stays undurable */
+    unsigned flushes, syncs; /* calls; those that had something to do */
 };
 
 struct PlaceOrder {

@@ -5,8 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define POST \
-    "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 31\r\n\r\n{\"holderId\":\"jjy\",\"amount\":500}"
+#define POST "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 31\r\n\r\n{\"holderId\":\"jjy\",\"amount\":500}"
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 
 static void send_text(struct talk *talk, int fd, const char *text)
@@ -56,7 +55,8 @@ static void answer_waits_for_the_disk(void **state)
 
 static void reads_and_refusals_wait_as_well(void **state)
 {
-    static const char *const sent[] = { GET("/orders"), GET("/orders/9"), "DELETE /orders HTTP/1.1\r\nHost: h\r\n\r\n", GET("/metrics") };
+    static const char *const sent[] = { GET("/orders"), GET("/orders/9"), "DELETE /orders HTTP/1.1\r\nHost: h\r\n\r\n",
+                                        GET("/metrics") };
     static const char *const status[] = { "200", "404", "405", "200" };
     struct talk talk;
     (void)state;
@@ -309,6 +309,32 @@ static void stop_sends_what_is_answered(void **state)
     talk_close(&talk);
 }
 
+static void job_run(struct io_job *job)
+{
+    (void)job;
+}
+
+static void job_done(struct io_job *job)
+{
+    job->done_at_ns = 1;
+}
+
+/* A job that has run makes its descriptor ready until the engine finishes it, which is after the sockets. */
+static void job_that_has_run_does_not_hold_the_turn(void **state)
+{
+    struct talk talk;
+    struct io_job job = { .run = job_run, .done = job_done };
+    (void)state;
+    talk_open(&talk, NULL);
+    io_job_submit(talk.io, IO_POOL_BACKGROUND, &job);
+    assert_int_equal(io_jobs_wait(talk.io, -1), 1);
+    send_text(&talk, talk.fd, GET("/orders"));
+    EXPECT(&talk, talk.fd, "200");
+    assert_int_equal(io_jobs_finish(talk.io), 1);
+    assert_int_equal(job.done_at_ns, 1);
+    talk_close(&talk);
+}
+
 static void taken_port_is_named(void **state)
 {
     struct talk talk;
@@ -340,6 +366,7 @@ int main(void)
         cmocka_unit_test(connection_over_the_limit_is_told_so),
         cmocka_unit_test(client_that_keeps_still_is_let_go),
         cmocka_unit_test(stop_sends_what_is_answered),
+        cmocka_unit_test(job_that_has_run_does_not_hold_the_turn),
         cmocka_unit_test(taken_port_is_named),
     };
     return cmocka_run_group_tests_name("server gate", tests, NULL, NULL);

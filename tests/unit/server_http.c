@@ -7,13 +7,17 @@
 #define POST(path, headers) \
     "POST " path " HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n" headers "Content-Length: 31\r\n\r\n" PLACE
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
-#define JSON(length, body) "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\nContent-Type: application/json\r\n\r\n" body
+#define JSON(length, body) \
+    "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\nContent-Type: application/json\r\n\r\n" body
 #define PROBLEM(line, length, more, body) \
     "HTTP/1.1 " line "\r\nContent-Length: " #length "\r\nContent-Type: application/problem+json\r\n" more "\r\n" body
 
-#define ORDER(id) "{\"id\":" #id ",\"holderId\":\"jjy\",\"amount\":500.0,\"_links\":{\"self\":{\"href\":\"http://h/orders/" #id "\"}}}"
+#define ORDER(id) \
+    "{\"id\":" #id ",\"holderId\":\"jjy\",\"amount\":500.0,\"_links\":{\"self\":{\"href\":\"http://h/orders/" #id \
+    "\"}}}"
 #define PLACED(id) \
-    "HTTP/1.1 201 Created\r\nContent-Length: 87\r\nContent-Type: application/json\r\nLocation: http://h/orders/" #id "\r\n" \
+    "HTTP/1.1 201 Created\r\nContent-Length: 87\r\nContent-Type: application/json\r\nLocation: http://h/orders/" #id \
+    "\r\n" \
     "ETag: \"4\"\r\n\r\n" ORDER(id)
 
 static int setup(void **state)
@@ -49,7 +53,8 @@ static void connection_is_kept(void **state)
 
 static void pipelined_requests_are_answered_in_order(void **state)
 {
-    talk_expect(*state, POST("/orders", "") GET("/orders/1") POST("/orders", ""), PLACED(1) JSON(87, ORDER(1)) PLACED(2));
+    talk_expect(*state, POST("/orders", "") GET("/orders/1") POST("/orders", ""),
+                PLACED(1) JSON(87, ORDER(1)) PLACED(2));
 }
 
 static void request_may_arrive_in_pieces(void **state)
@@ -70,8 +75,9 @@ static void one_request_costs_one_sync(void **state)
 
 static void text_of_a_row_is_the_answer(void **state)
 {
-    talk_expect(*state, POST("/batches", ""),
-                "HTTP/1.1 202 Accepted\r\nContent-Length: 4\r\nContent-Type: application/json\r\nETag: \"4\"\r\n\r\n\"OK\"");
+    talk_expect(
+        *state, POST("/batches", ""),
+        "HTTP/1.1 202 Accepted\r\nContent-Length: 4\r\nContent-Type: application/json\r\nETag: \"4\"\r\n\r\n\"OK\"");
 }
 
 static void conditions_and_identity_reach_the_engine(void **state)
@@ -100,26 +106,31 @@ static void failed_call_is_a_problem(void **state)
 {
     struct talk *talk = *state;
     talk->engine.fail = EDDA_EVERSION;
-    talk_expect(talk, POST("/orders", "If-Match: \"3\"\r\n"),
-                PROBLEM("412 Precondition Failed", 157, "",
-                        "{\"type\":\"urn:edda:error:version\",\"title\":\"the stream is not at the expected version\",\"status\":412,"
-                        "\"detail\":\"not today\",\"field\":\"amount\",\"instance\":\"/orders\"}"));
+    talk_expect(
+        talk, POST("/orders", "If-Match: \"3\"\r\n"),
+        PROBLEM(
+            "412 Precondition Failed", 157, "",
+            "{\"type\":\"urn:edda:error:version\",\"title\":\"the stream is not at the expected version\",\"status\":412,"
+            "\"detail\":\"not today\",\"field\":\"amount\",\"instance\":\"/orders\"}"));
     talk->engine.fail = EDDA_EPAUSED;
     talk_expect_part(talk, POST("/orders", ""), 503, "\r\nRetry-After: 1\r\n");
 }
 
 static void wrong_field_is_named(void **state)
 {
-    talk_expect(*state,
-                "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 29\r\n\r\n{\"holderId\":\"jjy\",\"amount\":0}",
-                PROBLEM("422 Unprocessable Content", 160, "",
-                        "{\"type\":\"urn:edda:error:inval\",\"title\":\"an argument or a field is wrong\",\"status\":422,"
-                        "\"detail\":\"must be at least 1, is 0\",\"field\":\"amount\",\"instance\":\"/orders\"}"));
-    talk_expect_part(*state, "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{]", 400, "urn:edda:error:malformed");
+    talk_expect(
+        *state, "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 29\r\n\r\n{\"holderId\":\"jjy\",\"amount\":0}",
+        PROBLEM("422 Unprocessable Content", 160, "",
+                "{\"type\":\"urn:edda:error:inval\",\"title\":\"an argument or a field is wrong\",\"status\":422,"
+                "\"detail\":\"must be at least 1, is 0\",\"field\":\"amount\",\"instance\":\"/orders\"}"));
+    talk_expect_part(*state, "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{]", 400,
+                     "urn:edda:error:malformed");
     talk_expect_part(*state, "POST /orders HTTP/1.1\r\nHost: h\r\n\r\n", 400, "a JSON body is missing");
-    talk_expect_part(*state, "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415,
+    talk_expect_part(*state,
+                     "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415,
                      "\"field\":\"Content-Type\"");
-    talk_expect_part(*state, "DELETE /orders/1/note HTTP/1.1\r\nHost: h\r\n\r\n", 409, "\"detail\":\"unknown sku\",\"field\":\"sku\"");
+    talk_expect_part(*state, "DELETE /orders/1/note HTTP/1.1\r\nHost: h\r\n\r\n", 409,
+                     "\"detail\":\"unknown sku\",\"field\":\"sku\"");
 }
 
 static void unknown_path_is_404(void **state)
@@ -135,11 +146,13 @@ static void unknown_path_is_404(void **state)
 
 static void other_method_is_405_with_allow(void **state)
 {
-    talk_expect(*state, "DELETE /orders HTTP/1.1\r\nHost: h\r\n\r\n",
-                PROBLEM("405 Method Not Allowed", 165, "Allow: POST, GET, HEAD\r\n",
-                        "{\"type\":\"urn:edda:error:method\",\"title\":\"the path does not have this method\",\"status\":405,"
-                        "\"detail\":\"/orders has POST, GET, HEAD, but no DELETE\",\"instance\":\"/orders\"}"));
-    talk_expect(*state, "OPTIONS /orders HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 204 No Content\r\nAllow: POST, GET, HEAD\r\n\r\n");
+    talk_expect(
+        *state, "DELETE /orders HTTP/1.1\r\nHost: h\r\n\r\n",
+        PROBLEM("405 Method Not Allowed", 165, "Allow: POST, GET, HEAD\r\n",
+                "{\"type\":\"urn:edda:error:method\",\"title\":\"the path does not have this method\",\"status\":405,"
+                "\"detail\":\"/orders has POST, GET, HEAD, but no DELETE\",\"instance\":\"/orders\"}"));
+    talk_expect(*state, "OPTIONS /orders HTTP/1.1\r\nHost: h\r\n\r\n",
+                "HTTP/1.1 204 No Content\r\nAllow: POST, GET, HEAD\r\n\r\n");
 }
 
 static void head_has_no_content(void **state)
@@ -150,10 +163,11 @@ static void head_has_no_content(void **state)
 
 static void malformed_request_is_400_and_the_end(void **state)
 {
-    talk_expect_end(*state, "GET / HTTP/1.1\r\nHost : h\r\n\r\n" GET("/orders/1"),
-                    PROBLEM("400 Bad Request", 162, "Connection: close\r\n",
-                            "{\"type\":\"urn:edda:error:malformed\",\"title\":\"the bytes do not parse\",\"status\":400,"
-                            "\"detail\":\"white space stands before a header's colon, at byte 20 of the request\"}"));
+    talk_expect_end(
+        *state, "GET / HTTP/1.1\r\nHost : h\r\n\r\n" GET("/orders/1"),
+        PROBLEM("400 Bad Request", 162, "Connection: close\r\n",
+                "{\"type\":\"urn:edda:error:malformed\",\"title\":\"the bytes do not parse\",\"status\":400,"
+                "\"detail\":\"white space stands before a header's colon, at byte 20 of the request\"}"));
 }
 
 static void long_head_is_431(void **state)
@@ -171,10 +185,12 @@ static void long_head_is_431(void **state)
 
 static void long_body_is_413_and_not_waited_for(void **state)
 {
-    talk_expect_end(*state, "POST /orders HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n",
-                    PROBLEM("413 Content Too Large", 185, "Connection: close\r\n",
-                            "{\"type\":\"urn:edda:error:toolarge\",\"title\":\"a body, record or batch is over its limit\",\"status\":413,"
-                            "\"detail\":\"the body has 1048577 bytes; at most 1048576 are taken\",\"instance\":\"/orders\"}"));
+    talk_expect_end(
+        *state, "POST /orders HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n",
+        PROBLEM(
+            "413 Content Too Large", 185, "Connection: close\r\n",
+            "{\"type\":\"urn:edda:error:toolarge\",\"title\":\"a body, record or batch is over its limit\",\"status\":413,"
+            "\"detail\":\"the body has 1048577 bytes; at most 1048576 are taken\",\"instance\":\"/orders\"}"));
 }
 
 static void other_version_is_505(void **state)
@@ -198,7 +214,8 @@ static void chunked_body_may_arrive_in_pieces(void **state)
     for (size_t i = 0; i < sizeof sent - 2; i++)
         talk_send(talk, talk->fd, sent + i, 1);
     talk_expect(talk, sent + sizeof sent - 2, PLACED(1));
-    talk_expect_part(talk, "POST /orders HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n100001\r\n", 413, "toolarge");
+    talk_expect_part(talk, "POST /orders HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n100001\r\n", 413,
+                     "toolarge");
 }
 
 static void body_is_waited_for_with_100_continue(void **state)
@@ -210,8 +227,10 @@ static void body_is_waited_for_with_100_continue(void **state)
 
 static void connection_ends_when_asked(void **state)
 {
-    talk_expect_end(*state, "GET /orders/1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" GET("/orders/1"),
-                    "HTTP/1.1 200 OK\r\nContent-Length: 87\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" ORDER(1));
+    talk_expect_end(
+        *state, "GET /orders/1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" GET("/orders/1"),
+        "HTTP/1.1 200 OK\r\nContent-Length: 87\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" ORDER(
+            1));
 }
 
 static void client_that_ends_its_side_still_gets_its_answers(void **state)
@@ -232,12 +251,17 @@ static void words_go_before_parameters(void **state)
 static void page_is_a_collection(void **state)
 {
     struct talk *talk = *state;
-    talk_expect(talk, GET("/orders"),
-                JSON(90, "{\"_embedded\":{\"orders\":[]},\"page\":{\"size\":20,\"totalElements\":0,\"totalPages\":0,\"number\":0}}"));
+    talk_expect(
+        talk, GET("/orders"),
+        JSON(
+            90,
+            "{\"_embedded\":{\"orders\":[]},\"page\":{\"size\":20,\"totalElements\":0,\"totalPages\":0,\"number\":0}}"));
     talk->engine.rows = 3;
     talk_expect(talk, GET("/orders?size=2&page=1"),
-                JSON(176, "{\"_embedded\":{\"orders\":[" ORDER(3) "]},\"page\":{\"size\":2,\"totalElements\":3,\"totalPages\":2,\"number\":1}}"));
-    talk_expect_part(talk, GET("/orders?size=0"), 400, "\"detail\":\"size must be a whole number from 1 to 1000\",\"field\":\"size\"");
+                JSON(176, "{\"_embedded\":{\"orders\":[" ORDER(
+                              3) "]},\"page\":{\"size\":2,\"totalElements\":3,\"totalPages\":2,\"number\":1}}"));
+    talk_expect_part(talk, GET("/orders?size=0"), 400,
+                     "\"detail\":\"size must be a whole number from 1 to 1000\",\"field\":\"size\"");
     talk_expect_part(talk, GET("/orders?page=-1"), 400, "\"field\":\"page\"");
     talk_expect_part(talk, GET("/orders?size=1001"), 400, "\"field\":\"size\"");
     talk_expect_part(talk, GET("/orders/a%2Fb"), 200, "http://h/orders/a%2Fb");

@@ -20,7 +20,7 @@ int talk_connect(struct talk *talk);
 void talk_send(struct talk *talk, int fd, const char *bytes, size_t len);
 /* Lets the server take so many turns. */
 void talk_turns(struct talk *talk, int turns);
-/* What the client has received after it has got `len_min` bytes, or the connection has ended, or nothing came for a second. Without its
+/* What the client has received after it has got `len_min` bytes (0: one whole answer), or the connection has ended, or nothing came for a second. Without its
  * Date headers, zero-terminated; the caller frees it. */
 char *talk_receive(struct talk *talk, int fd, size_t len_min, bool *ret_ended);
 /* Sends, and asserts that exactly this comes back, and that the connection goes on. */

@@ -130,6 +130,14 @@ static int see(void *user, const struct store_record *record, int64_t version)
     return 0;
 }
 
+/* Appends a word to a text. */
+static void join(char *text, size_t size, const char *word)
+{
+    size_t len = strlen(text);
+    int n = snprintf(text + len, size - len, "%s%s", len ? " " : "", word);
+    assert_true(n > 0 && len + (size_t)n < size);
+}
+
 static void expect_stream(struct world *w, const char *topic, const char *key, int64_t version, bool backward, uint64_t max,
                           const char *expected)
 {
@@ -336,9 +344,9 @@ static void records_of_many_partitions_keep_their_order(void **state)
         snprintf(key, sizeof(key), "k%d", i % 11);
         snprintf(value, sizeof(value), "%s%d", i % 3 ? "a" : "b", i);
         put(w, i % 3 ? a : b, key, value);
-        strcat(strcat(expected, i ? " " : ""), value);
+        join(expected, sizeof(expected), value);
         if (i % 3 == 0)
-            strcat(strcat(only_b, i ? " " : ""), value);
+            join(only_b, sizeof(only_b), value);
         if (i % 17 == 0)
             flush(w);
     }
@@ -367,7 +375,7 @@ static void a_partition_is_read_from_any_offset(void **state)
         if (i % 4 == 0)
             flush(w);
         if (i >= 13)
-            strcat(strcat(expected, i > 13 ? " " : ""), value);
+            join(expected, sizeof(expected), value);
     }
     for (int i = 0; i < 2; i++) {
         struct seen s = { 0 };

@@ -151,6 +151,8 @@ EDDA_PUBLIC void *edda_list_add(struct edda_list *list, size_t item_size);
 EDDA_PUBLIC void *edda_list_find(const struct edda_list *list, size_t item_size, int64_t id);
 EDDA_PUBLIC void *edda_list_put(struct edda_list *list, size_t item_size, int64_t id);
 EDDA_PUBLIC void edda_list_remove(struct edda_list *list, size_t item_size, uint32_t index);
+/* Empties a list that has grown outside of a state, and frees its items. The lists of a state are its engine's to free. */
+EDDA_PUBLIC void edda_list_free(struct edda_list *list);
 
 /* Checks a table: names, kinds, offsets, duplicates, nesting (at most 8 deep). A type that a program
  * has built at run time is checked when it is first used; this says what is wrong beforehand. */

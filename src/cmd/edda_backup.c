@@ -269,7 +269,7 @@ static int backup_run(const void *values)
     if (b.log)
         log_close(b.log);
     io_file_close(tool.io, b.lock);
-    free(b.after.segments.items);
+    edda_list_free(&b.after.segments);
     arena_deinit(&b.arena);
     tool_deinit(&tool);
     return status;

@@ -212,7 +212,7 @@ static int anonymous_name(struct loss_plan *plan)
             continue;
         range = edda_list_add(&ranges, sizeof(*range));
         if (!range) {
-            free(ranges.items);
+            edda_list_free(&ranges);
             return EDDA_ENOMEM;
         }
         *range = (struct loss_range){ .first = i, .count = 1 };
@@ -220,7 +220,7 @@ static int anonymous_name(struct loss_plan *plan)
     plan->losses[plan->anonymous_loss].left++;
     if (ranges.count)
         r = row_make(plan, plan->anonymous_loss, LOSS_PARTITIONS_TOPIC, &ranges);
-    free(ranges.items);
+    edda_list_free(&ranges);
     return r;
 }
 

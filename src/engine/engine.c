@@ -34,6 +34,7 @@ static void init_members(struct engine *engine, const struct engine_options *opt
     arena_init(&engine->take_arena, 0, 0);
     buffer_init(&engine->scratch, 0);
     buffer_init(&engine->note, 0);
+    buffer_init(&engine->absent, 0);
     table_init(&engine->entities);
     list_init(&engine->lru);
     list_init(&engine->ready);
@@ -131,6 +132,7 @@ void engine_close(struct engine *engine, bool abandon)
     arena_deinit(&engine->take_arena);
     buffer_deinit(&engine->scratch);
     buffer_deinit(&engine->note);
+    buffer_deinit(&engine->absent);
     free(engine);
 }
 

@@ -200,7 +200,8 @@ struct deadline {
 struct sequence {
     struct table_link link;
     int64_t last;
-    bool dirty;
+    int64_t noted;                 /* the last that is recorded */
+    bool dirty;                    /* numbers were given since the last flush */
     struct slice name;             /* behind the struct */
 };
 
@@ -255,6 +256,7 @@ struct engine {
     uint64_t jitter;
     struct buffer scratch;
     struct buffer note;            /* the progress record */
+    struct buffer absent;          /* rows of it that are of services that this application does not have */
 };
 
 /* registry.c */

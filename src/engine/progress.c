@@ -61,11 +61,24 @@ static void note_progress(struct engine *engine)
             buffer_append_byte(out, ',');
         put_service(engine, &engine->services[i], out);
     }
+    buffer_append_slice(out, buffer_slice(&engine->absent));
     buffer_append_str(out, "]}");
     struct journal_message message = { .topic = engine->progress, .key = slice_str(engine->app->name), .value = buffer_slice(out) };
     uint64_t position;
     if (buffer_ok(out) && journal_append(engine->journal, NULL, &message, 1, &position, NULL) == 0)
         engine->progress_dirty = false;
+}
+
+static int note_sequence(struct engine *engine, struct sequence *sequence, struct edda_error *error)
+{
+    char text[24];
+    int len = snprintf(text, sizeof text, "%lld", (long long)sequence->last);
+    struct journal_message message = { .topic = engine->sequences, .key = sequence->name, .value = slice_of(text, (size_t)len) };
+    uint64_t position;
+    int rc = journal_append(engine->journal, NULL, &message, 1, &position, error);
+    if (rc == 0)
+        sequence->noted = sequence->last;
+    return rc;
 }
 
 static void note_sequences(struct engine *engine)
@@ -75,14 +88,8 @@ static void note_sequences(struct engine *engine)
         struct sequence *sequence = container_of(link, struct sequence, link);
         if (!sequence->dirty)
             continue;
-        char text[24];
-        int len = snprintf(text, sizeof text, "%lld", (long long)sequence->last);
-        struct journal_message message = { .topic = engine->sequences, .key = sequence->name, .value = slice_of(text, (size_t)len) };
-        uint64_t position;
-        if (journal_append(engine->journal, NULL, &message, 1, &position, NULL) == 0)
-            sequence->dirty = false;
-        else
-            all = false;
+        sequence->dirty = sequence->noted != sequence->last && note_sequence(engine, sequence, NULL) < 0;
+        all = all && !sequence->dirty;
     }
     engine->sequences_dirty = !all;
 }
@@ -148,8 +155,12 @@ static int restore(struct service *service, uint64_t position, struct edda_error
 static int load_service(struct engine *engine, const struct service_progress *row, struct edda_error *error)
 {
     struct service *service = registry_service(engine, slice_of(row->name.data, row->name.len));
-    if (!service)
-        return 0;
+    if (!service) {
+        /* One that this application does not have, or not any more: when it comes back it goes on where it was. */
+        buffer_append_byte(&engine->absent, ',');
+        json_encode(&service_progress, row, &engine->absent);
+        return buffer_ok(&engine->absent) ? 0 : EDDA_ENOMEM;
+    }
     service->position = (uint64_t)row->at;
     const int64_t *pending = row->pending.items;
     for (uint32_t i = 0; i < row->pending.count; i++) {
@@ -260,8 +271,16 @@ int64_t engine_sequence(struct engine *engine, struct slice name)
     struct sequence *sequence = sequence_of(engine, name);
     if (!sequence)
         return EDDA_ENOMEM;
+    sequence->last++;
+    /* The first number since the last flush is recorded at once: then there is something to flush, and the answer with the number
+     * in it waits for that. Those that follow are recorded together, with the flush. */
+    int rc = sequence->dirty ? 0 : note_sequence(engine, sequence, NULL);
+    if (rc < 0) {
+        sequence->last--;
+        return rc;
+    }
     sequence->dirty = engine->sequences_dirty = true;
-    return ++sequence->last;
+    return sequence->last;
 }
 
 int sequence_restore(struct engine *engine, struct slice name, int64_t last)

@@ -299,6 +299,8 @@ int simulate(struct edda_sim *sim, uint64_t seed, unsigned faults, const bool *d
         if (world(sim, 2) == 0) {
             close_world(sim, false); /* in good order: with a checkpoint */
             rc = open_world(sim);
+            if (rc == EDDA_EIO)
+                rc = restart(sim, false); /* a sync that was to fail has waited until now */
         } else {
             rc = restart(sim, false);
         }

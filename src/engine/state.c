@@ -53,7 +53,7 @@ static void entity_free(struct engine *engine, struct entity *entity)
     list_remove(&entity->lru);
     engine->state_bytes -= entity->bytes;
     for (uint32_t i = 0; i < entity->category->entity_count; i++)
-        state_free(entity->category->entities[i]->def->entity.state, entity->states[i]);
+        state_free(entity->states[i]);
     free(entity);
 }
 

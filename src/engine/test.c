@@ -148,7 +148,7 @@ int edda_test_end(struct edda_test *test)
     step_end(test);
     while (!list_empty(&test->entities)) {
         struct test_entity *entity = container_of(list_pop_front(&test->entities), struct test_entity, link);
-        state_free(test->def->entity.state, entity->state);
+        state_free(entity->state);
         free(entity);
     }
     int mismatches = test->mismatches;

@@ -5,6 +5,7 @@
 #include "engine/value.h"
 
 #include "base/assert.h"
+#include "wire/json/list_block.h"
 
 #include <stdlib.h>
 
@@ -126,18 +127,6 @@ struct state *state_new(const struct edda_type *type)
     return state;
 }
 
-static void free_lists(const struct edda_type *type, void *value)
-{
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const struct edda_field *field = &type->fields[i];
-        void *member = (char *)value + field->offset;
-        if (field->kind == EDDA_KIND_STRUCT)
-            free_lists(field->type, member);
-        else if (field->kind == EDDA_KIND_LIST && ((struct edda_list *)member)->capacity)
-            free(((struct edda_list *)member)->items);
-    }
-}
-
 static void free_chunks(struct text_chunk *chunk)
 {
     while (chunk) {
@@ -147,11 +136,15 @@ static void free_chunks(struct text_chunk *chunk)
     }
 }
 
-void state_free(const struct edda_type *type, struct state *state)
+void state_free(struct state *state)
 {
     if (!state)
         return;
-    free_lists(type, state->value);
+    for (struct list_block *block = state->blocks; block;) {
+        struct list_block *next = block->next;
+        free(block);
+        block = next;
+    }
     free_chunks(state->texts);
     free(state);
 }
@@ -186,20 +179,59 @@ static bool adopt_text(struct state *state, struct edda_text *text)
     return true;
 }
 
+/* A block that the value still uses: kept by the sweep. */
+static void block_meet(struct state *state, struct list_block *block)
+{
+    if (!block->owned) {
+        block->owned = true;
+        block->next = state->blocks;
+        state->blocks = block;
+    }
+    block->live = true;
+}
+
+/* Frees the blocks that the value no longer uses: outgrown, or dropped by an assignment. */
+static void blocks_sweep(struct state *state)
+{
+    for (struct list_block *block = state->blocks; block; block = block->next) {
+        struct list_block *outgrown = block->outgrown;
+        block->outgrown = NULL;
+        while (outgrown) {
+            struct list_block *before = outgrown->outgrown;
+            if (!outgrown->owned)
+                free(outgrown); /* it came and went within one evolve */
+            outgrown = before;
+        }
+    }
+    struct list_block **at = &state->blocks;
+    while (*at) {
+        struct list_block *block = *at;
+        if (block->live) {
+            block->live = false;
+            state->list_bytes += block->bytes;
+            at = &block->next;
+        } else {
+            *at = block->next;
+            free(block);
+        }
+    }
+}
+
 static bool adopt_pointers(struct state *state, const struct edda_type *type, void *value);
 
 static bool adopt_list(struct state *state, const struct edda_field *field, struct edda_list *list)
 {
     size_t size = item_size(field);
     if (list->capacity == 0 && list->count) {
-        void *items = malloc(size * list->count);
-        if (!items)
+        struct list_block *copy = list_block_new(size * list->count);
+        if (!copy)
             return false;
-        memcpy(items, list->items, size * list->count);
-        list->items = items;
+        memcpy(copy->items, list->items, size * list->count);
+        list->items = copy->items;
         list->capacity = list->count;
     }
-    state->list_bytes += size * list->capacity;
+    if (list->capacity)
+        block_meet(state, list_block_of(list->items));
     if (!items_have_pointers(field))
         return true;
     for (uint32_t i = 0; i < list->count; i++) {
@@ -253,9 +285,10 @@ static size_t live_text_bytes(const struct edda_type *type, const void *value)
 
 int state_adopt(const struct edda_type *type, struct state *state)
 {
-    state->list_bytes = 0;
     if (!adopt_pointers(state, type, state->value))
         return EDDA_ENOMEM;
+    state->list_bytes = 0;
+    blocks_sweep(state);
     if (state->text_bytes <= state->compact_above)
         return 0;
     /* Replaced texts leave holes: once what is allocated has doubled, the live ones move together. */
@@ -264,9 +297,10 @@ int state_adopt(const struct edda_type *type, struct state *state)
         struct text_chunk *old = state->texts;
         state->texts = NULL;
         state->text_bytes = 0;
-        state->list_bytes = 0;
         bool ok = adopt_pointers(state, type, state->value);
         free_chunks(old);
+        state->list_bytes = 0;
+        blocks_sweep(state);
         if (!ok)
             return EDDA_ENOMEM;
     }

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "edda/type.h"
 
+struct list_block;
 struct text_chunk;
 
 /* The state of one entity of one service. */
@@ -12,6 +13,7 @@ struct state {
     uint64_t version;           /* counts evolves; a blocking step is run again when it moved */
     void *value;                /* a struct of the state's type */
     struct text_chunk *texts;   /* where its texts are */
+    struct list_block *blocks;  /* where its lists are */
     size_t text_bytes;          /* allocated for texts, holes included */
     size_t list_bytes;          /* allocated for lists */
     size_t compact_above;       /* look for holes when text_bytes is over this */
@@ -23,7 +25,7 @@ void *value_copy(const struct edda_type *type, const void *value, struct arena *
 /* An all-zero state; NULL when out of memory. */
 struct state *state_new(const struct edda_type *type);
 /* NULL is allowed. */
-void state_free(const struct edda_type *type, struct state *state);
+void state_free(struct state *state);
 /* Makes the state's own what its value borrows since the last time. After EDDA_ENOMEM the state must be freed. */
 int state_adopt(const struct edda_type *type, struct state *state);
 /* Memory it takes. */

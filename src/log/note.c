@@ -7,26 +7,20 @@
 
 #define NOTE_INTERVAL_MS 1000
 
-void note_read(struct log *log, uint8_t *ret_id)
+bool note_read(const struct log *log, struct note *ret_note)
 {
     char path[LOG_PATH_BYTES];
     uint8_t bytes[NOTE_BYTES];
     struct io_file *file;
-    struct note note;
+    bool whole;
     size_t len;
 
     if (log_path(log, NOTE_NAME, path, NULL) < 0 || io_file_open(log->io, path, IO_READ, &file, NULL) < 0)
-        return;
-    if (io_file_read(log->io, file, bytes, sizeof(bytes), 0, &len) == 0 && len == sizeof(bytes) &&
-        note_decode(bytes, &note)) {
-        if (ret_id)
-            memcpy(ret_id, note.id, sizeof(note.id));
-        if (ret_id || memcmp(note.id, log->id, sizeof(note.id)) == 0) {
-            log->noted = note.durable;
-            log->noted_ms = note.time_ms;
-        }
-    }
+        return false;
+    whole = io_file_read(log->io, file, bytes, sizeof(bytes), 0, &len) == 0 && len == sizeof(bytes) &&
+            note_decode(bytes, ret_note);
     io_file_close(log->io, file);
+    return whole;
 }
 
 void note_write(struct log *log, int64_t time_ms)

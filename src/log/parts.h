@@ -227,11 +227,10 @@ uint64_t zeros_at(const uint8_t *data, uint64_t len);
 
 /* --- recovery.c, salvage.c --- */
 
-/* The names in the directory of the log. */
+/* The segments in the directory of the log. */
 struct log_listing {
-    uint64_t *numbers;        /* of segments, in order */
+    uint64_t *numbers;        /* in order */
     size_t count, capacity;
-    bool note;
 };
 int log_list(struct log *log, struct log_listing *ret_listing, struct edda_error *error);
 void log_listing_deinit(struct log_listing *listing);
@@ -249,8 +248,9 @@ bool segment_header_sound(const struct segment_header *h);
 int segment_format_check(const struct segment_header *h, uint64_t number, struct edda_error *error);
 
 int log_recover(struct log *log, struct log_recovery *recovery, struct edda_error *error);
-int log_recover_salvage(struct log *log, const struct log_listing *listing, struct log_recovery *recovery,
-                        struct edda_error *error);
+/* `note` is NULL when there is none. */
+int log_recover_salvage(struct log *log, const struct log_listing *listing, const struct note *note,
+                        struct log_recovery *recovery, struct edda_error *error);
 
 /* --- append.c --- */
 
@@ -277,9 +277,8 @@ void ahead_end(struct log *log);
 
 /* --- note.c --- */
 
-/* Reads the note of this log into log->noted; one that is missing, torn or another log's is none. Any id
- * when `ret_id` is given: that of the note, if there is one. */
-void note_read(struct log *log, uint8_t *ret_id);
+/* Reads the note; false when it is missing or torn. Whose it is, the caller judges by its id. */
+bool note_read(const struct log *log, struct note *ret_note);
 /* Writes it, when the last one is a second old. It is not synced, and a failure is no harm. */
 void note_write(struct log *log, int64_t time_ms);
 

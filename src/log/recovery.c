@@ -44,8 +44,6 @@ static int listing_entry(void *user, const char *name)
     struct log_listing *l = user;
     uint64_t number = number_of_name(name);
 
-    if (strcmp(name, NOTE_NAME) == 0)
-        l->note = true;
     if (!number)
         return 0;
     if (l->count == l->capacity) {
@@ -125,6 +123,7 @@ bool segment_header_sound(const struct segment_header *h)
 struct recovery {
     struct log *log;
     struct log_listing listing;
+    const struct note *note;    /* NULL: there is none */
     struct segment *last;       /* with a whole header */
     struct segment_header last_header;
     size_t last_at;             /* in the listing */
@@ -313,6 +312,21 @@ static int refuse(const struct segment *segment, uint64_t byte, const char *reas
 }
 
 /*
+ * Whether what was not whole where `w` stopped is so now: a reader may look while another process writes. Then that was written since, all
+ * behind it too, and the log ends here for this reader.
+ */
+static bool written_since(const struct log *log, const struct walk *w)
+{
+    struct walk again = *w;
+    struct segment_header segment;
+    struct frame_header frame;
+
+    if (!log->read_only)
+        return false;
+    return w->offset == 0 ? segment_header_decode(w->data, &segment) : !walk_next(&again, &frame);
+}
+
+/*
  * Judges what lies behind `w`, which cannot go on for `reason`, and cuts it when it is torn. What of the
  * segment is not known to be on the disk is written again.
  */
@@ -324,6 +338,10 @@ static int tail_settle(struct log *log, struct segment *segment, const struct wa
     uint64_t synced_from;
     int r = 0;
 
+    if (tail.durable > address && written_since(log, w)) {
+        *ret_torn = 0;
+        return 0;
+    }
     if (tail.durable > address)
         return refuse(segment, w->offset, reason, false, error);
     if (log->noted > address)
@@ -382,7 +400,7 @@ static int next_take(struct recovery *rec, const struct walk *before, uint64_t *
 }
 
 /* The last segment is not sealed, so that the one behind it, if there is one, has not been written. */
-static int unused_check(struct recovery *rec, uint64_t byte, const char *reason)
+static int unused_check(struct recovery *rec, const struct walk *before, const char *reason)
 {
     struct log *log = rec->log;
     char name[SEGMENT_NAME_BYTES];
@@ -404,9 +422,9 @@ static int unused_check(struct recovery *rec, uint64_t byte, const char *reason)
     io_file_close(log->io, file);
     if (r < 0)
         return edda_fail_with(rec->error, r, "cannot read %s", path);
-    if (head == HEAD_ZERO)
+    if (head == HEAD_ZERO || written_since(log, before))
         return 0;
-    return segment_damaged(rec->last, byte, reason, rec->error);
+    return segment_damaged(rec->last, before->offset, reason, rec->error);
 }
 
 /* Takes over where the walk through the last segment has ended. */
@@ -437,7 +455,7 @@ static int end_take(struct recovery *rec, const struct walk *w, const char *reas
         segment->file = NULL;
         return 0;
     }
-    return unused_check(rec, w->offset, reason);
+    return unused_check(rec, w, reason);
 }
 
 static int last_walk(struct recovery *rec, struct log_recovery *recovery)
@@ -547,8 +565,8 @@ static int recover(struct recovery *rec, struct log_recovery *recovery)
         r = head_check(rec, i);
     if (r < 0)
         return r;
-    if (rec->listing.note)
-        note_read(log, rec->last ? NULL : log->id);
+    if (rec->note && (!rec->last || memcmp(rec->note->id, log->id, sizeof(log->id)) == 0))
+        log->noted = rec->note->durable;
     if (!rec->last) {
         r = remake_check(log, &rec->listing, rec->error);
         if (r < 0)
@@ -563,11 +581,15 @@ static int recover(struct recovery *rec, struct log_recovery *recovery)
 int log_recover(struct log *log, struct log_recovery *recovery, struct edda_error *error)
 {
     struct recovery rec = { .log = log, .error = error };
-    int r = log_list(log, &rec.listing, error);
+    struct note note;
+    int r;
 
+    /* The note before all else: a reader beside a writer must not learn of what it has not looked for. */
+    rec.note = note_read(log, &note) ? &note : NULL;
+    r = log_list(log, &rec.listing, error);
     if (r < 0)
         return r;
-    r = log->salvage ? log_recover_salvage(log, &rec.listing, recovery, error) : recover(&rec, recovery);
+    r = log->salvage ? log_recover_salvage(log, &rec.listing, rec.note, recovery, error) : recover(&rec, recovery);
     io_file_close(log->io, rec.file);
     log_listing_deinit(&rec.listing);
     if (r < 0)

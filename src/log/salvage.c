@@ -26,7 +26,7 @@ static int head_read(struct log *log, uint64_t number, enum head *ret_head, stru
     return r < 0 ? edda_fail_with(error, r, "cannot read %s", path) : 0;
 }
 
-static int id_find(struct log *log, const struct log_listing *l, struct edda_error *error)
+static int id_find(struct log *log, const struct log_listing *l, const struct note *note, struct edda_error *error)
 {
     for (size_t i = 0; i < l->count; i++) {
         struct segment_header h;
@@ -38,14 +38,15 @@ static int id_find(struct log *log, const struct log_listing *l, struct edda_err
         if (head != HEAD_WHOLE)
             continue;
         memcpy(log->id, h.id, sizeof(log->id));
-        if (l->note)
-            note_read(log, NULL);
+        if (note && memcmp(note->id, log->id, sizeof(log->id)) == 0)
+            log->noted = note->durable;
         return segment_format_check(&h, l->numbers[i], error);
     }
-    if (l->note)
-        note_read(log, log->id);
-    if (log->noted)
+    if (note && l->count) {
+        memcpy(log->id, note->id, sizeof(log->id));
+        log->noted = note->durable;
         return 0;
+    }
     return edda_fail_with(error, l->count ? EDDA_ECORRUPT : EDDA_ENOTFOUND,
                           l->count ? "no segment in %s has a whole header" : "there is no log in %s", log->dir);
 }
@@ -146,12 +147,12 @@ static uint64_t whole_end(struct log *log, const struct segment *segment, const 
     }
 }
 
-int log_recover_salvage(struct log *log, const struct log_listing *listing, struct log_recovery *recovery,
-                        struct edda_error *error)
+int log_recover_salvage(struct log *log, const struct log_listing *listing, const struct note *note,
+                        struct log_recovery *recovery, struct edda_error *error)
 {
     const struct segment_view *view;
     struct segment *last;
-    int r = id_find(log, listing, error);
+    int r = id_find(log, listing, note, error);
 
     for (size_t i = 0; r == 0 && i < listing->count; i++)
         r = segment_salvage(log, listing->numbers[i], error);

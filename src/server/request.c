@@ -165,6 +165,57 @@ static void answer_by_row(struct edda_request *request)
         response_content(request, row->status ? row->status : 204, NULL, slice_of(NULL, 0));
 }
 
+static int bad_header(struct edda_request *request, const char *name, const char *problem)
+{
+    return edda_fail_field(&request->error, EDDA_EMALFORMED, name, "%s %s", name, problem);
+}
+
+/* The expected version that If-Match and If-None-Match ask for. */
+static int call_expected(struct edda_request *request, int64_t *ret_expected)
+{
+    struct slice match, none_match;
+    bool has_match = http_header_find(&request->head, "if-match", &match);
+    bool has_none = http_header_find(&request->head, "if-none-match", &none_match);
+    *ret_expected = has_none ? JOURNAL_NONE : JOURNAL_ANY;
+    if (has_none && has_match)
+        return bad_header(request, "If-Match", "and If-None-Match exclude each other");
+    if (has_none && !slice_eq_str(none_match, "*"))
+        return bad_header(request, "If-None-Match", "must be * here");
+    if (!has_match)
+        return 0;
+    *ret_expected = JOURNAL_EXISTS;
+    if (slice_eq_str(match, "*"))
+        return 0;
+    if (match.len < 3 || match.len > 20 || match.data[0] != '"' || match.data[match.len - 1] != '"')
+        return bad_header(request, "If-Match", "must be * or one version in quotes, as an ETag gives it");
+    int64_t version = 0;
+    for (size_t i = 1; i < match.len - 1; i++) {
+        if (match.data[i] < '0' || match.data[i] > '9')
+            return bad_header(request, "If-Match", "must be * or one version in quotes, as an ETag gives it");
+        version = version * 10 + (match.data[i] - '0');
+    }
+    *ret_expected = version;
+    return 0;
+}
+
+/* Who the request is; empty when it does not say. */
+static int call_id(struct edda_request *request, struct slice *ret_id)
+{
+    *ret_id = slice_of(NULL, 0);
+    if (http_header_find(&request->head, "idempotency-key", ret_id) && (ret_id->len == 0 || ret_id->len > 255))
+        return bad_header(request, "Idempotency-Key", "has 1 to 255 bytes");
+    return 0;
+}
+
+/* A handler may take a number of a sequence before it calls, so what would make its call fail is refused before. */
+static int call_headers_check(struct edda_request *request)
+{
+    struct slice id;
+    int64_t expected;
+    int rc = call_id(request, &id);
+    return rc == 0 ? call_expected(request, &expected) : rc;
+}
+
 /* Returns a code when the request has failed and is not answered yet. */
 static int request_handle(struct edda_request *request)
 {
@@ -179,6 +230,8 @@ static int request_handle(struct edda_request *request)
     void *body = NULL;
     if (row->body)
         rc = body_decode(request, row->body, &body);
+    if (rc == 0 && strcmp(row->method, "GET") != 0)
+        rc = call_headers_check(request);
     if (rc == 0 && row->handle)
         rc = row->handle(request, body, row->user);
     if (request->answered || request->calling)
@@ -294,39 +347,6 @@ void request_retry(struct edda_request *request)
     session_resume(session);
 }
 
-static int bad_header(struct edda_request *request, const char *name, const char *problem)
-{
-    return edda_fail_field(&request->error, EDDA_EMALFORMED, name, "%s %s", name, problem);
-}
-
-/* The expected version that If-Match and If-None-Match ask for. */
-static int call_expected(struct edda_request *request, int64_t *ret_expected)
-{
-    struct slice match, none_match;
-    bool has_match = http_header_find(&request->head, "if-match", &match);
-    bool has_none = http_header_find(&request->head, "if-none-match", &none_match);
-    *ret_expected = has_none ? JOURNAL_NONE : JOURNAL_ANY;
-    if (has_none && has_match)
-        return bad_header(request, "If-Match", "and If-None-Match exclude each other");
-    if (has_none && !slice_eq_str(none_match, "*"))
-        return bad_header(request, "If-None-Match", "must be * here");
-    if (!has_match)
-        return 0;
-    *ret_expected = JOURNAL_EXISTS;
-    if (slice_eq_str(match, "*"))
-        return 0;
-    if (match.len < 3 || match.len > 20 || match.data[0] != '"' || match.data[match.len - 1] != '"')
-        return bad_header(request, "If-Match", "must be * or one version in quotes, as an ETag gives it");
-    int64_t version = 0;
-    for (size_t i = 1; i < match.len - 1; i++) {
-        if (match.data[i] < '0' || match.data[i] > '9')
-            return bad_header(request, "If-Match", "must be * or one version in quotes, as an ETag gives it");
-        version = version * 10 + (match.data[i] - '0');
-    }
-    *ret_expected = version;
-    return 0;
-}
-
 /* The engine may keep these when the connection has gone, so they are copied. */
 static int call_identity(struct edda_request *request)
 {
@@ -334,10 +354,9 @@ static int call_identity(struct edda_request *request)
     struct slice id, traceparent;
     if (http_header_find(&request->head, "traceparent", &traceparent))
         call->traceparent = arena_copy(&request->arena, traceparent);
-    if (!http_header_find(&request->head, "idempotency-key", &id))
-        return 0;
-    if (id.len == 0 || id.len > 255)
-        return bad_header(request, "Idempotency-Key", "has 1 to 255 bytes");
+    int rc = call_id(request, &id);
+    if (rc < 0 || id.len == 0)
+        return rc;
     const struct http_request *head = &request->head;
     call->id = arena_copy(&request->arena, id);
     call->source =

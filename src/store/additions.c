@@ -22,19 +22,30 @@ void additions_deinit(struct additions *a)
     additions_init(a);
 }
 
-void additions_clear(struct additions *a)
+static void slots_clear(struct additions *a)
 {
-    a->count = a->slots_used = 0;
+    a->slots_used = 0;
     if (++a->generation == 0) {
         memset(a->slots, 0, sizeof(*a->slots) << a->slot_bits);
         a->generation = 1;
     }
 }
 
-/* Whether a slot is in use, and for this key. One whose additions were all taken back serves any key of its upper half. */
+void additions_clear(struct additions *a)
+{
+    a->count = 0;
+    slots_clear(a);
+}
+
+static inline uint32_t tag_of(struct hash128 key)
+{
+    return (uint32_t)(key.hi >> 32);
+}
+
+/* Whether a slot that is in use is this key's. */
 static inline bool slot_is(const struct additions *a, const struct additions_slot *slot, struct hash128 key)
 {
-    return slot->key_hi == key.hi && (slot->count == 0 || a->items[slot->last].key.lo == key.lo);
+    return slot->tag == tag_of(key) && hash128_eq(a->items[slot->last].key, key);
 }
 
 /* The slot of a key, or the free one where it belongs. */
@@ -58,7 +69,7 @@ static bool slots_grow(struct additions *a, uint32_t bits)
     a->slot_bits = bits;
     a->slots_used = 0;
     for (size_t i = 0; i < before_count; i++) {
-        if (before[i].generation != a->generation || before[i].count == 0)
+        if (before[i].generation != a->generation)
             continue;
         struct additions_slot *slot = slot_find(a, a->items[before[i].last].key);
         *slot = before[i];
@@ -90,35 +101,36 @@ bool additions_reserve(struct additions *a, uint32_t more)
     return (a->slots && bits == a->slot_bits) || slots_grow(a, bits);
 }
 
+/* Makes an item the newest of its key. */
+static void item_link(struct additions *a, uint32_t item)
+{
+    struct hash128 key = a->items[item].key;
+    struct additions_slot *slot = slot_find(a, key);
+    bool known = slot->generation == a->generation;
+    a->slots_used += !known;
+    a->previous[item] = known ? slot->last : ADDITIONS_NONE;
+    *slot = (struct additions_slot){
+        .tag = tag_of(key),
+        .generation = a->generation,
+        .last = item,
+        .count = known ? slot->count + 1 : 1,
+    };
+}
+
 void additions_put(struct additions *a, struct hash128 key, const struct index_entry *entry)
 {
     ASSERT(a->count < a->capacity);
-    struct additions_slot *slot = slot_find(a, key);
-    bool used = slot->generation == a->generation;
-    bool known = used && slot->count > 0;
-    a->slots_used += !used;
     a->items[a->count] = (struct index_addition){ .key = key, .entry = *entry };
-    a->previous[a->count] = known ? slot->last : ADDITIONS_NONE;
-    *slot = (struct additions_slot){
-        .key_hi = key.hi,
-        .generation = a->generation,
-        .last = a->count,
-        .count = known ? slot->count + 1 : 1,
-    };
-    a->count++;
+    item_link(a, a->count++);
 }
 
 void additions_rewind(struct additions *a, uint32_t count)
 {
     ASSERT(count <= a->count);
-    while (a->count > count) {
-        struct hash128 key = a->items[a->count - 1].key;
-        struct additions_slot *slot = slot_find(a, key);
-        ASSERT(slot->generation == a->generation && slot->last == a->count - 1);
-        slot->last = a->previous[a->count - 1];
-        slot->count--;
-        a->count--;
-    }
+    a->count = count;
+    slots_clear(a);
+    for (uint32_t i = 0; i < count; i++)
+        item_link(a, i);
 }
 
 uint32_t additions_find(const struct additions *a, struct hash128 key, uint32_t *ret_last)

@@ -10,11 +10,10 @@
 #include "store/index.h"
 
 struct additions_slot {
-    uint64_t key_hi;
+    uint32_t tag;        /* of the key's upper half */
     uint32_t generation;
     uint32_t last;       /* the key's newest addition */
-    uint32_t count;      /* 0: all were taken back */
-    uint32_t reserved;
+    uint32_t count;
 };
 
 struct additions {

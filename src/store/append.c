@@ -14,6 +14,7 @@
 #define HEADER_OVERHEAD 8       /* most bytes of an encoded header beside name and value, within the limits of a record */
 #define FRAME_SLACK (UINT64_C(4) << 10)
 #define ADDITIONS_PER_RECORD 3
+#define MIXED_ROW_BYTES 1024    /* what a row that says that a topic is mixed takes, as a rule */
 
 int append_ready(struct store *store, struct edda_error *error)
 {
@@ -77,10 +78,11 @@ static int message_check(const struct store_message *m, struct edda_error *error
     return 0;
 }
 
-/* *ret_bytes is what the records take at most, in a body. */
+/* *ret_bytes is what the records take at most, in a body, with a row that they may ask for. */
 static int messages_check(const struct store_message *messages, size_t count, uint64_t *ret_bytes, struct edda_error *error)
 {
     uint64_t bytes = 0;
+    bool placed = false;
     if (count == 0 || count > STORE_APPEND_RECORDS_MAX)
         return edda_fail_with(error, count ? EDDA_ELIMIT : EDDA_EINVAL, "an append is of 1 to %d messages, not %zu",
                               STORE_APPEND_RECORDS_MAX, count);
@@ -89,8 +91,9 @@ static int messages_check(const struct store_message *messages, size_t count, ui
         if (r < 0)
             return r;
         bytes += record_bytes_max(&messages[i]) + FRAME_RUN_COST;
+        placed |= messages[i].partition >= 0;
     }
-    *ret_bytes = bytes;
+    *ret_bytes = bytes + (placed ? MIXED_ROW_BYTES : 0);
     return 0;
 }
 
@@ -116,8 +119,7 @@ static int mixed_check(struct store *store, const struct store_message *messages
     return 0;
 }
 
-/* Room in the frame, on the disk and among what may be unflushed; a frame that would grow too large is closed. */
-static int room_check(struct store *store, uint64_t bytes, size_t count, struct edda_error *error)
+int append_room(struct store *store, uint64_t bytes, size_t count, struct edda_error *error)
 {
     uint64_t batches = count < FRAME_BATCHES_MAX ? count : FRAME_BATCHES_MAX;
     uint64_t more = bytes + batches * FRAME_BATCH_COST + FRAME_HEADER_BYTES + FRAME_ALIGNMENT;
@@ -284,6 +286,27 @@ static int messages_put(struct store *store, const struct store_message *message
     return 0;
 }
 
+/* Checks and sequences messages that are in order by themselves and take `bytes`. */
+static int messages_append(struct store *store, const struct store_condition *conditions, size_t condition_count,
+                           const struct store_message *messages, size_t count, uint64_t bytes,
+                           struct store_appended *ret_appended, struct edda_error *error)
+{
+    /* Making room may close the frame, and with that run the hook, which may append: so it comes before all that looks at the
+     * state. But want of room is no answer to a repeat, nor to an append whose condition fails. */
+    struct edda_error room_error;
+    int room = append_room(store, bytes, count, &room_error);
+    int r = identities_check(store, messages, count, ret_appended, error);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = conditions_check(store, conditions, condition_count, error);
+    if (r < 0)
+        return r;
+    if (room < 0)
+        return edda_fail_field(error, room, room_error.field, "%s", room_error.message);
+    r = mixed_check(store, messages, count, error);
+    return r < 0 ? r : messages_put(store, messages, count, ret_appended, error);
+}
+
 int store_append(struct store *store, const struct store_condition *conditions, size_t condition_count,
                  const struct store_message *messages, size_t count, bool want_version,
                  struct store_appended *ret_appended, struct edda_error *error)
@@ -294,29 +317,25 @@ int store_append(struct store *store, const struct store_condition *conditions, 
     if (r == 0)
         r = append_ready(store, error);
     if (r == 0)
-        r = identities_check(store, messages, count, &appended, error);
-    if (r == 0) {
-        r = conditions_check(store, conditions, condition_count, error);
-        if (r == 0)
-            r = mixed_check(store, messages, count, error);
-        if (r == 0)
-            r = room_check(store, bytes, count, error);
-        if (r == 0)
-            r = messages_put(store, messages, count, &appended, error);
-    }
+        r = messages_append(store, conditions, condition_count, messages, count, bytes, &appended, error);
     if (r < 0)
         return r;
     const struct store_message *last = &messages[count - 1];
     if (want_version && last->key.data && !appended.repeated) {
         uint64_t versions;
-        r = lookup_count(store, key_stream(store->seed, topic_name(last->topic), last->key), &versions);
-        if (r == 0)
+        /* The records are sequenced: a version that cannot be read does not undo that. */
+        if (lookup_count(store, key_stream(store->seed, topic_name(last->topic), last->key), &versions) == 0)
             appended.version = (int64_t)versions - 1;
     }
-    /* The records are sequenced: a version that cannot be read does not undo that. */
     if (ret_appended)
         *ret_appended = appended;
     return 0;
+}
+
+uint64_t append_row_bytes(struct slice key, struct slice value)
+{
+    struct store_message message = { .key = key, .value = value };
+    return record_bytes_max(&message) + FRAME_RUN_COST;
 }
 
 int append_row(struct store *store, struct topic *topic, struct slice key, struct slice value, struct edda_error *error)

@@ -179,6 +179,12 @@ int conditions_check(struct store *store, const struct store_condition *conditio
 int identities_check(struct store *store, const struct store_message *messages, size_t count,
                      struct store_appended *ret_appended, struct edda_error *error);
 
+/* Makes room for records of `bytes` in the frame, on the disk and among what may be unflushed; a frame that would grow too
+ * large is closed, which may run the hook. Asking again for as much right afterwards changes nothing. EDDA_EFULL, EDDA_EBUSY,
+ * EDDA_ETOOLARGE. */
+int append_room(struct store *store, uint64_t bytes, size_t count, struct edda_error *error);
+/* What append_row() takes of it. */
+uint64_t append_row_bytes(struct slice key, struct slice value);
 /* A record without attributes or conditions for an internal table. */
 int append_row(struct store *store, struct topic *topic, struct slice key, struct slice value, struct edda_error *error);
 

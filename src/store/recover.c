@@ -155,6 +155,9 @@ static int rebuild_visit(void *user, const struct log_frame *from)
     }
     if (r == 0)
         r = additions_give(rebuild, from->address);
+    /* In salvage what cannot be made sense of is left out. */
+    if (r == EDDA_ECORRUPT && store->options.log.salvage)
+        r = 0;
     uint64_t done = from->next - rebuild->from;
     if (store->options.progress && done - rebuild->told >= PROGRESS_BYTES) {
         rebuild->told = done;

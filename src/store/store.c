@@ -68,8 +68,8 @@ static int open_index(struct store *store, struct edda_error *error)
     return index_open(store->io, path, log_id(store->log), &options, &store->index, error);
 }
 
-int store_open(struct io *io, const char *path, const struct store_options *options, struct store **ret_store,
-               struct log_recovery *ret_recovery, struct edda_error *error)
+static int open_once(struct io *io, const char *path, const struct store_options *options, struct store **ret_store,
+                     struct log_recovery *ret_recovery, bool *ret_index_damaged, struct edda_error *error)
 {
     struct store *store = store_new(io, path, options);
     if (!store)
@@ -82,6 +82,7 @@ int store_open(struct io *io, const char *path, const struct store_options *opti
         store->frames_key = key_frames(store->seed);
         store->flush_begun = log_end(store->log);
         r = store_recover(store, error);
+        *ret_index_damaged = r == EDDA_ECORRUPT && index_wait(store->index) == EDDA_ECORRUPT;
     }
     if (r < 0) {
         store_abandon(store);
@@ -89,6 +90,17 @@ int store_open(struct io *io, const char *path, const struct store_options *opti
     }
     *ret_store = store;
     return 0;
+}
+
+int store_open(struct io *io, const char *path, const struct store_options *options, struct store **ret_store,
+               struct log_recovery *ret_recovery, struct edda_error *error)
+{
+    bool index_damaged = false;
+    int r = open_once(io, path, options, ret_store, ret_recovery, &index_damaged, error);
+    /* The index has removed what is damaged, which is made again now. */
+    if (index_damaged)
+        r = open_once(io, path, options, ret_store, ret_recovery, &index_damaged, error);
+    return r;
 }
 
 void store_close(struct store *store)

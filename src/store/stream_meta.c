@@ -94,8 +94,7 @@ static int stream_known(struct store *store, struct slice topic, struct slice ke
 int store_stream_truncate(struct store *store, struct slice topic, struct slice key, int64_t before_version,
                           struct edda_error *error)
 {
-    struct stream_info info;
-    struct stream_meta meta;
+    struct stream_info info = { 0 };
     int r = stream_known(store, topic, key, &info, error);
     if (r < 0)
         return r;
@@ -104,27 +103,19 @@ int store_stream_truncate(struct store *store, struct slice topic, struct slice 
                                info.next_version - 1, before_version);
     if (before_version <= info.first_version)
         return 0;
-    r = stream_meta_get(store, topic, key, &meta);
-    if (r < 0)
-        return edda_fail_with(error, r, "%s", store->read_error.message);
-    struct stream_row row = { .truncate_before = before_version, .deleted_at = meta.deleted_at };
+    /* What was deleted before lies before the new beginning too. */
+    struct stream_row row = { .truncate_before = before_version };
     return meta_put(store, topic, key, &row, NULL, error);
 }
 
 int store_stream_delete(struct store *store, struct slice topic, struct slice key, int64_t expected,
                         struct edda_error *error)
 {
-    struct stream_info info;
-    struct stream_meta meta;
+    struct stream_info info = { 0 };
     struct store_condition condition = { topic, key, expected };
     int r = stream_known(store, topic, key, &info, error);
-    if (r == 0) {
-        r = stream_meta_get(store, topic, key, &meta);
-        if (r < 0)
-            return edda_fail_with(error, r, "%s", store->read_error.message);
-    }
     if (r < 0)
         return r;
-    struct stream_row row = { .truncate_before = meta.truncate_before, .deleted_at = info.next_version };
+    struct stream_row row = { .deleted_at = info.next_version };
     return meta_put(store, topic, key, &row, expected == STORE_ANY ? NULL : &condition, error);
 }

@@ -241,20 +241,26 @@ int topics_apply(struct store *store, struct slice name, struct slice row, bool 
     return r;
 }
 
-/* The partitions of a topic as ranges of their numbers; false when out of memory. */
-static bool ranges_add(struct edda_list *ranges, const struct topic *topic)
+/* The partitions of a topic as ranges of their numbers, and `more` further ones from `next` on; false when out of memory. */
+static bool ranges_of(const struct topic *topic, uint32_t more, uint32_t next, struct arena *arena, struct edda_list *ret_ranges)
 {
-    struct topic_range *range = NULL;
+    const struct partition *p = topic->partitions;
+    uint32_t count = more > 0;
+    for (uint32_t i = 0; i < topic->partition_count; i++)
+        count += i == 0 || p[i].number != p[i - 1].number + 1;
+    struct topic_range *ranges = arena_alloc(arena, count * sizeof(*ranges));
+    if (!ranges)
+        return false;
+    struct topic_range *range = ranges;
     for (uint32_t i = 0; i < topic->partition_count; i++) {
-        uint32_t number = topic->partitions[i].number;
-        if (!range || range->first + range->count != number) {
-            range = edda_list_add(ranges, sizeof(*range));
-            if (!range)
-                return false;
-            range->first = number;
-        }
+        bool first = i == 0 || p[i].number != p[i - 1].number + 1;
+        range += first && i > 0;
+        range->first = first ? p[i].number : range->first;
         range->count++;
     }
+    if (more > 0)
+        ranges[count - 1] = (struct topic_range){ .first = next, .count = more };
+    *ret_ranges = (struct edda_list){ .items = ranges, .count = count };
     return true;
 }
 
@@ -268,17 +274,26 @@ static int row_append(struct store *store, struct topic_entry *entry, const uint
     char text[UUID_TEXT_BYTES];
     uuid_print(id, text);
     struct topic_row row = { .id = { text, sizeof(text) }, .mixed = mixed };
-    bool ok = partitions_reserve(store, topic, count, (uint64_t)store->place_count + more) == 0 &&
-              ranges_add(&row.partitions, topic);
-    struct topic_range *range = ok && more ? edda_list_add(&row.partitions, sizeof(*range)) : NULL;
-    if (range)
-        *range = (struct topic_range){ .first = store->place_count, .count = more };
+    struct arena arena;
     struct buffer json = BUFFER_EMPTY;
-    if (ok)
-        json_encode(&topic_row_type, &row, &json);
-    int r = ok && (range || !more) && buffer_ok(&json) ?
-                append_row(store, store->topics_topic, topic_name(topic), buffer_slice(&json), error) :
-                edda_fail_with(error, EDDA_ENOMEM, "out of memory for the row of topic %s", topic->name);
+    uint32_t next;
+    int r = 0;
+    arena_init(&arena, 0, 0);
+    do {
+        next = store->place_count;
+        buffer_clear(&json);
+        bool ok = partitions_reserve(store, topic, count, (uint64_t)next + more) == 0 &&
+                  ranges_of(topic, more, next, &arena, &row.partitions);
+        if (ok)
+            json_encode(&topic_row_type, &row, &json);
+        if (!ok || !buffer_ok(&json))
+            r = edda_fail_with(error, EDDA_ENOMEM, "out of memory for the row of topic %s", topic->name);
+        /* The hook may run here and take the numbers for topics of its own. */
+        if (r == 0)
+            r = append_room(store, append_row_bytes(topic_name(topic), buffer_slice(&json)), 1, error);
+    } while (r == 0 && more > 0 && next != store->place_count);
+    if (r == 0)
+        r = append_row(store, store->topics_topic, topic_name(topic), buffer_slice(&json), error);
     if (r == 0)
         r = row_apply(store, topic_name(topic), &row, false, &topic, error);
     if (r == 0) {
@@ -286,7 +301,7 @@ static int row_append(struct store *store, struct topic_entry *entry, const uint
         topic_known(store, topic);
     }
     buffer_deinit(&json);
-    free(row.partitions.items);
+    arena_deinit(&arena);
     return r;
 }
 

@@ -512,6 +512,35 @@ static int remove_entry(void *user, const char *name)
     return io_file_remove(user, path);
 }
 
+static int flip_entry(void *user, const char *name)
+{
+    char path[128];
+    (void)user;
+    snprintf(path, sizeof(path), DIR "/index/%s", name);
+    struct io_file *file;
+    uint64_t size = 0;
+    if (one_in(2) || io_file_open(w.io, path, IO_READ, &file, NULL) < 0)
+        return 0;
+    (void)io_file_size(w.io, file, &size);
+    io_file_close(w.io, file);
+    if (size > 0)
+        io_simulated_flip_bit(w.io, path, below(size * 8));
+    return 0;
+}
+
+/* A damaged index is found out at the latest by looking at all of it, and what is damaged is gone when it is opened again. */
+static void open_store(void);
+static void damage_index(void)
+{
+    (void)io_dir_list(w.io, DIR "/index", flip_entry, NULL);
+    open_store();
+    while (index_verify(store_index(w.store), &w.error) == EDDA_ECORRUPT) {
+        w.durable = store_tail(w.store);
+        store_close(w.store);
+        open_store();
+    }
+}
+
 /* Opens the store; while a cut strikes, the machine dies and it is tried again. */
 static void open_store(void)
 {
@@ -550,9 +579,13 @@ static void reopen(void)
     }
     if (lose_index)
         (void)io_dir_list(w.io, DIR "/index", remove_entry, w.io);
-    if (one_in(4))
-        io_simulated_cut_after(w.io, 1 + below(12));
-    open_store();
+    if (one_in(10)) {
+        damage_index();
+    } else {
+        if (one_in(4))
+            io_simulated_cut_after(w.io, 1 + below(12));
+        open_store();
+    }
     uint64_t tail = store_tail(w.store);
     CHECK(tail >= w.durable);
     if (!model_cut(&w.model, tail))

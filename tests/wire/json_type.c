@@ -180,7 +180,7 @@ static void lists_stay_in_order(void **state)
         for (uint32_t n = 1; n < list.count; n++)
             assert_true(((struct pair *)list.items)[n - 1].a < ((struct pair *)list.items)[n].a);
     }
-    free(list.items);
+    edda_list_free(&list);
 }
 
 static void lists_copy_what_they_borrowed(void **state)
@@ -194,7 +194,7 @@ static void lists_copy_what_they_borrowed(void **state)
     assert_int_equal(list.count, 4);
     assert_true(list.capacity >= 4);
     assert_int_equal(((int64_t *)list.items)[2], 30);
-    free(list.items);
+    edda_list_free(&list);
 
     list = (struct edda_list){ (void *)(uintptr_t)borrowed, 3, 0 };
     edda_list_remove(&list, sizeof(int64_t), 7); /* not there */
@@ -203,7 +203,7 @@ static void lists_copy_what_they_borrowed(void **state)
     assert_int_equal(list.count, 2);
     assert_int_equal(((int64_t *)list.items)[1], 30);
     assert_int_equal(borrowed[0], 10);
-    free(list.items);
+    edda_list_free(&list);
     list = (struct edda_list){ NULL, 0, 0 };
     assert_null(edda_list_add(&list, SIZE_MAX / 2)); /* no memory for it */
     assert_null(edda_list_add(&list, 0));

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "edda/type.h"
+#include "wire/json/list_block.h"
 
 #define CAPACITY_FIRST 4
 
@@ -35,6 +36,25 @@ int64_t edda_text_int(struct edda_text text)
     return value;
 }
 
+struct list_block *list_block_new(size_t bytes)
+{
+    struct list_block *block = malloc(sizeof *block + bytes);
+    if (block)
+        *block = (struct list_block){ .bytes = bytes };
+    return block;
+}
+
+void edda_list_free(struct edda_list *list)
+{
+    struct list_block *block = list->capacity ? list_block_of(list->items) : NULL;
+    while (block) {
+        struct list_block *outgrown = block->outgrown;
+        free(block);
+        block = outgrown;
+    }
+    *list = (struct edda_list){ 0 };
+}
+
 static uint8_t *item_at(const struct edda_list *list, size_t item_size, uint32_t index)
 {
     return (uint8_t *)list->items + item_size * index;
@@ -51,12 +71,14 @@ static bool list_grow(struct edda_list *list, size_t item_size)
         return false;
     if (__builtin_mul_overflow((size_t)capacity, item_size, &bytes))
         return false;
-    void *items = realloc(list->capacity ? list->items : NULL, bytes);
-    if (!items)
+    struct list_block *block = list_block_new(bytes);
+    if (!block)
         return false;
-    if (list->capacity == 0 && list->count)
-        memcpy(items, list->items, list->count * item_size);
-    list->items = items;
+    if (list->count)
+        memcpy(block->items, list->items, list->count * item_size);
+    if (list->capacity)
+        block->outgrown = list_block_of(list->items);
+    list->items = block->items;
     list->capacity = capacity;
     return true;
 }

@@ -1,0 +1,125 @@
+/* What a state owns: texts and lists that an evolve function has assigned as if they were numbers. Leaks are the sanitizer's to find. */
+#include "engine/value.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/prng.h"
+
+struct line { int64_t id; struct edda_text name; struct edda_list marks; };
+static const struct edda_field line_fields[] = {
+    EDDA_FIELD(line, id), EDDA_FIELD(line, name), EDDA_FIELD_LIST(line, marks, EDDA_KIND_INT) };
+static const struct edda_type line = EDDA_VALUE(line);
+struct cart { struct edda_text owner; struct edda_list lines; struct edda_list copies; };
+static const struct edda_field cart_fields[] = {
+    EDDA_FIELD(cart, owner), EDDA_FIELD_LIST_OF(cart, lines, line), EDDA_FIELD_LIST_OF(cart, copies, line) };
+static const struct edda_type cart = EDDA_STATE(cart);
+
+static struct state *fresh(void)
+{
+    struct state *state = state_new(&cart);
+    assert_non_null(state);
+    return state;
+}
+
+static void what_an_event_lent_is_owned_afterwards(void **unused)
+{
+    (void)unused;
+    struct state *state = fresh();
+    struct cart *c = state->value;
+    char owner[] = "jjy", name[] = "lamp";
+    int64_t marks[] = { 1, 2, 3 };
+    struct line lines[] = { { 7, { name, 4 }, { marks, 3, 0 } } };
+    c->owner = (struct edda_text){ owner, 3 };
+    c->lines = (struct edda_list){ lines, 1, 0 };
+    assert_int_equal(state_adopt(&cart, state), 0);
+    memset(owner, 'x', sizeof owner);
+    memset(name, 'x', sizeof name);
+    memset(marks, 0, sizeof marks);
+    memset(lines, 0, sizeof lines);
+    const struct line *first = c->lines.items;
+    assert_true(edda_text_is(c->owner, "jjy"));
+    assert_true(edda_text_is(first->name, "lamp"));
+    assert_int_equal(((const int64_t *)first->marks.items)[2], 3);
+    state_free(state);
+}
+
+static void what_is_dropped_is_freed(void **unused)
+{
+    (void)unused;
+    struct state *state = fresh();
+    struct cart *c = state->value;
+    for (int round = 0; round < 100; round++) {
+        struct line *added = edda_list_add(&c->lines, sizeof *added);
+        added->id = round;
+        for (int64_t i = 0; i < 20; i++)
+            *(int64_t *)edda_list_add(&added->marks, sizeof i) = i;
+        assert_int_equal(state_adopt(&cart, state), 0);
+    }
+    size_t most = state->list_bytes;
+    while (c->lines.count > 1)
+        edda_list_remove(&c->lines, sizeof(struct line), 0); /* their marks go with them */
+    assert_int_equal(state_adopt(&cart, state), 0);
+    assert_true(state->list_bytes < most);
+    *c = (struct cart){ .owner = c->owner };
+    assert_int_equal(state_adopt(&cart, state), 0);
+    assert_int_equal(state->list_bytes, 0);
+    state_free(state);
+}
+
+/* Any order of adding, removing, assigning whole lists to each other and dropping leaves nothing behind and frees nothing twice. */
+static void any_order_of_changes_is_safe(void **unused)
+{
+    (void)unused;
+    uint64_t seed = 20261121;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    struct prng p;
+    prng_init(&p, seed);
+    struct state *state = fresh();
+    struct cart *c = state->value;
+    for (int i = 0; i < 20000; i++) {
+        struct line lent[2] = { { i, { "abc", 3 }, { 0 } }, { i + 1, { "def", 3 }, { 0 } } };
+        for (uint64_t n = prng_below(&p, 3); n > 0; n--) {
+            switch (prng_below(&p, 6)) {
+            case 0:
+                c->lines = c->copies;
+                break;
+            case 1:
+                c->copies = c->lines;
+                break;
+            case 2:
+                c->lines = (struct edda_list){ lent, 2, 0 };
+                break;
+            case 3:
+                c->copies = (struct edda_list){ 0 };
+                break;
+            case 4:
+                edda_list_remove(&c->lines, sizeof(struct line), 0);
+                break;
+            default:
+                for (int k = 0; k < 5; k++) {
+                    struct line *added = edda_list_put(&c->lines, sizeof *added, (int64_t)prng_below(&p, 50));
+                    assert_non_null(added);
+                    added->name = (struct edda_text){ "ghi", 3 };
+                }
+            }
+        }
+        assert_int_equal(state_adopt(&cart, state), 0);
+        for (uint32_t k = 0; k < c->lines.count; k++)
+            assert_int_equal(((const struct line *)c->lines.items)[k].name.len, 3);
+    }
+    state_free(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_an_event_lent_is_owned_afterwards),
+        cmocka_unit_test(what_is_dropped_is_freed),
+        cmocka_unit_test(any_order_of_changes_is_safe),
+    };
+    return cmocka_run_group_tests_name("engine value", tests, NULL, NULL);
+}

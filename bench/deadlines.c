@@ -89,11 +89,15 @@ static void set_pending(const struct bench *b, struct world *w, size_t count)
 static void show_memory(const struct bench *b, const struct world *w, const char *when, double before_mb)
 {
     char what[100];
+    struct store_stats stats;
     double count = (double)engine_deadline_count(w->engine, NULL);
     (void)snprintf(what, sizeof what, "%s: resident, %.0f deadlines", when, count);
     bench_figure(b, what, status_mb("VmRSS:"), "MB", b->scale >= 1 ? "<= 150" : NULL);
     (void)snprintf(what, sizeof what, "%s: of it the process's own, not files", when);
     bench_figure(b, what, status_mb("RssAnon:"), "MB", NULL);
+    store_stats(journal_local_store(w->journal), &stats);
+    (void)snprintf(what, sizeof what, "%s: of it the index's tails", when);
+    bench_figure(b, what, (double)stats.index.tail_bytes / 1e6, "MB", NULL);
     (void)snprintf(what, sizeof what, "%s: each, beside the empty engine", when);
     bench_figure(b, what, (status_mb("RssAnon:") - before_mb) * 1e6 / count, "bytes", NULL);
 }

@@ -407,7 +407,7 @@ bool quarantine_restore(struct lane *lane, struct slice type, uint64_t position)
 /* Where each service stood at the last flush; sets positions, and puts pending messages into their lanes. */
 int progress_load(struct engine *engine, struct edda_error *error);
 /* The hook before a flush: progress and sequences join what is flushed. */
-void progress_note(void *user);
+int progress_note(void *user, struct edda_error *error);
 int services_fold(struct engine *engine, const struct journal_record *record);
 int sequences_fold(struct engine *engine, const struct journal_record *record);
 void sequences_free(struct engine *engine);

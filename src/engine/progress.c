@@ -51,7 +51,7 @@ static void put_service(struct engine *engine, const struct service *service, st
     buffer_append_byte(out, '}');
 }
 
-static void note_progress(struct engine *engine)
+static int note_progress(struct engine *engine, struct edda_error *error)
 {
     struct buffer *out = &engine->note;
     buffer_clear(out);
@@ -63,10 +63,14 @@ static void note_progress(struct engine *engine)
     }
     buffer_append_slice(out, buffer_slice(&engine->absent));
     buffer_append_str(out, "]}");
+    if (!buffer_ok(out))
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for the progress of the services");
     struct journal_message message = { .topic = engine->progress, .key = slice_str(engine->app->name), .value = buffer_slice(out) };
     uint64_t position;
-    if (buffer_ok(out) && journal_append(engine->journal, NULL, &message, 1, &position, NULL) == 0)
+    int rc = journal_append(engine->journal, NULL, &message, 1, &position, error);
+    if (rc == 0)
         engine->progress_dirty = false;
+    return rc;
 }
 
 static int note_sequence(struct engine *engine, struct sequence *sequence, struct edda_error *error)
@@ -81,26 +85,24 @@ static int note_sequence(struct engine *engine, struct sequence *sequence, struc
     return rc;
 }
 
-static void note_sequences(struct engine *engine)
+static int note_sequences(struct engine *engine, struct edda_error *error)
 {
-    bool all = true;
     for (struct table_link *link = table_each(&engine->sequence_table, NULL); link; link = table_each(&engine->sequence_table, link)) {
         struct sequence *sequence = container_of(link, struct sequence, link);
-        if (!sequence->dirty)
-            continue;
-        sequence->dirty = sequence->noted != sequence->last && note_sequence(engine, sequence, NULL) < 0;
-        all = all && !sequence->dirty;
+        int rc = sequence->dirty && sequence->noted != sequence->last ? note_sequence(engine, sequence, error) : 0;
+        if (rc < 0)
+            return rc;
+        sequence->dirty = false;
     }
-    engine->sequences_dirty = !all;
+    engine->sequences_dirty = false;
+    return 0;
 }
 
-void progress_note(void *user)
+int progress_note(void *user, struct edda_error *error)
 {
     struct engine *engine = user;
-    if (engine->sequences_dirty)
-        note_sequences(engine);
-    if (engine->progress_dirty)
-        note_progress(engine);
+    int rc = engine->sequences_dirty ? note_sequences(engine, error) : 0;
+    return rc == 0 && engine->progress_dirty ? note_progress(engine, error) : rc;
 }
 
 /* --- loading -------------------------------------------------------------------------------------------- */

@@ -49,6 +49,8 @@ struct journal_condition {
 
 typedef int journal_visit_fn(void *user, const struct journal_record *record, int64_t version);
 
+typedef int journal_hook_fn(void *user, struct edda_error *error);
+
 /* Walks every record in order; starts at the position it was opened with. */
 struct journal_cursor;
 
@@ -68,7 +70,7 @@ struct journal_ops {
     int64_t (*table_scan)(struct journal *, struct journal_topic *topic, journal_visit_fn *visit, void *user);
     int (*checkpoint_put)(struct journal *, const char *name, uint64_t position, struct slice bytes, struct edda_error *error);
     int (*checkpoint_get)(struct journal *, const char *name, uint64_t *ret_position, struct buffer *bytes);
-    void (*before_flush)(struct journal *, void (*hook)(void *user), void *user);
+    void (*before_flush)(struct journal *, journal_hook_fn *hook, void *user);
     int (*flush)(struct journal *, bool idle, struct edda_error *error);
     bool (*flushing)(struct journal *);
     uint64_t (*tail)(struct journal *);
@@ -163,14 +165,15 @@ static inline int journal_checkpoint_get(struct journal *j, const char *name, ui
     return j->ops->checkpoint_get(j, name, ret_position, bytes);
 }
 
-/* `hook` may still append to what is about to be made durable together. */
-static inline void journal_before_flush(struct journal *j, void (*hook)(void *user), void *user)
+/* `hook` may still append to what is about to be made durable together. When it fails nothing of that becomes durable, until it succeeds. */
+static inline void journal_before_flush(struct journal *j, journal_hook_fn *hook, void *user)
 {
     j->ops->before_flush(j, hook, user);
 }
 
 /* Makes durable what is sequenced: now and on this thread when `idle` (there is nothing else to do), else in the background once enough has gathered or
- * some time has passed. A failure is final. */
+ * some time has passed. A failure is final; a full disk is none: what is sequenced
+ * waits until there is room. */
 static inline int journal_flush(struct journal *j, bool idle, struct edda_error *error)
 {
     return j->ops->flush(j, idle, error);

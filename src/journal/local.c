@@ -207,7 +207,7 @@ static int local_checkpoint_get(struct journal *journal, const char *name, uint6
     return store_checkpoint_get(local_of(journal)->store, name, ret_position, bytes);
 }
 
-static void local_before_flush(struct journal *journal, void (*hook)(void *user), void *user)
+static void local_before_flush(struct journal *journal, journal_hook_fn *hook, void *user)
 {
     store_on_close_frame(local_of(journal)->store, hook, user);
 }
@@ -216,6 +216,12 @@ static bool local_flushing(struct journal *journal)
 {
     struct store *store = local_of(journal)->store;
     return store_durable_position(store) < store_tail(store);
+}
+
+/* What must wait is no failure: nobody was told of it. */
+static int flushed(int rc)
+{
+    return rc > 0 || rc == EDDA_EBUSY || rc == EDDA_EFULL ? 0 : rc;
 }
 
 static int local_flush(struct journal *journal, bool idle, struct edda_error *error)
@@ -227,13 +233,12 @@ static int local_flush(struct journal *journal, bool idle, struct edda_error *er
     uint64_t open = store_open_frame_bytes(store);
     bool under_way = log_unflushed_bytes(store_log(store)) > 0;
     if (idle && !under_way && open <= FLUSH_HERE_BYTES)
-        return store_flush(store, error);
+        return flushed(store_flush(store, error));
     bool due = idle || open >= FLUSH_BYTES ||
                (open > 0 && io_clock_boot_ns(store_io(store)) - store_open_frame_since_ns(store) >= FLUSH_AFTER_NS);
     if (!due)
         return 0;
-    int rc = store_flush_start(store, error);
-    return rc == EDDA_EBUSY || rc > 0 ? 0 : rc;
+    return flushed(store_flush_start(store, error));
 }
 
 static uint64_t local_tail(struct journal *journal)

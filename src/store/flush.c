@@ -147,8 +147,10 @@ int store_close_frame(struct store *store, struct edda_error *error)
         return 0;
     if (store->close_hook) {
         store->closing = true;
-        store->close_hook(store->close_hook_user);
+        int noted = store->close_hook(store->close_hook_user, error);
         store->closing = false;
+        if (noted < 0)
+            return noted;
     }
     seal_if_due(store);
     /* The reservation of the last append is as good as before, unless a flush has begun since. */
@@ -220,10 +222,11 @@ int flushes_wait(struct store *store)
 
 int store_flush(struct store *store, struct edda_error *error)
 {
-    int r = store->broken ? broken_fail(store, error) : store_close_frame(store, error);
-    if (r < 0)
-        return r;
-    r = flushes_wait(store);
+    if (store->broken)
+        return broken_fail(store, error);
+    /* What is closed becomes durable, also when the open frame cannot be closed just now. */
+    int closed = store_close_frame(store, error);
+    int r = flushes_wait(store);
     if (r < 0)
         return edda_fail_with(error, r, "a flush was under way and will not end");
     while (!store->broken && !everything_closed_is_durable(store)) {
@@ -234,7 +237,7 @@ int store_flush(struct store *store, struct edda_error *error)
         if (r < 0)
             return r;
     }
-    return store->broken ? broken_fail(store, error) : 0;
+    return store->broken ? broken_fail(store, error) : closed;
 }
 
 int store_flush_start(struct store *store, struct edda_error *error)
@@ -247,7 +250,7 @@ int store_flush_start(struct store *store, struct edda_error *error)
     if (store->flushes_under_way >= most)
         return edda_fail_with(error, EDDA_EBUSY, "%u flushes are under way", store->flushes_under_way);
     int r = store_close_frame(store, error);
-    if (r < 0)
+    if (r < 0 && log_end(store->log) == store->flush_begun)
         return r;
     struct flush_slot *slot = store->flushes;
     while (slot->flush)

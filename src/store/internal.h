@@ -13,6 +13,8 @@
  *   cursor.c                 records in the order of their positions
  *   stream_meta.c, tables.c  truncation and deletion; offsets, snapshots, tables
  *   checkpoint.c, verify.c   files of derived state; checking everything
+ *   uuid.c                   ids
+ *   door.h and what it names the public interface, for many threads
  *
  * Invariants:
  *   1. A frame stays in memory until it is durable, so every record is either in memory or in the durable log.
@@ -104,7 +106,7 @@ struct store {
     struct additions additions;
     bool unindexed;            /* the additions are those of the last closed frame: the index would not take them */
     bool closing;              /* the hook is being called */
-    void (*close_hook)(void *user);
+    store_close_fn *close_hook;
     void *close_hook_user;
 
     /* Closed frames in memory, oldest first: a ring of a power of two. */

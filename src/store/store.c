@@ -171,7 +171,7 @@ int64_t store_time_ms(struct store *store)
     return log_time_ms(store->log);
 }
 
-void store_on_close_frame(struct store *store, void (*hook)(void *user), void *user)
+void store_on_close_frame(struct store *store, store_close_fn *hook, void *user)
 {
     store->close_hook = hook;
     store->close_hook_user = user;

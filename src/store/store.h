@@ -11,6 +11,8 @@
  *
  * Everything here belongs to one thread, the owner's. include/edda/store.h is the door for other threads.
  *
+ * How a frame's body lies in the log is in store/frame.h and docs/internals/store-format.md; internal.h tells what is where in the code.
+ *
  * Internal topics start with "_edda." or "__": "_edda.topics" (key: topic, value: JSON of its row; partition number 0 of the log), "_edda.streams"
  * (key: category/key; value: JSON of stream metadata), "__consumer_offsets" (key: group, topic, partition). They
  * are tables: the last value of a key counts, a null value deletes.
@@ -133,16 +135,25 @@ struct store_appended {
 };
 
 /*
- * Sequences messages, all or nothing, in one frame: checks the conditions and identities, then puts them into the open frame. `want_version` costs a
- * look-up for the last message. On EDDA_EVERSION the message names both versions. A repeat (source and id known, same type and value) gives the
- * first result; EDDA_EDUPLICATE when the value differs. EDDA_EFULL, EDDA_EBUSY, EDDA_ETOOLARGE, EDDA_ELIMIT: nothing was sequenced.
+ * Sequences messages, all or nothing, in one frame and at positions one after the other: checks identities and conditions, then puts them
+ * into the open frame. `want_version` costs a look-up for the last message; `ret_appended` may be NULL. What the messages borrow must
+ * not lie in the open frame, whose memory moves: copy what was read from the tail.
+ *
+ * A repeat gives the first result, whatever has become of the conditions since: every message that is to be identified was recorded before, and all
+ * messages, also the others, lie at positions one after the other with the same topic, key, type and value. Anything between a repeat and a fresh append
+ * is EDDA_EDUPLICATE. On EDDA_EVERSION the message names both versions; a deleted stream meets STORE_ANY and STORE_NONE only.
+ *
+ * EDDA_EFULL, EDDA_EBUSY (too much is unflushed, or the index is behind: wait for a job, call store_maintain()), EDDA_ETOOLARGE, EDDA_ELIMIT
+ * (messages, or more than 1,000 partitions), EDDA_ENOMEM, EDDA_EINVAL: nothing was sequenced, though the frame may have been closed for it.
  */
 int store_append(struct store *store, const struct store_condition *conditions, size_t condition_count,
                  const struct store_message *messages, size_t count, bool want_version,
                  struct store_appended *ret_appended, struct edda_error *error);
 
-/* Called with the frame still open, right before it is closed, so that the engine's progress can join it (it may call store_append()). */
-void store_on_close_frame(struct store *store, void (*hook)(void *user), void *user);
+/* Called with the frame still open, right before it is closed, so that the engine's progress can join it (it may call store_append()). When it fails the frame
+ * stays open, and what is in it not durable, until it succeeds: a frame must not leave without what the hook adds. */
+typedef int store_close_fn(void *user, struct edda_error *error);
+void store_on_close_frame(struct store *store, store_close_fn *hook, void *user);
 
 /* Closes the open frame if it holds anything. */
 int store_close_frame(struct store *store, struct edda_error *error);
@@ -150,9 +161,10 @@ int store_close_frame(struct store *store, struct edda_error *error);
 uint64_t store_open_frame_bytes(const struct store *store);
 int64_t store_open_frame_since_ns(const struct store *store);
 
-/* Closes the frame and writes and syncs everything, on this thread. */
+/* Closes the frame and writes and syncs everything, on this thread. Waits for flushes under way, in io_jobs_finish(). */
 int store_flush(struct store *store, struct edda_error *error);
-/* Closes the frame and submits a job of IO_POOL_FLUSH; `io_jobs_finish()` ends it. 0 when nothing is to be done, 1 when started, EDDA_EBUSY when as many as allowed are under way. */
+/* Closes the frame and submits a job of IO_POOL_FLUSH; `io_jobs_finish()` ends it. 0 when nothing is to be done, 1 when started, EDDA_EBUSY when as many as
+ * allowed are under way: LOG_FLUSHES_MAX, or one while the index waits to be sealed (store/flush.c); then the frame stays open. */
 int store_flush_start(struct store *store, struct edda_error *error);
 /* Not 0 once a flush has failed: the store must be abandoned. */
 int store_broken(const struct store *store);
@@ -218,8 +230,10 @@ int store_cursor_previous(struct store *store, struct store_cursor *cursor, stru
 /* Calls `visit` with the last record of each key of a topic (internal ones as a rule) whose value is not null, in order of position; scans the topic. */
 int64_t store_table_scan(struct store *store, struct topic *topic, store_visit_fn *visit, void *user);
 
+/* Versions before this one are read no more. EDDA_ENOTFOUND for a stream that has none or was deleted, EDDA_EINVAL beyond its end and for internal
+ * topics; 0 when it begins later already. */
 int store_stream_truncate(struct store *store, struct slice topic, struct slice key, int64_t before_version, struct edda_error *error);
-/* The stream reads as empty from now on; its versions go on. */
+/* The stream reads as empty from now on; its versions go on. EDDA_ENOTFOUND likewise, EDDA_EVERSION. */
 int store_stream_delete(struct store *store, struct slice topic, struct slice key, int64_t expected, struct edda_error *error);
 
 int store_offset_commit(struct store *store, struct slice group, struct slice topic, uint32_t partition, int64_t offset, struct slice metadata, struct edda_error *error);
@@ -233,12 +247,13 @@ int64_t store_offset_read(struct store *store, struct slice group, struct slice 
 int store_snapshot_put(struct store *store, struct slice name, int64_t version, struct slice state, struct edda_error *error);
 int store_snapshot_get(struct store *store, struct slice name, int64_t *ret_version, struct slice *ret_state);
 
-/* A checkpoint of something derived (the engine's views and deadlines), in a file of its own under checkpoint/: not truth, rebuilt when missing or damaged. */
+/* A checkpoint of something derived (the engine's views and deadlines), in a file of its own under checkpoint/: not truth, rebuilt when missing or damaged.
+ * Written and synced on this thread, after a flush when `position` is not durable yet. Names are of letters, digits, '.', '_', '-', at most 64. */
 int store_checkpoint_put(struct store *store, const char *name, uint64_t position, struct slice bytes, struct edda_error *error);
-/* EDDA_ENOTFOUND when there is none, it is damaged, or it is ahead of the log. */
+/* EDDA_ENOTFOUND when there is none, it is damaged, of another log, or of a tail that this log has lost. */
 int store_checkpoint_get(struct store *store, const char *name, uint64_t *ret_position, struct buffer *bytes);
 
-/* Checks frames, batches and the index against each other; calls `damage` for each thing wrong. Returns how many. */
+/* Checks frames, batches and the index against each other, after a flush; calls `damage` for each thing wrong. Returns how many. */
 int64_t store_verify(struct store *store, log_damage_fn *damage, void *user, struct edda_error *error);
 
 struct store_stats {

@@ -95,7 +95,7 @@ def trace(world):
     same(world.run('trace', number, '--data', world.data), shown)
     says(world.run('trace', '99', '--data', world.data, status=1), 'there is no process 99')
     says(world.run('trace', number, '--url', process.url, status=1), 'nobody answers')
-    says(world.run('trace', number, '--data', world.data + '2', status=1), 'there is no log')
+    says(world.run('trace', number, '--data', world.data + '2', status=1), 'data2')
 
 
 def deadlines_and_quarantine(world):

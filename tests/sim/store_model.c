@@ -109,18 +109,19 @@ static struct store_message message_of(const struct model_message *m, struct tex
     return message;
 }
 
-static void hook(void *user)
+static int hook(void *user, struct edda_error *error)
 {
-    (void)user;
+    (void)user, (void)error;
     struct texts texts;
     struct model_message m = { .value = ++w.values, .id = -1, .topic = MODEL_HOOK, .key = 1, .partition = -1, .correlation = -1 };
     struct store_message message = message_of(&m, &texts, 0);
     struct store_appended appended;
     int r = store_append(w.store, NULL, 0, &message, 1, false, &appended, &w.error);
     if (r < 0 && is_weather(r))
-        return;
+        return r;
     CHECK(r == 0);
     model_note(&w.model, OP_APPEND, appended.position, 1)->messages[0] = m;
+    return 0;
 }
 
 static struct model_message message_choose(void)

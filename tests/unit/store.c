@@ -662,10 +662,12 @@ static void what_was_not_flushed_is_gone_together(void **state)
 static struct world *hook_world;
 static unsigned hook_calls;
 
-static void hook(void *user)
+static int hook(void *user, struct edda_error *error)
 {
+    (void)error;
     hook_calls++;
     put(hook_world, user, "progress", "p");
+    return 0;
 }
 
 static void the_hook_joins_the_frame_that_is_closed(void **state)

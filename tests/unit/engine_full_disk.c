@@ -1,0 +1,78 @@
+/*
+ * A full disk, with a progress record too large for what room is left: steps must not become durable without the record that tells of them, or
+ * they are run again after a crash.
+ */
+#include "engine_rig.h"
+
+#include <stdio.h>
+
+#define PENDING 1500
+#define ASKS_MAX 5000
+#define VARIANTS 60
+
+static int sleeps(struct edda_step *step, const void *message, const void *state)
+{
+    return edda_sleep(step, 100000000) ? lift_lifted(step, message, state) : 0;
+}
+
+static void flush_some(struct rig *rig)
+{
+    for (int i = 0; i < 3; i++) {
+        (void)journal_flush(rig->journal, true, NULL);
+        io_simulated_advance(rig->io, 2000000);
+        (void)io_jobs_finish(rig->io);
+    }
+}
+
+static void turn_to_rest(struct rig *rig)
+{
+    while (engine_turn(rig->engine, NULL) == 0)
+        ;
+}
+
+/* An event from outside, as small as may be; false when the journal takes no more. */
+static bool ask(struct rig *rig)
+{
+    struct journal_message m = { .key = SLICE("b"), .value = SLICE("{\"id\":\"b\",\"n\":1}") };
+    uint64_t position;
+    m.event = (struct cloudevent){ .type = SLICE("Ask"), .source = SLICE("o") };
+    assert_int_equal(journal_topic(rig->journal, "inbox", 0, &m.topic, NULL), 0);
+    return journal_append(rig->journal, NULL, &m, 1, &position, NULL) == 0;
+}
+
+static void a_full_disk_runs_nothing_twice(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (int variant = 0; variant < VARIANTS; variant++) {
+        rig_new(&rig);
+        rig.store.log.segment_bytes = UINT64_C(64) << 10;
+        rig_open(&rig);
+        script.on_lift = sleeps;
+        for (int i = 0; i < PENDING; i++)
+            LIFT(&rig, "a", 1);
+        for (int i = 0; i < 50; i++) {
+            turn_to_rest(&rig);
+            flush_some(&rig);
+        }
+        io_simulated_set_capacity(rig.io, 1);
+        for (int i = 0; i < ASKS_MAX && ask(&rig); i++) {
+            turn_to_rest(&rig);
+            if (i % (1 + variant) == 0)
+                flush_some(&rig);
+        }
+        flush_some(&rig);
+        io_simulated_set_capacity(rig.io, UINT64_C(64) << 20);
+        script.on_lift = lift_lifted;
+        rig_crash(&rig, false);
+        rig_run(&rig);
+        assert_int_equal(rig_total(&rig, "b"), (int64_t)rig_count(&rig, "inbox", "Ask"));
+        rig_free(&rig);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_full_disk_runs_nothing_twice) };
+    return cmocka_run_group_tests_name("engine full disk", tests, NULL, NULL);
+}

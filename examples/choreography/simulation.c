@@ -80,4 +80,14 @@ static void check(struct edda_sim *sim, void *user)
     }
 }
 
-const struct edda_simulation choreography_simulation = { .plan = plan, .check = check };
+/* One order after the other, of a user who can pay them all. */
+static void load(struct edda_sim *sim, uint64_t n, void *user)
+{
+    (void)user;
+    if (n == 0)
+        edda_sim_call(sim, 0, SetPoints, .userId = edda_text_of(users[0]), .point = 1e12);
+    else
+        edda_sim_call(sim, 0, CreateOrder, .id = (int64_t)n, .holderId = edda_text_of(users[0]), .currencyId = 1, .amount = 1);
+}
+
+const struct edda_simulation choreography_simulation = { .plan = plan, .check = check, .load = load };

@@ -19,9 +19,13 @@ typedef void edda_sim_plan_fn(struct edda_sim *sim, void *user);
 /* Checks the invariants when all has settled; reports each broken one with edda_sim_fail(). */
 typedef void edda_sim_check_fn(struct edda_sim *sim, void *user);
 
+/* Plans the calls of the n-th process of an endless load, each process distinct from all others; for `bench`. Number 0 comes first and alone, to prepare. */
+typedef void edda_sim_load_fn(struct edda_sim *sim, uint64_t n, void *user);
+
 struct edda_simulation {
     edda_sim_plan_fn *plan;
     edda_sim_check_fn *check;
+    edda_sim_load_fn *load;      /* or NULL: `bench` has nothing to do */
     void *user;
 };
 

@@ -4,9 +4,9 @@
  */
 #include <inttypes.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 #include "cmd/edda_tool.h"
+#include "cmd/tree.h"
 #include "edda/store.h"
 
 #define STREAMS 1000
@@ -182,26 +182,6 @@ static int bench(struct bench *b, const char *dir)
     return r;
 }
 
-struct removal {
-    struct io *io;
-    const char *dir;
-};
-
-/* Removes a file, or a directory and what is in it: the data directory has two levels of them. */
-static int name_remove(void *user, const char *name)
-{
-    const struct removal *removal = user;
-    char path[TOOL_PATH_BYTES];
-    if (!path_join(path, removal->dir, name))
-        return 0;
-    if (io_file_remove(removal->io, path) < 0) {
-        struct removal below = { removal->io, path };
-        io_dir_list(removal->io, path, name_remove, &below);
-        (void)rmdir(path);
-    }
-    return 0;
-}
-
 static int bench_run(const void *values)
 {
     const struct bench_values *v = values;
@@ -223,11 +203,8 @@ static int bench_run(const void *values)
     else
         figures_print(&b);
     edda_store_close(b.store);
-    if (!v->dir && status != EXIT_USAGE) {
-        struct removal removal = { tool.io, fresh };
-        io_dir_list(tool.io, fresh, name_remove, &removal);
-        (void)rmdir(fresh);
-    }
+    if (!v->dir && status != EXIT_USAGE)
+        tree_remove(tool.io, fresh);
     buffer_deinit(&b.value);
     tool_deinit(&tool);
     return status;

@@ -439,6 +439,16 @@ int simulator_run(struct simulator *simulator, uint64_t seed, struct buffer *rep
     return rc;
 }
 
+void simulator_load(struct simulator *simulator, uint64_t n, simulator_call_fn *visit, void *user)
+{
+    struct edda_sim *sim = &simulator->sim;
+    arena_reset(&sim->arena);
+    sim->action_count = 0;
+    sim->app->simulation->load(sim, n, sim->app->simulation->user);
+    for (size_t i = 0; i < sim->action_count; i++)
+        visit(user, sim->actions[i].type, sim->actions[i].value);
+}
+
 void simulator_stats(const struct simulator *simulator, struct simulator_stats *ret_stats)
 {
     *ret_stats = simulator->sim.stats;

@@ -28,6 +28,10 @@ void simulator_free(struct simulator *simulator);
 /* Runs one seed. 0: all invariants held; 1: one did not, and `report` (may be NULL) has what was broken, the fewest steps that show it, and the
  * diagram of the process; a negative code when the run itself failed, with `report` saying why. */
 int simulator_run(struct simulator *simulator, uint64_t seed, struct buffer *report);
+/* Visits the calls of the n-th process of the application's load. The values are good until the next call. */
+typedef void simulator_call_fn(void *user, const struct edda_type *command, const void *value);
+void simulator_load(struct simulator *simulator, uint64_t n, simulator_call_fn *visit, void *user);
+
 void simulator_stats(const struct simulator *simulator, struct simulator_stats *ret_stats);
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "base/assert.h"
 
+#define OPEN_ATTEMPTS_MAX 100 /* more than the index has runs */
+
 static void store_free(struct store *store)
 {
     frames_deinit(store);
@@ -95,11 +97,13 @@ static int open_once(struct io *io, const char *path, const struct store_options
 int store_open(struct io *io, const char *path, const struct store_options *options, struct store **ret_store,
                struct log_recovery *ret_recovery, struct edda_error *error)
 {
-    bool index_damaged = false;
-    int r = open_once(io, path, options, ret_store, ret_recovery, &index_damaged, error);
-    /* The index has removed what is damaged, which is made again now. */
-    if (index_damaged)
+    bool index_damaged;
+    int r, attempts = 0;
+    /* The index has removed a run that is damaged, and what it held is made again now. Each time there is one run less. */
+    do {
+        index_damaged = false;
         r = open_once(io, path, options, ret_store, ret_recovery, &index_damaged, error);
+    } while (index_damaged && ++attempts < OPEN_ATTEMPTS_MAX);
     return r;
 }
 

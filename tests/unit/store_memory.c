@@ -19,10 +19,12 @@
 #define ALLOCATIONS_MAX 2000
 
 static unsigned fail_at; /* 0: none fails */
+static unsigned allocations;
 static bool failed;
 
 static bool fails(void)
 {
+    allocations++;
     if (fail_at == 0 || --fail_at > 0)
         return false;
     failed = true;
@@ -76,9 +78,9 @@ static void world_make(void)
     assert_int_equal(store_topic_ensure(w.store, SLICE("points"), 1, &points, &w.error), 0);
     for (int i = 0; i < 9; i++) {
         const struct store_message m[] = {
-            { .topic = orders, .key = slice_of("abc" + i % 3, 1), .value = SLICE("v"), .partition = -1,
+            { .topic = orders, .key = slice_of(&"abc"[i % 3], 1), .value = SLICE("v"), .partition = -1,
               .event = { .type = SLICE("T"), .correlation = SLICE("c") } },
-            { .topic = points, .key = slice_of("abc" + i % 3, 1), .value = SLICE("v"), .partition = -1 },
+            { .topic = points, .key = slice_of(&"abc"[i % 3], 1), .value = SLICE("v"), .partition = -1 },
         };
         assert_int_equal(store_append(w.store, NULL, 0, m, 2, false, NULL, &w.error), 0);
         if (i % 3 == 0)
@@ -243,9 +245,44 @@ SURVIVES(do_close)
 SURVIVES(do_read)
 SURVIVES(do_reopen)
 
+static void append_many(struct topic *topic, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char key[16];
+        int len = snprintf(key, sizeof(key), "%u", i % 100);
+        const struct store_message m = {
+            .topic = topic, .key = slice_of(key, (size_t)len), .value = SLICE("a value of some length"), .partition = -1,
+            .event = { .type = SLICE("T"), .source = SLICE("s"), .correlation = slice_of(key, (size_t)len) },
+        };
+        assert_int_equal(store_append(w.store, NULL, 0, &m, 1, true, NULL, &w.error), 0);
+        if (i % 50 == 0) {
+            assert_int_equal(store_flush(w.store, &w.error), 0);
+            store_maintain(w.store);
+        }
+    }
+}
+
+/* Once buffers have their size, appends find what they need: what is left is the growth of the index. */
+static void a_steady_load_hardly_allocates(void **state)
+{
+    (void)state;
+    struct topic *topic;
+    w.io = io_simulated_new(&(struct io_simulated_options){ .seed = 1 });
+    const struct store_options options = { .log = { .segment_bytes = UINT64_C(16) << 20 }, .frames_kept = 4 };
+    assert_int_equal(store_open(w.io, DIR, &options, &w.store, NULL, &w.error), 0);
+    assert_int_equal(store_topic_ensure(w.store, SLICE("orders"), 4, &topic, &w.error), 0);
+    append_many(topic, 5000);
+    allocations = 0;
+    append_many(topic, 5000);
+    print_message("%u allocations for 5000 appends and 100 flushes\n", allocations);
+    assert_true(allocations < 250);
+    world_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_steady_load_hardly_allocates),
         cmocka_unit_test(do_append_survives), cmocka_unit_test(do_topic_survives),  cmocka_unit_test(do_grow_survives),
         cmocka_unit_test(do_delete_survives), cmocka_unit_test(do_offset_survives), cmocka_unit_test(do_close_survives),
         cmocka_unit_test(do_read_survives),   cmocka_unit_test(do_reopen_survives),

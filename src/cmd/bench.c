@@ -191,15 +191,19 @@ static void print_figures(const struct edda_app *app, const struct bench *values
         (void)printf("calls refused                              %10" PRIu64 "\n", refused);
 }
 
-static int world_open(struct world *w, const struct edda_app *app, const char dir[DIR_BYTES])
+static int world_open(struct world *w, const struct edda_app *app, const char *parent, char ret_dir[DIR_BYTES])
 {
     char data[DIR_BYTES + 8];
-    (void)snprintf(data, sizeof data, "%s/data", dir);
+    uint64_t number;
+    ret_dir[0] = '\0';
     arena_init(&w->arena, 0, 0);
     w->load = simulator_new(app);
     w->io = io_posix_new(64);
     if (!w->load || !w->io)
         return edda_fail_with(&w->error, EDDA_ENOMEM, "out of memory");
+    io_random_fill(w->io, &number, sizeof number);
+    (void)snprintf(ret_dir, DIR_BYTES, "%s/edda-bench-%016" PRIx64, parent, number);
+    (void)snprintf(data, sizeof data, "%s/data", ret_dir);
     struct store_options options = { .frame_bytes = 0 };
     int rc = journal_local_open(w->io, data, &options, &w->journal, NULL, &w->error);
     struct engine_options engine_options = { .app = app, .io = w->io, .journal = w->journal };
@@ -231,12 +235,7 @@ int cmd_bench(const struct edda_app *app, int argc, char **argv)
         return status;
     if (!app->simulation || !app->simulation->load)
         return cmd_misused(app, "bench", "the application declares no load to measure");
-    (void)snprintf(dir, sizeof dir, "%s/edda-bench-XXXXXX", values.data);
-    if (!mkdtemp(dir)) {
-        (void)edda_fail_with(&w.error, EDDA_EIO, "no directory can be made in %s", values.data);
-        return cmd_fail(app, "bench", &w.error);
-    }
-    int rc = world_open(&w, app, dir);
+    int rc = world_open(&w, app, values.data, dir);
     if (rc == 0) {
         begin(&w);
         rc = settle(&w);

@@ -14,13 +14,30 @@ struct page {
     void (*write)(struct buffer *out);
 };
 
+/* The codes are 0, -1, -2 … without a gap; an unknown one has the row of another. */
+static void errors_document(struct buffer *out)
+{
+    buffer_append_str(
+        out, "# Errors\n\nEvery failure is one of these codes (`include/edda/error.h`). The sentence is said where nothing more "
+             "telling is known;\nwhat was wrong and where is in the message, `detail` over HTTP. *Again*: the same call "
+             "may succeed later, unchanged. *Fatal*: the store\nmust be closed.\n\n| code | number | sentence | HTTP | "
+             "Kafka | RESP | |\n|---|---|---|---|---|---|---|\n");
+    for (int code = 0; edda_code_info(code)->code == code; code--) {
+        const struct edda_code_info *info = edda_code_info(code);
+        buffer_printf(out, "| `%s` | %d | %s | %d | %d | `%s` | %s |\n", info->name, info->code, info->sentence,
+                      info->http_status, info->kafka_code, info->resp_prefix,
+                      info->fatal ? "fatal" : info->retriable ? "again" : "");
+    }
+}
+
 static const struct page pages[] = {
+    { "errors", errors_document },
     { "metrics", metrics_document },
     { "routes", routes_document },
 };
 
 static const struct argument_row reference_arguments[] = {
-    { "PAGE", offsetof(struct reference_values, page), false, "metrics or routes" },
+    { "PAGE", offsetof(struct reference_values, page), false, "errors, metrics or routes" },
     { NULL, 0, false, NULL },
 };
 static const struct command_row reference_row = { .name = "reference",
@@ -43,5 +60,5 @@ int cmd_reference(const struct edda_app *app, int argc, char **argv)
         buffer_deinit(&out);
         return EXIT_DONE;
     }
-    return cmd_misused(app, "reference", "PAGE is metrics or routes");
+    return cmd_misused(app, "reference", "PAGE is errors, metrics or routes");
 }

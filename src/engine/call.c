@@ -63,10 +63,15 @@ static struct slice identity_key(const struct engine_call *call, struct arena *a
 
 static struct slice request_hash(struct engine *engine, const struct engine_call *call, struct arena *arena)
 {
-    buffer_clear(&engine->scratch);
-    json_encode(call->type, call->value, &engine->scratch);
-    struct hash128 hash = hash128(buffer_slice(&engine->scratch), 19);
-    return slice_str(arena_printf(arena, "%s-%016llx%016llx", call->type->name, (unsigned long long)hash.hi, (unsigned long long)hash.lo));
+    struct slice request = call->request;
+    if (request.len == 0) {
+        buffer_clear(&engine->scratch);
+        buffer_append_str(&engine->scratch, call->type->name);
+        json_encode(call->type, call->value, &engine->scratch);
+        request = buffer_slice(&engine->scratch);
+    }
+    struct hash128 hash = hash128(request, 19);
+    return slice_str(arena_printf(arena, "%016llx%016llx", (unsigned long long)hash.hi, (unsigned long long)hash.lo));
 }
 
 static struct edda_text text_of(struct slice s)
@@ -74,7 +79,7 @@ static struct edda_text text_of(struct slice s)
     return (struct edda_text){ (const char *)s.data, s.len };
 }
 
-bool call_repeated(struct engine *engine, struct engine_call *call)
+bool engine_call_repeated(struct engine *engine, struct engine_call *call)
 {
     if (call->id.len == 0)
         return false;

@@ -64,6 +64,7 @@ struct engine_call {
     const void *value;
     struct slice source;      /* with `id`: its identity; empty: none is remembered */
     struct slice id;
+    struct slice request;     /* what was asked, as the asker said it: a repeat of the id with another one is refused. Empty: the command itself */
     struct slice traceparent;
     int64_t expected;         /* of the entity's stream; JOURNAL_ANY … */
     void (*done)(struct engine_call *call);
@@ -83,6 +84,10 @@ struct engine_call {
 
 /* Runs the command through the service whose table handles it. done() is called before this returns, or later from engine_turn(). */
 void engine_call(struct engine *engine, struct engine_call *call);
+
+/* Answers a call whose identity has an answer already (done() is called, with the first result or EDDA_EDUPLICATE); false when it has none. For a caller who
+ * must know before it makes the command; needs `source`, `id`, `request`, `done` and `arena` only. */
+bool engine_call_repeated(struct engine *engine, struct engine_call *call);
 
 /* The next number of a sequence, 1, 2, 3 …; recorded with the next flush. Negative: a code. */
 int64_t engine_sequence(struct engine *engine, struct slice name);

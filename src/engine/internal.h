@@ -423,8 +423,6 @@ bool checkpoint_due(const struct engine *engine);
 int checkpoint_read(struct engine *engine, uint64_t *ret_position);
 
 /* call.c */
-/* Whether the identity of a call has an answer already, or a wrong use of it has: then the call is done. */
-bool call_repeated(struct engine *engine, struct engine_call *call);
 /* The reply record that lets a repeat be recognised. */
 void call_reply_add(struct commit *commit, struct engine_call *call);
 void call_done(struct engine *engine, struct engine_call *call, int code, const struct edda_error *error);

@@ -462,7 +462,7 @@ static int run_first(struct lane *lane, struct edda_error *error)
         list_push_back(&handler->waiting, &lane->ready);
         return 0;
     }
-    if (task->call && call_repeated(engine, task->call)) {
+    if (task->call && engine_call_repeated(engine, task->call)) {
         wake_waiting(handler);
         return settle(lane, task, OUTCOME_DONE, NULL, error);
     }

@@ -216,6 +216,37 @@ static int call_headers_check(struct edda_request *request)
     return rc == 0 ? call_expected(request, &expected) : rc;
 }
 
+static void call_done(struct engine_call *call);
+
+/* The engine may keep these when the connection has gone, so they are copied. */
+static int call_identity(struct edda_request *request, const struct edda_type *body_type, const void *body)
+{
+    struct engine_call *call = &request->call;
+    struct slice id, traceparent;
+    *call = (struct engine_call){ .done = call_done, .arena = &request->arena, .version = -1 };
+    list_init(&call->link);
+    if (http_header_find(&request->head, "traceparent", &traceparent))
+        call->traceparent = arena_copy(&request->arena, traceparent);
+    int rc = call_id(request, &id);
+    if (rc < 0 || id.len == 0)
+        return rc;
+    const struct http_request *head = &request->head;
+    struct buffer *scratch = &request->server->content;
+    buffer_clear(scratch);
+    buffer_append_byte(scratch, '{');
+    if (body)
+        json_encode_members(body_type, body, false, scratch);
+    buffer_append_byte(scratch, '}');
+    call->request = arena_copy(&request->arena, buffer_slice(scratch));
+    call->id = arena_copy(&request->arena, id);
+    call->source =
+        slice_str(arena_printf(&request->arena, "%.*s %.*s", (int)head->method.len, (const char *)head->method.data,
+                               (int)head->path.len, (const char *)head->path.data));
+    if (!call->id.data || !call->source.data || !call->request.data)
+        return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the request");
+    return 0;
+}
+
 /* Returns a code when the request has failed and is not answered yet. */
 static int request_handle(struct edda_request *request)
 {
@@ -232,6 +263,11 @@ static int request_handle(struct edda_request *request)
         rc = body_decode(request, row->body, &body);
     if (rc == 0 && strcmp(row->method, "GET") != 0)
         rc = call_headers_check(request);
+    if (rc == 0 && row->handle)
+        rc = call_identity(request, row->body, body);
+    /* A repeat gets the first answer; its handler, which might take a number or look at what has changed since, is not asked again. */
+    if (rc == 0 && row->handle && engine_call_repeated(request->server->engine, &request->call))
+        return 0;
     if (rc == 0 && row->handle)
         rc = row->handle(request, body, row->user);
     if (request->answered || request->calling)
@@ -347,35 +383,12 @@ void request_retry(struct edda_request *request)
     session_resume(session);
 }
 
-/* The engine may keep these when the connection has gone, so they are copied. */
-static int call_identity(struct edda_request *request)
-{
-    struct engine_call *call = &request->call;
-    struct slice id, traceparent;
-    if (http_header_find(&request->head, "traceparent", &traceparent))
-        call->traceparent = arena_copy(&request->arena, traceparent);
-    int rc = call_id(request, &id);
-    if (rc < 0 || id.len == 0)
-        return rc;
-    const struct http_request *head = &request->head;
-    call->id = arena_copy(&request->arena, id);
-    call->source =
-        slice_str(arena_printf(&request->arena, "%.*s %.*s", (int)head->method.len, (const char *)head->method.data,
-                               (int)head->path.len, (const char *)head->path.data));
-    if (!call->id.data || !call->source.data)
-        return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the request");
-    return 0;
-}
-
 int edda_call_struct(struct edda_request *request, const struct edda_type *command, const void *value)
 {
     if (request->called || request->answered)
         return edda_fail_with(&request->error, EDDA_EINVAL, "a request makes one call, and before it is answered");
-    request->call = (struct engine_call){ .type = command, .done = call_done, .arena = &request->arena, .version = -1 };
-    list_init(&request->call.link);
+    request->call.type = command;
     int rc = call_expected(request, &request->call.expected);
-    if (rc == 0)
-        rc = call_identity(request);
     if (rc < 0)
         return rc;
     request->call.value = value_copy(command, value, &request->arena);

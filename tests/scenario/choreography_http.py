@@ -80,6 +80,20 @@ def compensated_is_gone(world):
         client.get(f'/{collection}/{number}', status=404)
 
 
+def links_lead_there(world):
+    """Whoever follows the link of a row finds that row."""
+    process = world.start('--deadline', '1h')
+    client = process.client()
+    give(client, 'jjy', 1000)
+    same(decided(client, order(client, 1)), 'APPROVED')
+    client.post('/services/exchange/pause', status=204)
+    order(client, 2)
+    wait_for(lambda: client.all('/deadlines'), 'a deadline that is pending')
+    for collection in ('orders', 'points', 'exchanges', 'transactions', 'deadlines'):
+        for row in client.all('/' + collection):
+            same(client.get(row['_links']['self']['href'].removeprefix(process.url)), row)
+
+
 def links_follow_the_host(world):
     """Links name the host by which the client has asked."""
     client = world.start().client()
@@ -295,7 +309,7 @@ def openapi(world):
     same(sorted(schema['required']), ['amount', 'currencyId', 'holderId'])
 
 
-SCENARIOS = (representations, compensated_is_gone, links_follow_the_host, numbers_as_strings, pages, a_repeat_gets_the_first_answer,
+SCENARIOS = (representations, compensated_is_gone, links_lead_there, links_follow_the_host, numbers_as_strings, pages, a_repeat_gets_the_first_answer,
              another_request_under_the_same_key, repeats_at_the_same_time, expected_versions, traces, services_and_health,
              pending_deadlines, openapi)
 

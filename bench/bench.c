@@ -54,6 +54,13 @@ void bench_begin(struct bench *b, const char *name, int argc, char **argv)
         die(b->dir);
 }
 
+void bench_remove(const struct bench *b, const char *part)
+{
+    char path[400];
+    (void)snprintf(path, sizeof path, "%s/%s", b->dir, part);
+    remove_tree(path);
+}
+
 void bench_end(struct bench *b)
 {
     remove_tree(b->dir);

@@ -20,6 +20,9 @@ struct bench {
 void bench_begin(struct bench *b, const char *name, int argc, char **argv);
 void bench_end(struct bench *b);
 
+/* Removes a part of the bench's directory. */
+void bench_remove(const struct bench *b, const char *part);
+
 /* One figure; `target` says what it must reach, in words, or NULL. */
 void bench_figure(const struct bench *b, const char *what, double value, const char *unit, const char *target);
 

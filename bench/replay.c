@@ -18,15 +18,6 @@ static double seconds_since(int64_t start_ns)
     return (double)(bench_now_ns() - start_ns) / 1e9;
 }
 
-/* The checkpoint of the engine, so that it has to fold everything. */
-static void forget(const struct bench *b)
-{
-    char command[400];
-    (void)snprintf(command, sizeof command, "rm -rf '%s/data/checkpoint'", b->dir);
-    if (system(command) != 0)
-        exit(1);
-}
-
 static double read_all(struct world *w, uint64_t *ret_records)
 {
     struct store *store = journal_local_store(w->journal);
@@ -60,7 +51,7 @@ int main(int argc, char **argv)
     }
     world_close(&w, true);
     for (size_t i = 0; i < ROUNDS; i++) {
-        forget(&b);
+        bench_remove(&b, "data/checkpoint"); /* so that everything is folded */
         world_open_journal(&w, &b, "data");
         read_us[i] = (int64_t)(read_all(&w, &records) * 1e6);
         int64_t start = bench_now_ns();

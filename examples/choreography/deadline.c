@@ -47,6 +47,13 @@ static int get_deadlines(struct edda_request *request, const void *body, void *u
     return edda_respond_deadlines(request, &deadline_service, "deadlines", "/deadlines/{id}", &Deadline, deadline_row);
 }
 
+static int get_deadline(struct edda_request *request, const void *body, void *user)
+{
+    (void)body, (void)user;
+    return edda_respond_deadline(request, &deadline_service, edda_parameter(request, "id"), DECISION, "/deadlines/{id}", &Deadline,
+                                 deadline_row);
+}
+
 const struct edda_service deadline_service = {
     .name = "deadline",
     .description = "Rejects what is not decided in time.",
@@ -57,5 +64,6 @@ const struct edda_service deadline_service = {
         EDDA_END },
     .routes = (const struct edda_route[]){
         { .method = "GET", .path = "/deadlines", .handle = get_deadlines, .reply = &Deadline, .description = "Deadlines still pending" },
+        { .method = "GET", .path = "/deadlines/{id}", .handle = get_deadline, .reply = &Deadline, .description = "One of them" },
         EDDA_ROUTES_END },
 };

@@ -71,6 +71,9 @@ struct edda_deadline_info {
 typedef bool edda_deadline_row_fn(void *row, const struct edda_deadline_info *deadline);
 EDDA_PUBLIC int edda_respond_deadlines(struct edda_request *request, const struct edda_service *service, const char *name,
                                        const char *item, const struct edda_type *row, edda_deadline_row_fn *fill);
+/* The one pending deadline called `name` of the entity `key`, as a row with its link; EDDA_ENOTFOUND when there is none. */
+EDDA_PUBLIC int edda_respond_deadline(struct edda_request *request, const struct edda_service *service, struct edda_text key, const char *name,
+                                      const char *item, const struct edda_type *row, edda_deadline_row_fn *fill);
 
 #if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define edda_call(request, type_name, ...) \

@@ -102,7 +102,7 @@ struct edda_expected {
 
 struct edda_append_request {
     const struct edda_append_message *messages;
-    size_t count;                           /* 1 to 10,000 */
+    size_t count;                           /* 1 to 65,536 */
     const struct edda_expected *expected;   /* of any streams, also of those that are not appended to */
     size_t expected_count;
 };

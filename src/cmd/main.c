@@ -20,7 +20,7 @@ static const struct app_command commands[] = {
     { "quarantine", "Lists and repairs the entities that a running instance holds", cmd_quarantine },
     { "simulate",   "Crash-tests the application in a simulated world", cmd_simulate },
     { "bench",      "Measures the application on this machine", cmd_bench },
-    { "reference",  "Writes a page of the reference: metrics or routes", cmd_reference },
+    { "reference",  "Writes a page of the reference: errors, metrics or routes", cmd_reference },
     { NULL, NULL, NULL },
 };
 /* clang-format on */

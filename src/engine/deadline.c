@@ -24,7 +24,7 @@ static struct deadline *deadline_find(const struct engine *engine, struct hash12
 {
     for (struct table_link *link = table_find(&engine->deadlines_by_id, id.lo); link; link = table_find_next(link)) {
         struct deadline *deadline = container_of(link, struct deadline, link);
-        if (hash128_eq(deadline->id, id))
+        if (deadline->id_hi == id.hi)
             return deadline;
     }
     return NULL;
@@ -45,7 +45,6 @@ static struct deadline *deadline_alloc(struct engine *engine)
     struct deadline *deadline = engine->free_deadlines;
     engine->free_deadlines = (struct deadline *)(void *)deadline->link.next;
     *deadline = (struct deadline){ .due = HEAP_NODE_INIT };
-    list_init(&deadline->held);
     return deadline;
 }
 
@@ -53,8 +52,6 @@ static void deadline_free(struct engine *engine, struct deadline *deadline)
 {
     if (heap_contains(&deadline->due))
         heap_remove(&engine->deadlines_due, &deadline->due);
-    if (list_linked(&deadline->held))
-        list_remove(&deadline->held);
     table_remove(&engine->deadlines_by_id, &deadline->link);
     deadline->link.next = (struct table_link *)(void *)engine->free_deadlines;
     engine->free_deadlines = deadline;
@@ -78,12 +75,23 @@ static int64_t decimal(struct slice text)
     return value;
 }
 
-static int deadline_add(struct engine *engine, struct hash128 id, struct service *service, int64_t due_ms, uint64_t position)
+static uint32_t service_ordinal(const struct engine *engine, const struct service *service)
+{
+    return service ? (uint32_t)(service - engine->services) : engine->service_count;
+}
+
+/* NULL when the application no longer has it. */
+static struct service *service_of(const struct engine *engine, const struct deadline *deadline)
+{
+    return deadline->service < engine->service_count ? &engine->services[deadline->service] : NULL;
+}
+
+static int deadline_add(struct engine *engine, struct hash128 id, uint32_t service, int64_t due_ms, uint64_t position)
 {
     struct deadline *deadline = deadline_alloc(engine);
     if (!deadline)
         return EDDA_ENOMEM;
-    deadline->id = id;
+    deadline->id_hi = id.hi;
     deadline->service = service;
     deadline->position = position;
     if (!table_insert(&engine->deadlines_by_id, &deadline->link, id.lo))
@@ -106,7 +114,8 @@ int deadline_fold(struct engine *engine, const struct journal_record *record)
         return 0;
     if (deadline)
         deadline_free(engine, deadline);
-    return deadline_add(engine, id, registry_service(engine, service_part(record->record.key)), decimal(due), record->position);
+    const struct service *service = registry_service(engine, service_part(record->record.key));
+    return deadline_add(engine, id, service_ordinal(engine, service), decimal(due), record->position);
 }
 
 void deadline_save(const struct engine *engine, struct buffer *out)
@@ -116,8 +125,8 @@ void deadline_save(const struct engine *engine, struct buffer *out)
         const struct deadline *deadline = container_of(link, struct deadline, link);
         uint8_t row[1 + 16 + 3 * VARINT64_BYTES_MAX];
         uint8_t *at = put_u8(row, 'D');
-        at = put_uvarint64(at, deadline->service ? (uint64_t)(deadline->service - engine->services) : engine->service_count);
-        at = put_le64(put_le64(at, deadline->id.hi), deadline->id.lo);
+        at = put_uvarint64(at, deadline->service);
+        at = put_le64(put_le64(at, deadline->id_hi), deadline->link.hash);
         at = put_uvarint64(at, (uint64_t)deadline->due.key);
         at = put_uvarint64(at, deadline->position);
         buffer_append(out, row, (size_t)(at - row));
@@ -132,8 +141,9 @@ bool deadline_load(struct engine *engine, struct cursor *in)
     id.lo = cursor_le64(in);
     int64_t due_ms = (int64_t)cursor_uvarint64(in);
     uint64_t position = cursor_uvarint64(in);
-    return cursor_ok(in) &&
-           deadline_add(engine, id, service < engine->service_count ? &engine->services[service] : NULL, due_ms, position) == 0;
+    if (service > engine->service_count)
+        service = engine->service_count;
+    return cursor_ok(in) && deadline_add(engine, id, (uint32_t)service, due_ms, position) == 0;
 }
 
 bool deadline_pending(const struct engine *engine, struct slice key)
@@ -149,9 +159,13 @@ int64_t deadline_next_ms(const struct engine *engine)
 
 void deadline_release(struct service *service)
 {
-    while (!list_empty(&service->held_deadlines)) {
-        struct deadline *deadline = container_of(list_pop_front(&service->held_deadlines), struct deadline, held);
-        bool ok = heap_insert(&service->engine->deadlines_due, &deadline->due, deadline->due.key, deadline->position);
+    struct engine *engine = service->engine;
+    for (struct table_link *link = table_each(&engine->deadlines_by_id, NULL); link;
+         link = table_each(&engine->deadlines_by_id, link)) {
+        struct deadline *deadline = container_of(link, struct deadline, link);
+        if (service_of(engine, deadline) != service || heap_contains(&deadline->due))
+            continue;
+        bool ok = heap_insert(&engine->deadlines_due, &deadline->due, deadline->due.key, deadline->position);
         ASSERT(ok); /* it was in the heap before, whose room is kept */
     }
 }
@@ -226,9 +240,9 @@ int64_t deadline_fire(struct engine *engine, uint64_t max, struct edda_error *er
     struct heap_node *node;
     while (fired < max && !engine->stalled && (node = heap_first(&engine->deadlines_due)) && node->key <= now_ms) {
         struct deadline *deadline = container_of(node, struct deadline, due);
-        if (deadline->service && deadline->service->paused) {
+        const struct service *service = service_of(engine, deadline);
+        if (service && service->paused) {
             heap_remove(&engine->deadlines_due, node);
-            list_push_back(&deadline->service->held_deadlines, &deadline->held);
             continue;
         }
         arena_reset(arena);
@@ -259,6 +273,12 @@ void deadline_free_all(struct engine *engine)
 
 /* --- looking, moving, cancelling ------------------------------------------------------------------------ */
 
+static bool is_of(const struct engine *engine, const struct deadline *deadline, const struct edda_service *def)
+{
+    const struct service *service = service_of(engine, deadline);
+    return service && service->def == def;
+}
+
 uint64_t engine_deadline_count(const struct engine *engine, const struct edda_service *service)
 {
     if (!service)
@@ -267,7 +287,7 @@ uint64_t engine_deadline_count(const struct engine *engine, const struct edda_se
     for (struct table_link *link = table_each(&engine->deadlines_by_id, NULL); link;
          link = table_each(&engine->deadlines_by_id, link)) {
         const struct deadline *deadline = container_of(link, struct deadline, link);
-        count += deadline->service && deadline->service->def == service;
+        count += is_of(engine, deadline, service);
     }
     return count;
 }
@@ -328,7 +348,7 @@ int engine_deadlines(struct engine *engine, const struct edda_service *service, 
     for (struct table_link *link = table_each(&engine->deadlines_by_id, NULL); link;
          link = table_each(&engine->deadlines_by_id, link)) {
         const struct deadline *deadline = container_of(link, struct deadline, link);
-        if (!service || (deadline->service && deadline->service->def == service))
+        if (!service || is_of(engine, deadline, service))
             positions[count++] = deadline->position;
     }
     qsort(positions, count, sizeof *positions, compare_positions);
@@ -339,6 +359,18 @@ int engine_deadlines(struct engine *engine, const struct edda_service *service, 
         rc = visit_deadline(engine, positions[i], &arena, visit, user);
     arena_deinit(&arena);
     free(positions);
+    return rc;
+}
+
+int engine_deadline(struct engine *engine, struct slice id, engine_deadline_fn *visit, void *user)
+{
+    const struct deadline *deadline = deadline_find(engine, deadline_id(id));
+    if (!deadline)
+        return EDDA_ENOTFOUND;
+    struct arena arena;
+    arena_init(&arena, 0, 0);
+    int rc = visit_deadline(engine, deadline->position, &arena, visit, user);
+    arena_deinit(&arena);
     return rc;
 }
 

@@ -108,6 +108,8 @@ bool engine_view_row(struct engine *engine, const struct edda_service *service, 
 typedef int engine_deadline_fn(void *user, const struct edda_deadline_info *deadline);
 uint64_t engine_deadline_count(const struct engine *engine, const struct edda_service *service);
 int engine_deadlines(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_deadline_fn *visit, void *user);
+/* Visits the one with this id, "service/key/name"; EDDA_ENOTFOUND, else what `visit` returned. */
+int engine_deadline(struct engine *engine, struct slice id, engine_deadline_fn *visit, void *user);
 /* Moves or cancels one by its id "service/key/name"; EDDA_ENOTFOUND. */
 int engine_deadline_move(struct engine *engine, struct slice id, int64_t due_ms, struct edda_error *error);
 int engine_deadline_cancel(struct engine *engine, struct slice id, struct edda_error *error);

@@ -89,8 +89,6 @@ struct service {
     struct table lanes;
     /* view.c */
     struct view *view;
-    /* deadline.c: due while it was paused */
-    struct list held_deadlines;
     uint64_t steps, skips, failures, quarantined;
 };
 
@@ -188,14 +186,15 @@ struct lane {
 
 /* --- deadline.c ------------------------------------------------------------------------------------------------ */
 
+/* A million of them are to fit in 150 MB. The id is the hash of the record's key: its lower half is the link's hash. */
 struct deadline {
-    struct heap_node due;
+    struct heap_node due;          /* out of the heap while its service is paused and it is overdue */
     struct table_link link;
-    struct hash128 id;
+    uint64_t id_hi;
     uint64_t position;             /* of its record */
-    struct service *service;       /* NULL: of a service that is no more */
-    struct list held;              /* of a paused service */
+    uint32_t service;              /* ordinal; the count of services: of one that is no more */
 };
+_Static_assert(sizeof(struct deadline) == 64, "a deadline takes one cache line");
 
 struct sequence {
     struct table_link link;

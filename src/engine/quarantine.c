@@ -266,7 +266,6 @@ static void resume(struct lane *lane)
         task->attempt = 0;
         engine->pending += task->quarantined; /* those that could not be recorded have been counted all the time */
     }
-    lane->reason[0] = '\0';
     lane_go_on(lane);
 }
 

@@ -220,7 +220,6 @@ static int service_add(struct engine *engine, struct service *service, const str
     service->def = def;
     table_init(&service->lanes);
     list_init(&service->pending);
-    list_init(&service->held_deadlines);
     if (!name_is_good(def->name))
         return edda_fail_with(error, EDDA_EINVAL, "a service needs a name of 1 to 63 letters, digits, '-' and '_', not %s",
                               def->name ? def->name : "(none)");

@@ -126,3 +126,25 @@ int edda_respond_deadlines(struct edda_request *request, const struct edda_servi
         return edda_fail_with(&request->error, rc, "reading deadlines: %s", edda_code_info(rc)->sentence);
     return collection_end(&rows.collection, engine_deadline_count(engine, service));
 }
+
+static int deadline_item(void *user, const struct edda_deadline_info *deadline)
+{
+    struct deadline_rows *rows = user;
+    if (!rows->fill(rows->row, deadline))
+        return EDDA_ENOTFOUND;
+    const struct link_source source = { .type = rows->type, .value = rows->row };
+    struct edda_request *request = rows->collection.request;
+    return collection_item(request, rows->type, rows->row, rows->item ? link_make(request, rows->item, &source) : slice_of(NULL, 0));
+}
+
+int edda_respond_deadline(struct edda_request *request, const struct edda_service *service, struct edda_text key, const char *name,
+                          const char *item, const struct edda_type *row, edda_deadline_row_fn *fill)
+{
+    struct deadline_rows rows = { .collection = { .request = request }, .type = row, .item = item, .fill = fill };
+    const char *id = arena_printf(&request->arena, "%s/%.*s/%s", service->name, (int)key.len, key.data, name);
+    rows.row = arena_alloc(&request->arena, row->size);
+    if (!rows.row || !id)
+        return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the row");
+    int rc = engine_deadline(request->server->engine, slice_str(id), deadline_item, &rows);
+    return rc == EDDA_ENOTFOUND ? edda_fail_with(&request->error, rc, "no deadline %s of %.*s is pending", name, (int)key.len, key.data) : rc;
+}

@@ -10,6 +10,7 @@
 #include "server/parts.h"
 
 #define STALL_WAIT_NS INT64_C(20000000)
+#define SOCKETS_WAIT_NS INT64_C(20000000)
 #define STOP_WAIT_MS 100
 #define TICK_MS_MAX 1000
 #define TICK_MS_MIN 10
@@ -90,13 +91,26 @@ static void run_stalled(struct server *server)
     server->next_ms = 0;
 }
 
+/*
+ * Steps of running processes go before new requests: while the engine has more to do at once the sockets wait, but not for long, or a look at what goes on
+ * would wait behind all of it.
+ */
+static bool sockets_are_next(struct server *server)
+{
+    int64_t now_ns = io_clock_boot_ns(server->io);
+    if (server->next_ms == 0 && now_ns - server->read_ns < SOCKETS_WAIT_NS)
+        return false;
+    server->read_ns = now_ns;
+    return true;
+}
+
 int server_turn(struct server *server, bool wait, struct edda_error *error)
 {
     struct journal *journal = server->journal;
     bool stalled = !list_empty(&server->stalled);
-    if (!stalled)
+    if (!stalled && sockets_are_next(server))
         read_sockets(server, wait);
-    else if (journal_flushing(journal))
+    else if (stalled && journal_flushing(journal))
         (void)io_jobs_wait(server->io, STALL_WAIT_NS);
     server->now_ns = io_clock_boot_ns(server->io);
     run_resumed(server);

@@ -106,6 +106,7 @@ struct server {
     int listener;
     char authority[64]; /* of links, for clients that name no host */
     int64_t now_ns;     /* boot clock, of this turn */
+    int64_t read_ns;               /* when the sockets were last read */
     int64_t next_ms;    /* log time at which the engine wants its turn; 0: at once */
     uint64_t opened;    /* durable position for which the gate was last opened */
     struct list sessions;

@@ -292,7 +292,8 @@ def openapi(world):
         built_in = set(re.findall(r'^\| `([A-Z]+ /\S+)`', file.read(), re.MULTILINE))
     taken = {'PATCH /deadlines/{id}', 'DELETE /deadlines/{id}'}  # the application has a path of this name
     own = {'POST /points', 'GET /points', 'GET /points/{userId}', 'POST /orders', 'GET /orders', 'GET /orders/{id}', 'GET /exchanges',
-           'GET /exchanges/{orderId}', 'GET /transactions', 'GET /transactions/{orderId}', 'GET /deadlines'}
+           'GET /exchanges/{orderId}', 'GET /transactions', 'GET /transactions/{orderId}', 'GET /deadlines',
+           'GET /deadlines/{id}'}
     same(described, {route.replace('<entity>', 'order') for route in built_in - taken} | own)
     for reference in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
         holds(reference in document['components']['schemas'], f'{reference} is described')
@@ -309,9 +310,9 @@ def openapi(world):
     same(sorted(schema['required']), ['amount', 'currencyId', 'holderId'])
 
 
-SCENARIOS = (representations, compensated_is_gone, links_lead_there, links_follow_the_host, numbers_as_strings, pages, a_repeat_gets_the_first_answer,
-             another_request_under_the_same_key, repeats_at_the_same_time, expected_versions, traces, services_and_health,
-             pending_deadlines, openapi)
+SCENARIOS = (representations, compensated_is_gone, links_lead_there, links_follow_the_host, numbers_as_strings, pages,
+             a_repeat_gets_the_first_answer, another_request_under_the_same_key, repeats_at_the_same_time, expected_versions, traces,
+             services_and_health, pending_deadlines, openapi)
 
 if __name__ == '__main__':
     edda.main(SCENARIOS)

@@ -244,7 +244,7 @@ def main(scenarios):
             run(scenario, os.path.abspath(sys.argv[1]))
         except Skip as reason:
             result = f'skipped: {reason}'
-            skipped.append(scenario)
+            skipped.append(reason)
         except Exception as wrong:  # the others are still worth running
             result = f'FAILED: {scenario.__doc__}\n    {type(wrong).__name__}: {wrong}'
             failed.append(scenario)
@@ -252,6 +252,7 @@ def main(scenarios):
     if failed:
         sys.exit(1)
     if skipped:
+        print(skipped[-1])
         sys.exit(SKIPPED)
 
 

@@ -395,3 +395,9 @@ void trace_text(const struct trace *trace, struct buffer *out)
     (void)trace;
     buffer_append_str(out, "a -> b\n");
 }
+
+int engine_deadline(struct engine *engine, struct slice id, engine_deadline_fn *visit, void *user)
+{
+    (void)engine, (void)id, (void)visit, (void)user;
+    return EDDA_ENOTFOUND;
+}

@@ -5,6 +5,7 @@
 #include "engine/value.h"
 
 #include "base/assert.h"
+#include "wire/json/field.h"
 #include "wire/json/list_block.h"
 
 #include <stdlib.h>
@@ -20,19 +21,7 @@ struct text_chunk {
 
 static size_t item_size(const struct edda_field *field)
 {
-    switch (field->item_kind) {
-    case EDDA_KIND_BOOL:
-        return sizeof(bool);
-    case EDDA_KIND_DOUBLE:
-        return sizeof(double);
-    case EDDA_KIND_TEXT:
-    case EDDA_KIND_JSON:
-        return sizeof(struct edda_text);
-    case EDDA_KIND_STRUCT:
-        return field->type->size;
-    default:
-        return sizeof(int64_t);
-    }
+    return field_size(field->item_kind, field->type);
 }
 
 /* Whether values of this type, or one of its items, point to texts or lists. */

@@ -7,6 +7,7 @@
 #include "edda/http.h"
 #include "edda/service.h"
 #include "edda/simulate.h"
+#include "edda/store.h"
 #include "edda/test.h"
 #include "edda/type.h"
 

@@ -146,6 +146,9 @@ EDDA_PUBLIC int64_t edda_text_int(struct edda_text text);
  * list grows. A list kept in the order of its items' first member, an int64_t, can be searched:
  * edda_list_find() gives the item whose first member is `id`, or NULL, edda_list_put() the same or a
  * fresh item in its place in the order. edda_list_remove() takes out the item at `index`.
+ *
+ * An evolve function may assign lists as it likes, but not over one that has grown in the same call: until it returns nobody
+ * else knows of that memory.
  */
 EDDA_PUBLIC void *edda_list_add(struct edda_list *list, size_t item_size);
 EDDA_PUBLIC void *edda_list_find(const struct edda_list *list, size_t item_size, int64_t id);

@@ -57,9 +57,10 @@ static void translation_deinit(struct translation *t)
 
 static int category_of(struct edda_store *door, struct edda_text name, struct topic **ret_topic, struct edda_error *error)
 {
-    *ret_topic = store_topic(door->store, slice_of_text(name));
-    if (*ret_topic && (*ret_topic)->internal)
-        return edda_fail_field(error, EDDA_EINVAL, "category", "the category %s is the store's own", (*ret_topic)->name);
+    struct slice bytes = slice_of_text(name);
+    if (slice_has_prefix(bytes, SLICE("_edda.")) || slice_has_prefix(bytes, SLICE("__")))
+        return edda_fail_field(error, EDDA_EINVAL, "category", "the category %.*s is the store's own", (int)name.len, name.data);
+    *ret_topic = store_topic(door->store, bytes);
     return *ret_topic ? 0 : store_topic_ensure(door->store, slice_of_text(name), door->partitions, ret_topic, error);
 }
 

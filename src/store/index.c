@@ -273,6 +273,8 @@ static void prefetch(const struct index *index, struct hash128 key)
         tail_prefetch(index->sealing, key);
     for (size_t i = 0; i < index->run_count; i++)
         run_prefetch(index->runs[i], key);
+    for (size_t i = 0; i < index->run_count; i++)
+        run_prefetch_list(index->runs[i], key);
 }
 
 static int hits_find(struct index *index, struct hash128 key, struct hits *ret_hits)
@@ -383,17 +385,30 @@ static int64_t read_backward(struct index *index, const struct hits *hits, uint6
     return (int64_t)done;
 }
 
-int64_t index_read(struct index *index, struct hash128 key, uint64_t from, bool backward,
-                   struct index_entry *ret_entries, size_t max)
+int64_t index_read_counted(struct index *index, struct hash128 key, uint64_t from, bool backward,
+                           struct index_entry *ret_entries, size_t max, uint64_t *ret_count)
 {
     struct hits hits;
+    int64_t n;
     int r = hits_find(index, key, &hits);
 
     if (r < 0)
         return r;
-    if (!backward)
-        return read_forward(index, &hits, from, ret_entries, max);
-    return read_backward(index, &hits, from < hits.total ? from + 1 : hits.total, ret_entries, max);
+    if (backward)
+        n = read_backward(index, &hits, from < hits.total ? from + 1 : hits.total, ret_entries, max);
+    else
+        n = read_forward(index, &hits, from, ret_entries, max);
+    if (n >= 0)
+        *ret_count = hits.total;
+    return n;
+}
+
+int64_t index_read(struct index *index, struct hash128 key, uint64_t from, bool backward,
+                   struct index_entry *ret_entries, size_t max)
+{
+    uint64_t count;
+
+    return index_read_counted(index, key, from, backward, ret_entries, max, &count);
 }
 
 int index_find_position(struct index *index, struct hash128 key, uint64_t position, uint64_t *ret_ordinal)

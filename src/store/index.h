@@ -88,6 +88,9 @@ int index_count(struct index *index, struct hash128 key, uint64_t *ret_count);
  * are not so many); at most `max`; returns how many (fewer at the end) or a negative code. */
 int64_t index_read(struct index *index, struct hash128 key, uint64_t from, bool backward,
                    struct index_entry *ret_entries, size_t max);
+/* Both in one look-up. `max` may be 0. */
+int64_t index_read_counted(struct index *index, struct hash128 key, uint64_t from, bool backward,
+                           struct index_entry *ret_entries, size_t max, uint64_t *ret_count);
 
 /* The ordinal of the first entry of a key whose position is at least `position` (the count when there is none). */
 int index_find_position(struct index *index, struct hash128 key, uint64_t position, uint64_t *ret_ordinal);

@@ -227,12 +227,20 @@ int lookup_count(struct store *store, struct hash128 key, uint64_t *ret_count);
 /* As index_read(), over the index and the additions. */
 int64_t lookup_read(struct store *store, struct hash128 key, uint64_t from, bool backward,
                     struct index_entry *ret_entries, size_t max);
+/* As index_read_counted(). */
+int64_t lookup_read_counted(struct store *store, struct hash128 key, uint64_t from, bool backward,
+                            struct index_entry *ret_entries, size_t max, uint64_t *ret_count);
 int lookup_last(struct store *store, struct hash128 key, struct index_entry *ret_entry);
 int lookup_find_position(struct store *store, struct hash128 key, uint64_t position, uint64_t *ret_ordinal);
 
 /* The record that an entry tells of. */
 int record_at(struct store *store, const struct index_entry *entry, struct store_record *ret_record,
               struct edda_error *error);
+/* The same in two steps, for many entries: the first asks for the memory that the second reads, without waiting for it.
+ * What it gives is good until the store is next changed. */
+struct slice record_ahead(struct store *store, const struct index_entry *entry);
+int record_read(struct store *store, const struct index_entry *entry, struct slice ahead, struct store_record *ret_record,
+                struct edda_error *error);
 /* A batch of the durable log by its address; *ret_number is its partition's. Its checksum is checked once. */
 int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch,
              struct edda_error *error);

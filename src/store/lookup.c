@@ -5,6 +5,10 @@
  * batch is mapped and found by its address. Nothing has checked such a batch since it was written, as a frame's checksum is
  * checked by those who read whole frames; so its tag and its checksum are checked when it is first touched, and a bit
  * remembers that. A batch with its tag is longer than the 64 bytes that a bit stands for, so each has a bit of its own.
+ *
+ * The bits are kept until the store is closed, as the log is. They come in pages of 128 KiB, each for 64 MiB of log, the
+ * first time that a batch there is read; so they take at most 1/512 of the log: 2 MiB for each GiB of it. The system
+ * gives such a page its memory as it is written, 4 KiB for each 2 MiB of log with a batch that was read.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,10 +16,12 @@
 #include "base/assert.h"
 #include "store/internal.h"
 
-#define VERIFIED_PAGE_BITS 20
+#define VERIFIED_PAGE_BITS 26
 #define VERIFIED_GRANULE_BITS 6
 #define VERIFIED_PAGE_WORDS ((1u << (VERIFIED_PAGE_BITS - VERIFIED_GRANULE_BITS)) / 64)
-#define VERIFIED_PAGES_MAX 2048 /* 4 MiB of bits, for 2 GiB of log; then all are forgotten */
+
+#define LINE_BYTES 64
+#define RECORD_LINES 3 /* what is asked for ahead of a record; few are longer */
 
 _Static_assert(FRAME_TAG_BYTES + BATCH_HEADER_BYTES > 1 << VERIFIED_GRANULE_BITS, "two batches would share a bit");
 
@@ -27,6 +33,8 @@ struct frame *frame_in_memory(struct store *store, uint64_t position)
     if (store->open && position >= store->open->first_position)
         return position < frame_end(store->open) ? store->open : NULL;
     uint32_t low = 0, high = store->ring_count;
+    if (high == 0 || position < store->ring[store->ring_first & (store->ring_capacity - 1)]->first_position)
+        return NULL;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         struct frame *frame = store->ring[(store->ring_first + middle) & (store->ring_capacity - 1)];
@@ -166,7 +174,7 @@ static int64_t read_backward(struct store *store, struct hash128 key, uint64_t i
     if (from >= indexed) {
         uint64_t last = from - indexed;
         if (last >= added)
-            return 0;
+            last = added - 1;
         count = last + 1 < max ? last + 1 : max;
         additions_read(&store->additions, key, (uint32_t)(last + 1 - count), (uint32_t)count, ret_entries);
         for (uint64_t i = 0; i < count / 2; i++) {
@@ -182,20 +190,27 @@ static int64_t read_backward(struct store *store, struct hash128 key, uint64_t i
     return n < 0 ? n : n + (int64_t)count;
 }
 
-int64_t lookup_read(struct store *store, struct hash128 key, uint64_t from, bool backward,
-                    struct index_entry *ret_entries, size_t max)
+int64_t lookup_read_counted(struct store *store, struct hash128 key, uint64_t from, bool backward,
+                            struct index_entry *ret_entries, size_t max, uint64_t *ret_count)
 {
     uint32_t added = additions_find(&store->additions, key, NULL);
     uint64_t indexed;
-    if (max == 0)
-        return 0;
     if (added == 0)
-        return index_read(store->index, key, from, backward, ret_entries, max);
-    int r = index_count(store->index, key, &indexed);
-    if (r < 0)
-        return r;
-    return backward ? read_backward(store, key, indexed, added, from, ret_entries, max) :
-                      read_forward(store, key, indexed, added, from, ret_entries, max);
+        return index_read_counted(store->index, key, from, backward, ret_entries, max, ret_count);
+    int64_t n = index_count(store->index, key, &indexed);
+    if (n == 0 && max > 0)
+        n = backward ? read_backward(store, key, indexed, added, from, ret_entries, max) :
+                       read_forward(store, key, indexed, added, from, ret_entries, max);
+    if (n >= 0)
+        *ret_count = indexed + added;
+    return n;
+}
+
+int64_t lookup_read(struct store *store, struct hash128 key, uint64_t from, bool backward,
+                    struct index_entry *ret_entries, size_t max)
+{
+    uint64_t count;
+    return max == 0 ? 0 : lookup_read_counted(store, key, from, backward, ret_entries, max, &count);
 }
 
 int lookup_last(struct store *store, struct hash128 key, struct index_entry *ret_entry)
@@ -229,6 +244,12 @@ int lookup_find_position(struct store *store, struct hash128 key, uint64_t posit
 
 /* --- records in the durable log ----------------------------------------------------------------------- */
 
+/* The bit of a batch in its page. */
+static uint64_t verified_bit(uint64_t address)
+{
+    return (address >> VERIFIED_GRANULE_BITS) & (VERIFIED_PAGE_WORDS * 64 - 1);
+}
+
 static struct verified_page *page_find(struct store *store, uint64_t number)
 {
     uint64_t hash = hash64_mix(0, number);
@@ -253,8 +274,6 @@ void verified_deinit(struct store *store)
 static void verified_set(struct store *store, struct verified_page *page, uint64_t address)
 {
     if (!page) {
-        if (store->verified.count >= VERIFIED_PAGES_MAX)
-            verified_deinit(store);
         page = calloc(1, sizeof(*page) + VERIFIED_PAGE_WORDS * sizeof(uint64_t));
         if (!page)
             return;
@@ -264,13 +283,13 @@ static void verified_set(struct store *store, struct verified_page *page, uint64
             return;
         }
     }
-    uint64_t bit = (address >> VERIFIED_GRANULE_BITS) & (VERIFIED_PAGE_WORDS * 64 - 1);
+    uint64_t bit = verified_bit(address);
     page->bits[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
 static bool verified_get(const struct verified_page *page, uint64_t address)
 {
-    uint64_t bit = (address >> VERIFIED_GRANULE_BITS) & (VERIFIED_PAGE_WORDS * 64 - 1);
+    uint64_t bit = verified_bit(address);
     return page && page->bits[bit / 64] >> bit % 64 & 1;
 }
 
@@ -282,9 +301,10 @@ static int batch_corrupt(const struct store *store, uint64_t address, uint32_t n
     return edda_fail_with(error, EDDA_ECORRUPT, "the batch of topic %s at address %" PRIu64 " %s", topic, address, what);
 }
 
-int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch, struct edda_error *error)
+/* The batch whose tag begins `bytes`; these are what log_bytes() gives. */
+static int batch_in(struct store *store, struct slice bytes, uint64_t address, uint32_t *ret_number,
+                    struct batch *ret_batch, struct edda_error *error)
 {
-    struct slice bytes = log_bytes(store->log, address - FRAME_TAG_BYTES);
     struct cursor c = cursor_of(bytes);
     uint32_t number = cursor_le32(&c);
     uint32_t check = cursor_le32(&c);
@@ -307,15 +327,41 @@ int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct
     return 0;
 }
 
-int record_at(struct store *store, const struct index_entry *entry, struct store_record *ret_record, struct edda_error *error)
+int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch, struct edda_error *error)
 {
-    const struct frame *frame = frame_in_memory(store, entry->position);
+    return batch_in(store, log_bytes(store->log, address - FRAME_TAG_BYTES), address, ret_number, ret_batch, error);
+}
+
+struct slice record_ahead(struct store *store, const struct index_entry *entry)
+{
+    if (frame_in_memory(store, entry->position))
+        return slice_of(NULL, 0);
+    struct slice bytes = log_bytes(store->log, entry->batch - FRAME_TAG_BYTES);
+    uint64_t record = FRAME_TAG_BYTES + BATCH_HEADER_BYTES + (uint64_t)entry->record;
+    if (bytes.len < record)
+        return bytes;
+    __builtin_prefetch(bytes.data);
+    __builtin_prefetch(bytes.data + FRAME_TAG_BYTES + BATCH_HEADER_BYTES - 1);
+    for (uint64_t at = record; at < bytes.len && at < record + (uint64_t)RECORD_LINES * LINE_BYTES; at += LINE_BYTES)
+        __builtin_prefetch(bytes.data + at);
+    struct verified_page *page = page_find(store, entry->batch >> VERIFIED_PAGE_BITS);
+    if (page)
+        __builtin_prefetch(&page->bits[verified_bit(entry->batch) / 64]);
+    return bytes;
+}
+
+int record_read(struct store *store, const struct index_entry *entry, struct slice ahead, struct store_record *ret_record,
+                struct edda_error *error)
+{
+    const struct frame *frame = ahead.data ? NULL : frame_in_memory(store, entry->position);
     if (frame)
         return frame_record_at(store, frame, entry->position, ret_record, error);
+    if (!ahead.data)
+        ahead = log_bytes(store->log, entry->batch - FRAME_TAG_BYTES);
     struct store_record record = { .position = entry->position };
     struct batch batch;
     uint32_t number;
-    int r = batch_at(store, entry->batch, &number, &batch, error);
+    int r = batch_in(store, ahead, entry->batch, &number, &batch, error);
     if (r == 0)
         r = place_of(store, number, &record, error);
     if (r < 0)
@@ -325,4 +371,9 @@ int record_at(struct store *store, const struct index_entry *entry, struct store
         return batch_corrupt(store, entry->batch, number, "has no record where the index says", error);
     *ret_record = record;
     return 0;
+}
+
+int record_at(struct store *store, const struct index_entry *entry, struct store_record *ret_record, struct edda_error *error)
+{
+    return record_read(store, entry, record_ahead(store, entry), ret_record, error);
 }

@@ -10,21 +10,18 @@
 #include "store/internal.h"
 
 #define READ_ENTRIES 64
+#define READ_AHEAD 16 /* records whose memory is asked for before the first of them is read */
 
 static int index_fail(struct store *store, int code)
 {
     return edda_fail_with(&store->read_error, code, "the index cannot be read: %s", edda_code_info(code)->sentence);
 }
 
-int store_stream_info(struct store *store, struct slice topic, struct slice key, struct stream_info *ret_info)
+/* Of a stream that has had `count` versions. */
+static int info_of(struct store *store, struct slice topic, struct slice key, uint64_t count, struct stream_info *ret_info)
 {
-    uint64_t count;
     struct stream_meta meta = { 0 };
-    int r = lookup_count(store, key_stream(store->seed, topic, key), &count);
-    if (r < 0)
-        return index_fail(store, r);
-    if (count > 0)
-        r = stream_meta_get(store, topic, key, &meta);
+    int r = count > 0 && store->streams_topic ? stream_meta_get(store, topic, key, &meta) : 0;
     if (r < 0)
         return r;
     int64_t first = meta.truncate_before > meta.deleted_at ? meta.truncate_before : meta.deleted_at;
@@ -36,12 +33,19 @@ int store_stream_info(struct store *store, struct slice topic, struct slice key,
     return 0;
 }
 
+int store_stream_info(struct store *store, struct slice topic, struct slice key, struct stream_info *ret_info)
+{
+    uint64_t count;
+    int r = lookup_count(store, key_stream(store->seed, topic, key), &count);
+    return r < 0 ? index_fail(store, r) : info_of(store, topic, key, count, ret_info);
+}
+
 /* A record of a stream; one of another stream is a collision of 128-bit hashes, or damage. */
-static int stream_record(struct store *store, const struct index_entry *entry, struct slice topic, struct slice key,
-                         struct store_record *ret_record)
+static int stream_record(struct store *store, const struct index_entry *entry, struct slice ahead, struct slice topic,
+                         struct slice key, struct store_record *ret_record)
 {
     struct store_record record;
-    int r = record_at(store, entry, &record, &store->read_error);
+    int r = record_read(store, entry, ahead, &record, &store->read_error);
     if (r < 0)
         return r;
     if (!slice_eq(topic_name(record.topic), topic) || !slice_eq(record.record.key, key))
@@ -63,33 +67,58 @@ struct list_read {
     struct slice stream_key;
 };
 
-static int64_t list_visit(struct store *store, struct list_read *list, store_visit_fn *visit, void *user)
+/* The next piece; *ret_count is how many the key has. */
+static int64_t list_next(struct store *store, const struct list_read *list, struct index_entry ret_entries[READ_ENTRIES],
+                         uint64_t *ret_count)
 {
-    struct index_entry entries[READ_ENTRIES];
-    int64_t visited = 0;
-    while (list->max > 0) {
-        int64_t n = lookup_read(store, list->key, list->from, list->backward, entries,
-                                list->max < READ_ENTRIES ? (size_t)list->max : READ_ENTRIES);
-        if (n < 0)
-            return index_fail(store, (int)n);
-        for (int64_t i = 0; i < n; i++) {
-            uint64_t ordinal = list->backward ? list->from - (uint64_t)i : list->from + (uint64_t)i;
-            struct store_record record;
-            if (ordinal < list->first)
-                return visited;
-            int r = list->is_stream ? stream_record(store, &entries[i], list->topic, list->stream_key, &record) :
-                                      record_at(store, &entries[i], &record, &store->read_error);
-            if (r == 0) {
-                visited++;
-                r = visit(user, &record, list->is_stream ? (int64_t)ordinal : -1);
-            }
-            if (r != 0)
-                return r < 0 ? r : visited;
+    size_t max = list->max < READ_ENTRIES ? (size_t)list->max : READ_ENTRIES;
+    int64_t n = lookup_read_counted(store, list->key, list->from, list->backward, ret_entries, max, ret_count);
+    return n < 0 ? index_fail(store, (int)n) : n;
+}
+
+/* Visits a piece. 1 when the reading ends in it. */
+static int piece_visit(struct store *store, const struct list_read *list, const struct index_entry *entries, size_t count,
+                       store_visit_fn *visit, void *user, int64_t *visited)
+{
+    struct slice ahead[READ_AHEAD];
+    size_t asked = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t ordinal = list->backward ? list->from - i : list->from + i;
+        struct store_record record;
+        if (ordinal < list->first)
+            return 1;
+        for (; asked < count && asked < i + READ_AHEAD; asked++)
+            ahead[asked % READ_AHEAD] = record_ahead(store, &entries[asked]);
+        struct slice bytes = ahead[i % READ_AHEAD];
+        int r = list->is_stream ? stream_record(store, &entries[i], bytes, list->topic, list->stream_key, &record) :
+                                  record_read(store, &entries[i], bytes, &record, &store->read_error);
+        if (r == 0) {
+            (*visited)++;
+            r = visit(user, &record, list->is_stream ? (int64_t)ordinal : -1);
         }
-        if (n == 0 || (list->backward && (uint64_t)n > list->from))
+        if (r != 0)
+            return r < 0 ? r : 1;
+    }
+    return 0;
+}
+
+/* Visits `count` entries that are read already, and what follows them. */
+static int64_t list_visit(struct store *store, struct list_read *list, struct index_entry entries[READ_ENTRIES], int64_t count,
+                          store_visit_fn *visit, void *user)
+{
+    int64_t visited = 0;
+    while (count > 0) {
+        uint64_t n = (uint64_t)count, all;
+        int r = piece_visit(store, list, entries, (size_t)n, visit, user, &visited);
+        if (r != 0)
+            return r < 0 ? r : visited;
+        list->max -= n;
+        if (n < READ_ENTRIES || list->max == 0 || (list->backward && n > list->from))
             break;
-        list->from = list->backward ? list->from - (uint64_t)n : list->from + (uint64_t)n;
-        list->max -= (uint64_t)n;
+        list->from = list->backward ? list->from - n : list->from + n;
+        count = list_next(store, list, entries, &all);
+        if (count < 0)
+            return count;
     }
     return visited;
 }
@@ -97,57 +126,65 @@ static int64_t list_visit(struct store *store, struct list_read *list, store_vis
 int64_t store_stream_read(struct store *store, struct slice topic, struct slice key, int64_t version, bool backward,
                           uint64_t max, store_visit_fn *visit, void *user)
 {
+    struct index_entry entries[READ_ENTRIES];
     struct stream_info info = { 0 };
-    int r = store_stream_info(store, topic, key, &info);
-    if (r < 0)
-        return r;
-    int64_t last = info.next_version - 1;
-    int64_t from = version < 0 && backward ? last : version;
-    if (backward && from > last)
-        from = last;
-    if (!backward && from < info.first_version)
-        from = info.first_version;
-    if (info.deleted || from < info.first_version || from > last)
-        return 0;
     struct list_read list = {
         .key = key_stream(store->seed, topic, key),
-        .from = (uint64_t)from,
-        .first = (uint64_t)info.first_version,
+        .from = version >= 0 ? (uint64_t)version : backward ? UINT64_MAX : 0,
         .max = max,
         .backward = backward,
         .is_stream = true,
         .topic = topic,
         .stream_key = key,
     };
-    return list_visit(store, &list, visit, user);
+    /* Most streams begin at 0 and have not been deleted, so one look-up gives both their count and what is visited. */
+    uint64_t count = 0;
+    int64_t n = list_next(store, &list, entries, &count);
+    if (n < 0)
+        return n;
+    int r = info_of(store, topic, key, count, &info);
+    if (r < 0)
+        return r;
+    list.first = (uint64_t)info.first_version;
+    if (info.deleted || count <= list.first)
+        return 0;
+    if (backward && list.from >= count)
+        list.from = count - 1;
+    if (!backward && list.from < list.first) {
+        list.from = list.first;
+        n = list_next(store, &list, entries, &count);
+    }
+    return n < 0 ? n : list_visit(store, &list, entries, n, visit, user);
 }
 
 int store_stream_last(struct store *store, struct slice topic, struct slice key, struct store_record *ret_record)
 {
     struct stream_info info = { 0 };
     struct index_entry entry;
-    int r = store_stream_info(store, topic, key, &info);
+    uint64_t count = 0;
+    int64_t n = lookup_read_counted(store, key_stream(store->seed, topic, key), UINT64_MAX, true, &entry, 1, &count);
+    if (n < 0)
+        return index_fail(store, (int)n);
+    int r = info_of(store, topic, key, count, &info);
     if (r < 0)
         return r;
     if (info.next_version <= info.first_version)
         return edda_fail_with(&store->read_error, EDDA_ENOTFOUND, "the stream is empty");
-    r = lookup_last(store, key_stream(store->seed, topic, key), &entry);
-    return r < 0 ? index_fail(store, r) : stream_record(store, &entry, topic, key, ret_record);
+    return stream_record(store, &entry, record_ahead(store, &entry), topic, key, ret_record);
 }
 
 int64_t correlation_read(struct store *store, struct slice correlation, uint64_t from, bool backward, uint64_t max,
                          store_visit_fn *visit, void *user)
 {
+    struct index_entry entries[READ_ENTRIES];
     struct list_read list = { .key = key_correlation(store->seed, correlation), .from = from, .max = max, .backward = backward };
-    uint64_t count;
-    int r = backward ? lookup_count(store, list.key, &count) : 0;
-    if (r < 0)
-        return index_fail(store, r);
-    if (backward && count == 0)
-        return 0;
+    uint64_t count = 0;
+    int64_t n = list_next(store, &list, entries, &count);
+    if (n <= 0)
+        return n;
     if (backward && from >= count)
         list.from = count - 1;
-    return list_visit(store, &list, visit, user);
+    return list_visit(store, &list, entries, n, visit, user);
 }
 
 int64_t store_correlation_read(struct store *store, struct slice correlation, uint64_t max, store_visit_fn *visit,

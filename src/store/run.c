@@ -172,6 +172,40 @@ void run_prefetch(const struct run *run, struct hash128 key)
     __builtin_prefetch(run->checked + block / 8);
 }
 
+static bool line_may_have(const struct run_line *line, struct hash128 key)
+{
+    uint64_t missing = 0;
+
+    for (unsigned i = 0; i < RUN_FILTER_WORDS; i++)
+        missing |= ~line->filter[i] & run_filter_bit(key, i);
+    return !missing && line->keys > 0;
+}
+
+/* The line has not been checked yet, so it is only believed not to leave the file. */
+void run_prefetch_list(const struct run *run, struct hash128 key)
+{
+    uint64_t rest;
+    uint64_t bucket = run_bucket(key.hi, run->header.buckets, &rest);
+    uint64_t keys_bytes, lists_bytes, guess;
+    const uint8_t *bytes, *list;
+    struct run_line line;
+
+    memcpy(&line, run->map + RUN_BLOCK_BYTES + bucket * RUN_LINE_BYTES, sizeof(line));
+    keys_bytes = (uint64_t)line.keys * (sizeof(uint64_t) + sizeof(struct run_key));
+    if (!line_may_have(&line, key) || line.bytes <= keys_bytes || line.at > run->header.sums_at ||
+        line.bytes > run->header.sums_at - line.at)
+        return;
+    bytes = run->map + line.at;
+    guess = (uint64_t)((run_uint128)rest * line.keys >> 64);
+    __builtin_prefetch(bytes + guess * sizeof(uint64_t));
+    __builtin_prefetch(bytes + (uint64_t)line.keys * sizeof(uint64_t) + guess * sizeof(struct run_key));
+    lists_bytes = line.bytes - keys_bytes;
+    list = bytes + keys_bytes + (uint64_t)((run_uint128)rest * lists_bytes >> 64);
+    __builtin_prefetch(list);
+    if (bytes + line.bytes - list > 64)
+        __builtin_prefetch(list + 64);
+}
+
 /* A bucket's line, and its bytes unless it is empty. */
 static int line_read(const struct run_view *view, uint64_t bucket, struct run_line *ret_line)
 {
@@ -254,19 +288,14 @@ int run_find(const struct run_view *view, struct hash128 key, struct run_list *r
     uint64_t bucket = run_bucket(key.hi, view->run->header.buckets, &rest);
     struct run_line line;
     const uint8_t *bytes, *keys;
-    uint64_t missing = 0;
     uint32_t guess;
     int r = line_read(view, bucket, &line);
 
     if (r < 0)
         return r;
-    for (unsigned i = 0; i < RUN_FILTER_WORDS; i++)
-        missing |= ~line.filter[i] & run_filter_bit(key, i);
-    if (missing || line.keys == 0)
+    if (!line_may_have(&line, key))
         return 0;
     guess = (uint32_t)((run_uint128)rest * line.keys >> 64);
-    __builtin_prefetch(view->run->map + line.at + (uint64_t)guess * 8);
-    __builtin_prefetch(view->run->map + line.at + (uint64_t)line.keys * 8 + (uint64_t)guess * sizeof(struct run_key));
     r = bucket_read(view, &line, &bytes);
     if (r < 0)
         return r;

@@ -135,6 +135,9 @@ struct run_list {
 int run_find(const struct run_view *view, struct hash128 key, struct run_list *ret_list);
 /* Asks for the memory that run_find() reads first. */
 void run_prefetch(const struct run *run, struct hash128 key);
+/* Then for what it reads next, when the key may be there. To be called for all runs before any is searched, so that
+ * their memory comes at the same time. */
+void run_prefetch_list(const struct run *run, struct hash128 key);
 /* The ordinal of the first entry whose position is at least `position`, else the count. */
 int run_find_position(const struct run_view *view, const struct run_list *list, uint64_t position,
                       uint64_t *ret_ordinal);

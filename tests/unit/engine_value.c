@@ -82,7 +82,8 @@ static void any_order_of_changes_is_safe(void **unused)
     struct cart *c = state->value;
     for (int i = 0; i < 20000; i++) {
         struct line lent[2] = { { i, { "abc", 3 }, { 0 } }, { i + 1, { "def", 3 }, { 0 } } };
-        for (uint64_t n = prng_below(&p, 3); n > 0; n--) {
+        /* One change in an evolve: what has grown in it must not be dropped in it. */
+        if (prng_below(&p, 4) > 0) {
             switch (prng_below(&p, 6)) {
             case 0:
                 c->lines = c->copies;

@@ -15,6 +15,7 @@
 #define BATCH_LENGTH_AT 8
 #define BATCH_LEADER_EPOCH_AT 12
 #define BATCH_MAGIC_AT 16
+#define BATCH_CHECKSUM_AT 17
 #define BATCH_CHECKED_AT 21 /* the checksum covers everything from here on */
 #define BATCH_MAGIC 2
 #define BATCH_PREFIX_BYTES 12 /* base offset and length, which the length does not count */
@@ -73,6 +74,21 @@ static inline struct slice sized_bytes(struct cursor *c, bool nullable)
     return bytes;
 }
 
+static inline uint16_t load_be16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static inline uint32_t load_be32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline uint64_t load_be64(const uint8_t *at)
+{
+    return (uint64_t)load_be32(at) << 32 | load_be32(at + 4);
+}
+
 int64_t batch_parse(struct slice bytes, struct batch *ret_batch, struct edda_error *error)
 {
     if (bytes.len > BATCH_MAGIC_AT && bytes.data[BATCH_MAGIC_AT] != BATCH_MAGIC)
@@ -80,28 +96,29 @@ int64_t batch_parse(struct slice bytes, struct batch *ret_batch, struct edda_err
                               (unsigned)bytes.data[BATCH_MAGIC_AT], BATCH_MAGIC);
     if (bytes.len < BATCH_PREFIX_BYTES)
         return 0;
-    struct cursor c = cursor_of(bytes);
-    struct batch batch = { .base_offset = (int64_t)cursor_be64(&c) };
-    int64_t length = (int64_t)(int32_t)cursor_be32(&c) + BATCH_PREFIX_BYTES;
+    const uint8_t *at = bytes.data;
+    int64_t length = (int64_t)(int32_t)load_be32(at + BATCH_LENGTH_AT) + BATCH_PREFIX_BYTES;
     if (length < BATCH_HEADER_BYTES)
         return edda_fail_with(error, EDDA_EMALFORMED, "record batch of %" PRId64 " bytes is shorter than its header",
                               length);
     if ((uint64_t)length > bytes.len)
         return 0;
 
-    batch.leader_epoch = (int32_t)cursor_be32(&c);
-    cursor_skip(&c, 1); /* the magic */
-    batch.crc = cursor_be32(&c);
-    batch.attributes = (int16_t)cursor_be16(&c);
-    batch.last_offset_delta = (int32_t)cursor_be32(&c);
-    batch.base_timestamp_ms = (int64_t)cursor_be64(&c);
-    batch.max_timestamp_ms = (int64_t)cursor_be64(&c);
-    batch.producer_id = (int64_t)cursor_be64(&c);
-    batch.producer_epoch = (int16_t)cursor_be16(&c);
-    batch.base_sequence = (int32_t)cursor_be32(&c);
-    batch.record_count = (int32_t)cursor_be32(&c);
-    batch.bytes = slice_of(bytes.data, (size_t)length);
-    batch.records = slice_of(c.at, (size_t)length - BATCH_HEADER_BYTES);
+    struct batch batch = {
+        .bytes = slice_of(at, (size_t)length),
+        .records = slice_of(at + BATCH_HEADER_BYTES, (size_t)length - BATCH_HEADER_BYTES),
+        .base_offset = (int64_t)load_be64(at),
+        .base_timestamp_ms = (int64_t)load_be64(at + 27),
+        .max_timestamp_ms = (int64_t)load_be64(at + 35),
+        .producer_id = (int64_t)load_be64(at + 43),
+        .last_offset_delta = (int32_t)load_be32(at + 23),
+        .base_sequence = (int32_t)load_be32(at + 53),
+        .record_count = (int32_t)load_be32(at + 57),
+        .leader_epoch = (int32_t)load_be32(at + BATCH_LEADER_EPOCH_AT),
+        .crc = load_be32(at + BATCH_CHECKSUM_AT),
+        .attributes = (int16_t)load_be16(at + BATCH_CHECKED_AT),
+        .producer_epoch = (int16_t)load_be16(at + 51),
+    };
     *ret_batch = batch;
     return length;
 }

@@ -244,9 +244,10 @@ int check_key(struct rig *r, uint32_t number, int allowed)
     for (size_t i = 0; i < expected; i++)
         assert_true(same_entry(&entries[i], &l->entries[at + i]));
 
-    got = index_read(r->index, key, at, true, entries, max);
+    got = index_read_counted(r->index, key, at, true, entries, max, &value);
     if (got < 0 && got == allowed)
         return (int)got;
+    assert_int_equal(value, l->count);
     expected = at < l->count ? at + 1 : l->count;
     assert_int_equal(got, expected < max ? expected : max);
     for (size_t i = 0; i < (size_t)got; i++)

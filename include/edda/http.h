@@ -23,7 +23,8 @@ typedef int edda_route_fn(struct edda_request *request, const void *body, void *
 struct edda_route {
     const char *method;            /* "POST" */
     const char *path;              /* "/orders/{id}/cancel"; parameters stand for one segment */
-    const struct edda_type *body;  /* decoded strictly; NULL: no body is read */
+    const struct edda_type *body;  /* what is wrong in it is a 4xx that names the field; a number may come as a
+                                      text, unknown members are ignored. NULL: no body is read */
     edda_route_fn *handle;
     const struct edda_type *reply; /* for the documentation; or NULL */
     const char *location;          /* "/orders/{id}": with it a reply is 201, has this Location and _links.self.href, filled from its fields */

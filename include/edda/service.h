@@ -72,7 +72,7 @@ struct edda_entity {
 struct edda_view {
     const char *name;        /* of the rows in the collection: "orders" */
     const char *path;        /* "/orders"; NULL: not on HTTP */
-    const char *item;        /* "/orders/{id}"; the parameter is the entity's key, its name a field of the row; or NULL */
+    const char *item;        /* "/orders/{id}"; the parameter is the entity's key; or NULL */
     const struct edda_type *row;
     edda_row_fn *fill;
 };

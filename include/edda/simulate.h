@@ -1,7 +1,7 @@
 /*
  * edda/simulate.h: crash-tests an application's own process. All services, the log, timers, the disk and crashes run in one thread from a seed: messages
  * between services are delayed and interleaved in any legal order, external ones repeated, handlers slow, the process killed between any two writes.
- * When everything has settled the application's invariants are checked.
+ * When everything has settled the application's invariants are checked, and that nothing is quarantined.
  */
 #ifndef EDDA_SIMULATE_H
 #define EDDA_SIMULATE_H

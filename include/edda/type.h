@@ -116,7 +116,10 @@ struct edda_type {
 #define EDDA_FIELD_KIND_(struct_name, its_kind, member, ...) \
     { .name = #member, .offset = offsetof(struct struct_name, member), .kind = its_kind, __VA_ARGS__ }
 
-/* The type of struct `struct_name`, whose fields are in `struct_name`_fields. */
+/* The topic of commands is best one of their own ("order.commands"): on the category of an entity each would be a version of its stream. `.correlation`
+ * names the field that is the process's id: without it a process that a command begins is known by the command's own id only.
+ *
+ * The type of struct `struct_name`, whose fields are in `struct_name`_fields. */
 #define EDDA_EVENT(struct_name, ...) EDDA_MESSAGE_(EDDA_TYPE_EVENT, struct_name, __VA_ARGS__, .reserved = 0)
 #define EDDA_COMMAND(struct_name, ...) EDDA_MESSAGE_(EDDA_TYPE_COMMAND, struct_name, __VA_ARGS__, .reserved = 0)
 #define EDDA_MESSAGE_(its_kind, struct_name, key_member, ...) \

@@ -24,6 +24,7 @@ struct bench {
     uint64_t processes;
     uint64_t singles;
     bool json;
+    int64_t durations_ms[APP_OPTIONS_MAX];
 };
 
 static const struct option_row bench_options[] = {
@@ -231,7 +232,7 @@ int cmd_bench(const struct edda_app *app, int argc, char **argv)
     struct figures figures = { 0 };
     char dir[DIR_BYTES];
     int status;
-    if (!cmd_parse(app, &bench_command, argc, argv, &values, &status))
+    if (!cmd_parse_with_app(app, &bench_command, offsetof(struct bench, durations_ms), argc, argv, &values, &status))
         return status;
     if (!app->simulation || !app->simulation->load)
         return cmd_misused(app, "bench", "the application declares no load to measure");

@@ -17,6 +17,11 @@ cmd_fn cmd_run, cmd_trace, cmd_deadlines, cmd_quarantine, cmd_simulate, cmd_benc
  * and that was said. */
 bool cmd_parse(const struct edda_app *app, const struct command_row *row, int argc, char **argv, void *values,
                int *ret_status);
+/* The same with the flags of the application's own behind those of the command; their values are `int64_t[APP_OPTIONS_MAX]` at this offset, and
+ * are given to the application. */
+#define APP_OPTIONS_MAX 32
+bool cmd_parse_with_app(const struct edda_app *app, const struct command_row *row, size_t durations_offset, int argc, char **argv,
+                        void *values, int *ret_status);
 /* Says what options_parse() found, when it is not 0: prints help, or what was wrong. Returns the exit status. */
 int cmd_asked(const struct edda_app *app, const struct command_row *row, int rc, char asked,
               const struct edda_error *error);

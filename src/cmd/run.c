@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "cmd/cmd.h"
@@ -14,7 +15,6 @@
 #include "server/server.h"
 #include "wire/json/json.h"
 
-#define OPTIONS_MAX 32 /* of an application's own */
 #define HANDLER_THREADS_MAX 1024
 #define NS_PER_MS 1000000
 
@@ -22,7 +22,7 @@ struct run_values {
     const char *data;
     uint64_t port;
     bool json;
-    int64_t durations_ms[OPTIONS_MAX];
+    int64_t durations_ms[APP_OPTIONS_MAX];
 };
 
 static const struct option_row own_options[] = {
@@ -31,8 +31,8 @@ static const struct option_row own_options[] = {
       "Port of the HTTP interface on 127.0.0.1; 0 takes a free one" },
     { "json", OPTION_FLAG, offsetof(struct run_values, json), NULL, NULL,
       "Says what happens as JSON, one object a line" },
+    { .name = NULL },
 };
-#define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
 
 struct run {
     const struct edda_app *app;
@@ -194,51 +194,17 @@ static int run_serve(struct run *run)
 
 /* --- the command --------------------------------------------------------------------------------------------------------- */
 
-/* The options of the command and those of the application, as one table. */
-static size_t options_make(const struct edda_app *app, struct option_row *rows, char *port, size_t port_size,
-                           const char *data)
-{
-    size_t count = OWN_OPTIONS;
-    memcpy(rows, own_options, sizeof own_options);
-    rows[0].fallback = data;
-    (void)snprintf(port, port_size, "%u", (unsigned)cmd_default_port(app));
-    rows[1].fallback = port;
-    for (size_t i = 0; app->options && app->options[i].name && i < OPTIONS_MAX; i++)
-        rows[count++] = (struct option_row){ .name = app->options[i].name,
-                                             .kind = OPTION_DURATION,
-                                             .value = "TIME",
-                                             .offset = offsetof(struct run_values, durations_ms) + i * sizeof(int64_t),
-                                             .fallback = app->options[i].value,
-                                             .description = app->options[i].description };
-    rows[count] = (struct option_row){ .name = NULL };
-    return count;
-}
-
-/* A table that is wrong is the application's fault, and said as such. */
-static const char *options_check(const struct edda_app *app)
-{
-    int64_t duration_ms;
-    for (size_t i = 0; app->options && app->options[i].name; i++)
-        if (i >= OPTIONS_MAX || !app->options[i].duration_ms || !app->options[i].value ||
-            !option_value(OPTION_DURATION, app->options[i].value, &duration_ms))
-            return app->options[i].name;
-    return NULL;
-}
-
 int cmd_run(const struct edda_app *app, int argc, char **argv)
 {
     struct run run = { .app = app };
-    struct option_row rows[OWN_OPTIONS + OPTIONS_MAX + 1];
+    struct option_row rows[sizeof own_options / sizeof own_options[0]];
     char port[8], data[256];
     int status;
-    const char *wrong = options_check(app);
-    if (wrong || !app->services || !app->services[0]) {
-        fprintf(stderr, "%s run: %s%s\n", app->name,
-                wrong ? "the table of options is wrong at " : "the application has no services", wrong ? wrong : "");
-        return EXIT_FAILED;
-    }
     cmd_default_data(app, data, sizeof data);
-    (void)options_make(app, rows, port, sizeof port, data);
+    (void)snprintf(port, sizeof port, "%u", (unsigned)cmd_default_port(app));
+    memcpy(rows, own_options, sizeof own_options);
+    rows[0].fallback = data;
+    rows[1].fallback = port;
     const struct command_row row = {
         .name = "run",
         .summary = "Runs the application until it gets SIGINT or SIGTERM",
@@ -247,12 +213,10 @@ int cmd_run(const struct edda_app *app, int argc, char **argv)
         .options = rows,
         .values_size = sizeof run.values
     };
-    if (!cmd_parse(app, &row, argc, argv, &run.values, &status))
+    if (!cmd_parse_with_app(app, &row, offsetof(struct run_values, durations_ms), argc, argv, &run.values, &status))
         return status;
     if (run.values.port > UINT16_MAX)
         return cmd_misused(app, "run", "--port is at most 65535");
-    for (size_t i = 0; app->options && app->options[i].name; i++)
-        *app->options[i].duration_ms = run.values.durations_ms[i];
     (void)snprintf(run.data, sizeof run.data, "%s", run.values.data);
     raise_descriptor_limit();
     return run_serve(&run);

@@ -14,6 +14,7 @@ struct simulate {
     bool all;
     bool json;
     bool quiet;
+    int64_t durations_ms[APP_OPTIONS_MAX];
 };
 
 static const struct option_row simulate_options[] = {
@@ -91,11 +92,11 @@ static void print_outcome(const struct edda_app *app, const struct simulate *val
 int cmd_simulate(const struct edda_app *app, int argc, char **argv)
 {
     struct simulate values;
-    struct edda_error error = { 0 };
-    char asked;
-    int rc = options_parse(&simulate_command, argc, argv, &values, &asked, &error);
-    if (rc != 0)
-        return cmd_asked(app, &simulate_command, rc, asked, &error);
+    int status;
+    if (!cmd_parse_with_app(app, &simulate_command, offsetof(struct simulate, durations_ms), argc, argv, &values, &status))
+        return status;
+    if (values.seeds == 0)
+        return cmd_misused(app, "simulate", "--seeds is at least 1");
     if (!app->simulation) {
         (void)fprintf(stderr, "%s: the application declares no simulation\n", app->name);
         return EXIT_USAGE;

@@ -280,6 +280,17 @@ static void prepare(struct edda_sim *sim, uint64_t seed, unsigned faults)
     sim->app->simulation->plan(sim, sim->app->simulation->user);
 }
 
+/* A handler that keeps failing is a failure of the process, whatever the invariants say. */
+static int fail_for_quarantine(void *user, const struct engine_quarantine_info *quarantined)
+{
+    struct edda_sim *sim = user;
+    struct edda_text correlation = { (const char *)quarantined->correlation.data, quarantined->correlation.len };
+    edda_sim_fail(sim, correlation, "entity %.*s of service %.*s is quarantined: %.*s", (int)quarantined->key.len,
+                  (const char *)quarantined->key.data, (int)quarantined->service.len, (const char *)quarantined->service.data,
+                  (int)quarantined->reason.len, (const char *)quarantined->reason.data);
+    return 0;
+}
+
 int simulate(struct edda_sim *sim, uint64_t seed, unsigned faults, const bool *disabled)
 {
     prepare(sim, seed, faults);
@@ -314,6 +325,7 @@ int simulate(struct edda_sim *sim, uint64_t seed, unsigned faults, const bool *d
         return rc;
     }
     sim->stats.records += journal_tail(sim->journal);
+    (void)engine_quarantine_each(sim->engine, fail_for_quarantine, sim);
     sim->app->simulation->check(sim, sim->app->simulation->user);
     return sim->failures ? 1 : 0;
 }

@@ -13,7 +13,7 @@
 #include "base/buffer.h"
 #include "store/index_parts.h"
 
-#define TAIL_ENTRIES_DEFAULT 500000
+#define TAIL_ENTRIES_DEFAULT 400000
 #define RUNS_DEFAULT 8
 #define RUNS_MAX 64
 #define SEED_OF_LOG UINT64_C(0x1f83d9abfb41bd6b)

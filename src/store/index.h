@@ -37,7 +37,7 @@ struct index_entry {
 #define INDEX_TAIL_ENTRIES_LIMIT 8000000
 
 struct index_options {
-    uint32_t tail_entries_max; /* 0: 500,000; at most INDEX_TAIL_ENTRIES_LIMIT */
+    uint32_t tail_entries_max; /* 0: 400,000; at most INDEX_TAIL_ENTRIES_LIMIT */
     uint32_t runs_max;         /* merge so that no more than these are searched, or up to 4 times as many while large
                                 * merges are under way; 0: 8; at most 64 */
     uint64_t log_end;          /* runs that reach past it are no longer this log's, and are left out; 0: not known */

@@ -135,7 +135,8 @@ void response_problem(struct edda_request *request, int status, const struct edd
     status = status ? status : info->http_status;
     buffer_clear(content);
     put_type(content, info);
-    put_member(content, "title", slice_str(info->sentence));
+    /* The sentence of the code, unless the answer says something more particular. */
+    put_member(content, "title", slice_str(status == info->http_status ? info->sentence : http_reason(status)));
     buffer_printf(content, ",\"status\":%d", status);
     put_member(content, "detail", slice_str(error->message[0] ? error->message : info->sentence));
     if (error->field[0])

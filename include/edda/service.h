@@ -36,6 +36,9 @@ struct edda_route;
 typedef int edda_handle_fn(struct edda_step *step, const void *message, const void *state, void *user);
 /* Folds one event into a state. Pure; it cannot fail. Texts and lists of the event may be assigned to the state. */
 typedef void edda_evolve_fn(void *state, const void *event);
+/* Whether a process may go over to this version: `before` is its state as its present version folds it, `after` as this one does. 0, or a
+ * negative code with a sentence in `error` that says what does not fit. Pure. */
+typedef int edda_fits_fn(const void *before, const void *after, struct edda_error *error);
 /* Fills the row of a view from a state; false: the entity is not listed (now). Pure. */
 typedef bool edda_row_fn(void *row, struct edda_text key, const void *state);
 
@@ -77,14 +80,22 @@ struct edda_view {
     edda_row_fn *fill;
 };
 
+/*
+ * A long-lived process must not be changed under way: what it did by yesterday's rules would be continued by today's. A service that gives a version may stand
+ * in the application's table several times, under one name: an entity belongs to the version that took its first step, for good; new ones begin with the
+ * highest. The versions share name, category and progress; each has rows and a state of its own, the same field selects the entity, and routes and the paths of a view are
+ * those of the highest. `migrate` moves entities to another version, or says why they do not fit.
+ */
 struct edda_service {
     const char *name;        /* "exchange"; letters, digits, '-', '_' */
+    uint32_t version;        /* 1, 2, 3 …; 0: there is one, and nothing is recorded of it */
     const char *description;
     struct edda_entity entity;
     const struct edda_row *evolve;   /* ends with EDDA_END */
     const struct edda_row *on;       /* ends with EDDA_END */
     const struct edda_view *view;    /* or NULL */
     const struct edda_route *routes; /* its HTTP interface (edda/http.h), ends with EDDA_ROUTES_END; or NULL */
+    edda_fits_fn *fits;      /* asked before an entity migrates to this version; or NULL */
 };
 
 /* --- what a handler can do ------------------------------------------------------------------------------------------- */

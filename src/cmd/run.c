@@ -98,8 +98,9 @@ static void say_listening(struct run *run, const struct log_recovery *recovery)
     char services[512] = "";
     size_t used = 0;
     for (size_t i = 0; app->services[i] && used < sizeof services; i++)
-        used +=
-            (size_t)snprintf(services + used, sizeof services - used, "%s%s", i ? ", " : "", app->services[i]->name);
+        if (i == 0 || strcmp(app->services[i]->name, app->services[i - 1]->name) != 0) /* not each version of it */
+            used +=
+                (size_t)snprintf(services + used, sizeof services - used, "%s%s", i ? ", " : "", app->services[i]->name);
     say(run, "listening", "%s %s on http://127.0.0.1:%u; services %s", app->name,
         app->version ? app->version : edda_version(), (unsigned)server_port(run->server), services);
     if (recovery->segments <= 1 && recovery->frames_scanned == 0)

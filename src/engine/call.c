@@ -171,5 +171,5 @@ void engine_call(struct engine *engine, struct engine_call *call)
         call_done(engine, call, rc, &error);
         return;
     }
-    lane_call(handler, key, call);
+    lane_call(version_handler(handler, key), key, call);
 }

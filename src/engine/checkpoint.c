@@ -47,9 +47,9 @@ static struct slice get_bytes(struct cursor *in)
 static uint64_t fingerprint(const struct engine *engine)
 {
     uint64_t hash = hash64_mix(CHECKPOINT_VERSION, hash64(slice_str(engine->app->version), 0));
-    for (uint32_t i = 0; i < engine->service_count; i++) {
-        const struct edda_service *def = engine->services[i].def;
-        hash = hash64_mix(hash, hash64(slice_str(def->name), 1));
+    for (uint32_t i = 0; i < engine->version_count; i++) {
+        const struct edda_service *def = engine->versions[i].def;
+        hash = hash64_mix(hash, hash64(slice_str(def->name), 1) + def->version);
         for (const struct edda_row *row = def->evolve; row && row->type; row++)
             hash = hash64_mix(hash, hash64(slice_str(row->type->name), 2));
         if (def->view)

@@ -299,7 +299,7 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
         const struct entity *entity = entity_load(engine, step->service->category, step->key, &code);
         if (!entity)
             return edda_fail_with(error, code, "the state of %.*s cannot be read", (int)step->key.len, (const char *)step->key.data);
-        if (entity_state_version(entity, step->service) != step->state_version)
+        if (entity_state_version(entity, step->handler->version) != step->state_version)
             return EDDA_ERETRY;
     }
     if (step->skipped)
@@ -310,6 +310,7 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
     add_emissions(&commit, error);
     if (step->finished || step->aborted || step->undo_left >= 0)
         process_add(&commit);
+    version_add(&commit);
     if (step->quarantined)
         add_quarantine_end(&commit);
     if (call && call->id.len)

@@ -276,7 +276,7 @@ void deadline_free_all(struct engine *engine)
 static bool is_of(const struct engine *engine, const struct deadline *deadline, const struct edda_service *def)
 {
     const struct service *service = service_of(engine, deadline);
-    return service && service->def == def;
+    return service && service == registry_service_of(engine, def);
 }
 
 uint64_t engine_deadline_count(const struct engine *engine, const struct edda_service *service)

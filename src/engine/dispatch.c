@@ -94,11 +94,12 @@ static int take(struct engine *engine, const struct journal_record *record, stru
         if (!takes_part(service, only) || service->position > record->position)
             continue;
         struct slice key = entity_key_of(handler, &taken, &engine->take_arena);
+        struct handler *chosen = key.len && key.len <= ENGINE_KEY_MAX ? version_handler(handler, key) : NULL;
         if (key.len > ENGINE_KEY_MAX)
             engine_log(engine, "message.malformed", "the %s at position %llu is for an entity whose key is too long, and is passed over",
                        type->type->name, (unsigned long long)taken.record.position);
-        else if (key.len)
-            rc = lane_take(handler, key, &taken, error);
+        else if (chosen)
+            rc = lane_take(chosen, key, &taken, error);
         if (rc < 0)
             return rc;
         service->position = taken.record.position + 1;

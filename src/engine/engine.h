@@ -134,6 +134,23 @@ int engine_quarantine_skip(struct engine *engine, struct slice service, struct s
 /* A paused service takes no messages and no calls, and its deadlines wait; it stays so over restarts. EDDA_ENOTFOUND. */
 int engine_pause(struct engine *engine, struct slice service, bool pause, struct edda_error *error);
 
+/*
+ * Moves the entities that belong to version `from` of a service, and whose process has not ended, to version `to`; with `dry_run` nothing is moved, and it is only said what would
+ * be. An entity does not fit while it is at work or in quarantine, when an event of its stream or a deadline it has set is of a type that `to` has no row for, and when `to`
+ * itself says so (edda_service.fits). EDDA_ENOTFOUND: no such service or version; EDDA_EINVAL: it has none, or they are the same. Services wait meanwhile: about 10 us an entity.
+ */
+struct engine_migration {
+    struct slice service;
+    int64_t from, to;
+    bool dry_run;
+    /* Told of each that does not fit. May be NULL. */
+    void (*unfit)(void *user, struct slice key, const char *reason);
+    void *user;
+    uint64_t fits; /* results */
+    uint64_t unfits;
+};
+int engine_migrate(struct engine *engine, struct engine_migration *migration, struct edda_error *error);
+
 struct engine_service_info {
     const struct edda_service *service;
     bool paused;

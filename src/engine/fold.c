@@ -9,8 +9,9 @@ static int update_views(struct engine *engine, const struct category *category, 
 {
     (void)engine;
     for (uint32_t i = 0; i < category->entity_count; i++) {
-        struct service *service = category->entities[i];
-        int rc = service->view ? view_update(service, entity->key, entity_state(entity, service)) : 0;
+        const struct version *version = category->entities[i];
+        bool viewed = version->service->view && version_of(version->service, entity->key) == version;
+        int rc = viewed ? view_update(version, entity->key, entity_state(entity, version)) : 0;
         if (rc < 0)
             return rc;
     }

@@ -14,7 +14,9 @@
 
 struct category;
 struct lane;
+struct lost;
 struct service;
+struct version;
 struct message_type;
 
 /* Most services and rows of an application. */
@@ -32,9 +34,12 @@ struct message_type;
 /* A row of a service's `on`, at run time. */
 struct handler {
     struct service *service;
+    const struct version *version;
     const struct edda_row *row;
     struct message_type *type;
     struct handler *next;     /* of the same message type, in another service */
+    struct handler *older;    /* of the same message type, in another version of this service */
+    struct lost *lost;        /* stands for versions that the application does not have */
     uint32_t running;         /* blocking steps under way */
     struct list waiting;      /* lanes that wait for one of its threads */
     uint64_t id_seed;         /* of emitted ids: (service, message type) */
@@ -43,7 +48,7 @@ struct handler {
 /* A row of a service's `evolve`, at run time. */
 struct evolver {
     const struct edda_row *row;
-    uint32_t slot;            /* of the service among those of the category */
+    uint32_t slot;            /* of the version among those of the category */
     struct evolver *next;
 };
 
@@ -63,21 +68,29 @@ struct message_type {
 struct category {
     struct journal_topic *topic;
     struct table types;            /* by name */
-    struct service *entities[ENGINE_SERVICES_MAX]; /* services whose entity's category this is */
+    const struct version *entities[ENGINE_SERVICES_MAX]; /* services, by version, whose entity's category this is */
     uint32_t entity_count;
     bool viewed;                   /* one of them has a view */
     int (*fold)(struct engine *engine, const struct journal_record *record); /* of internal topics */
 };
 
-struct service {
-    struct engine *engine;
+/* One of the tables of a service; most have but one. */
+struct version {
+    struct service *service;
     const struct edda_service *def;
-    struct category *category;     /* of its entity, or NULL */
-    uint32_t slot;                 /* in the category */
-    char source[160];              /* "application/service" */
+    struct version *older;
+    uint32_t slot;                 /* of its state, in the category */
     struct handler *handlers;      /* array */
     uint32_t handler_count;
     void *zero_state;
+};
+
+struct service {
+    struct engine *engine;
+    const struct edda_service *def; /* of the highest version */
+    struct version *versions;      /* the highest first */
+    struct category *category;     /* of its entity, or NULL */
+    char source[160];              /* "application/service" */
     /* progress.c */
     bool in_step;                  /* goes on with the others at engine->hot; else by its own cursor */
     uint64_t position;             /* everything before it was taken (when not in step) */
@@ -211,9 +224,11 @@ struct engine {
     struct engine_options options;
     struct service *services;
     uint32_t service_count;
+    struct version *versions;      /* array of those of all services */
+    uint32_t version_count;
     struct category *categories;   /* array of all known topics */
     uint32_t category_count;
-    struct journal_topic *deadlines, *skips, *quarantine, *processes, *progress, *sequences, *service_table, *replies;
+    struct journal_topic *deadlines, *skips, *quarantine, *processes, *progress, *sequences, *service_table, *replies, *version_table;
     /* fold.c, dispatch.c */
     struct journal_cursor *fold_cursor;
     uint64_t folded;               /* everything before it is in memory */
@@ -262,7 +277,11 @@ struct engine {
 int registry_init(struct engine *engine, struct edda_error *error);
 void registry_deinit(struct engine *engine);
 struct service *registry_service(const struct engine *engine, struct slice name);
+/* By one of its tables. */
 struct service *registry_service_of(const struct engine *engine, const struct edda_service *def);
+const struct version *registry_version_of(const struct engine *engine, const struct edda_service *def);
+/* The row of a service for a type, in the highest version that has one; NULL: none has. */
+struct handler *registry_handler(const struct message_type *type, const struct service *service);
 /* The message type of a record, by its type's name on its topic; NULL when no row speaks of it. */
 struct message_type *registry_type(const struct category *category, struct slice name);
 struct message_type *registry_type_of(const struct engine *engine, const struct edda_type *type);
@@ -306,6 +325,19 @@ struct journal_message *commit_add(struct commit *commit, struct journal_topic *
 /* Encodes one header with a decimal number, or a text, into the step's arena and adds it to the message. */
 void commit_header(struct commit *commit, struct journal_message *message, const char *name, struct slice value);
 void commit_header_int(struct commit *commit, struct journal_message *message, const char *name, int64_t value);
+
+/* version.c */
+/* The row of the version that the entity belongs to, of those that stand behind `head`; NULL when that version has none. A failure to read is kept as the
+ * engine's end. */
+struct handler *version_handler(struct handler *head, struct slice key);
+/* The version an entity belongs to; the highest while it belongs to none. */
+const struct version *version_of(struct service *service, struct slice key);
+/* Adds what is to be recorded of the entity's version with a step. */
+void version_add(struct commit *commit);
+/* The number of the version that an entity belongs to, 0: none yet, or a negative code. */
+int64_t version_number(struct service *service, struct slice key, bool *ret_ended);
+/* The record that lets it belong to another. EDDA_ENOMEM. */
+int version_record(struct service *service, struct slice key, uint32_t number, struct arena *arena, struct journal_message *ret_message);
 
 /* process.c */
 /* Adds what an abort, a finish or the end of a compensating command wants recorded. */
@@ -363,8 +395,9 @@ struct entity *entity_load(struct engine *engine, struct category *category, str
 struct entity *entity_new(struct engine *engine, struct category *category, struct slice key);
 /* Folds a decoded event into the states of all services that fold its type. */
 int entity_evolve(struct engine *engine, struct entity *entity, const struct message_type *type, const void *event, uint64_t position);
-const void *entity_state(const struct entity *entity, const struct service *service);
-uint64_t entity_state_version(const struct entity *entity, const struct service *service);
+const void *entity_state(const struct entity *entity, const struct version *version);
+/* How many events were folded into it. */
+uint64_t entity_state_version(const struct entity *entity, const struct version *version);
 /* Frees the least recently used above the limit. No state given out before is good afterwards. */
 void entity_trim(struct engine *engine);
 void entity_free_all(struct engine *engine);
@@ -373,7 +406,7 @@ void entity_free_all(struct engine *engine);
 int view_open(struct service *service);
 void view_close(struct service *service);
 /* The entity's state may have changed. */
-int view_update(struct service *service, struct slice key, const void *state);
+int view_update(const struct version *version, struct slice key, const void *state);
 /* For the checkpoint. */
 void view_save(const struct service *service, struct buffer *out);
 bool view_load(struct service *service, struct cursor *in);

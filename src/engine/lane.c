@@ -197,10 +197,10 @@ static int step_state(struct edda_step *step, bool copy)
     const struct entity *entity = entity_load(step->engine, service->category, step->key, &code);
     if (!entity)
         return code;
-    step->state = entity_state(entity, service);
-    step->state_version = entity_state_version(entity, service);
+    step->state = entity_state(entity, step->handler->version);
+    step->state_version = entity_state_version(entity, step->handler->version);
     if (copy)
-        step->state = value_copy(service->def->entity.state, step->state, &step->arena);
+        step->state = value_copy(step->handler->version->def->entity.state, step->state, &step->arena);
     return step->state ? 0 : EDDA_ENOMEM;
 }
 

@@ -128,9 +128,7 @@ static int restore(struct service *service, uint64_t position, struct edda_error
     struct cloudevent event;
     cloudevent_get(&record.record, &event);
     struct message_type *type = category ? registry_type(category, registry_type_name(category, &record, &event)) : NULL;
-    struct handler *handler = type ? type->handlers : NULL;
-    while (handler && handler->service != service)
-        handler = handler->next;
+    struct handler *handler = type ? registry_handler(type, service) : NULL;
     if (!handler || waits_already(service, position))
         return 0; /* the application no longer handles it */
     arena_reset(&engine->take_arena);
@@ -139,6 +137,9 @@ static int restore(struct service *service, uint64_t position, struct edda_error
     if (rc <= 0)
         return rc;
     struct slice key = entity_key_of(handler, &taken, &engine->take_arena);
+    handler = version_handler(handler, key);
+    if (!handler)
+        return 0;
     struct lane *lane = lane_make(service, key);
     bool first = lane && list_empty(&lane->tasks);
     struct task *task = lane ? lane_push(lane, handler, position, NULL) : NULL;

@@ -167,12 +167,10 @@ static struct handler *handler_of(struct lane *lane, struct slice type, uint64_t
     struct journal_record original;
     if (journal_record_at(lane->service->engine->journal, position, &original) < 0)
         return NULL;
-    for (uint32_t i = 0; i < lane->service->handler_count; i++) {
-        struct handler *handler = &lane->service->handlers[i];
-        if (slice_eq_str(type, handler->row->type->name) && handler->type->category->topic == original.topic)
-            return handler;
-    }
-    return NULL;
+    const struct category *category = original.topic->user;
+    const struct message_type *found = category ? registry_type(category, type) : NULL;
+    struct handler *handler = found ? registry_handler(found, lane->service) : NULL;
+    return handler ? version_handler(handler, lane->key) : NULL;
 }
 
 /* Why and since when; the last word counts. */

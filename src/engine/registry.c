@@ -150,15 +150,41 @@ static uint32_t row_count(const struct edda_row *rows)
     return count;
 }
 
-static int handlers_add(struct service *service, struct edda_error *error)
+/* Puts a handler in its place: behind the same service's of a higher version, or among those of other services. */
+static int handler_link(struct handler *handler, struct edda_error *error)
 {
-    const struct edda_service *def = service->def;
-    service->handler_count = row_count(def->on);
-    service->handlers = calloc(service->handler_count + 1, sizeof *service->handlers);
-    if (!service->handlers)
+    const struct edda_row *row = handler->row;
+    struct service *service = handler->service;
+    struct handler *head = registry_handler(handler->type, service);
+    if (!head) {
+        if (row->type->kind == EDDA_TYPE_COMMAND && handler->type->handlers)
+            return edda_fail_with(error, EDDA_EINVAL, "%s is handled twice, by service %s and by service %s", row->type->name,
+                                  handler->type->handlers->service->def->name, service->def->name);
+        handler->next = handler->type->handlers;
+        handler->type->handlers = handler;
+        return 0;
+    }
+    if ((head->row->key || row->key) && (!head->row->key || !row->key || strcmp(head->row->key, row->key) != 0))
+        return edda_fail_with(error, EDDA_EINVAL, "versions %u and %u of service %s select the entity of %s by different fields",
+                              head->version->def->version, handler->version->def->version, service->def->name, row->type->name);
+    while (head->older)
+        head = head->older;
+    if (head->version == handler->version)
+        return edda_fail_with(error, EDDA_EINVAL, "%s is handled twice by service %s", row->type->name, service->def->name);
+    head->older = handler;
+    return 0;
+}
+
+static int handlers_add(struct version *version, struct edda_error *error)
+{
+    struct service *service = version->service;
+    const struct edda_service *def = version->def;
+    version->handler_count = row_count(def->on);
+    version->handlers = calloc(version->handler_count + 1, sizeof *version->handlers);
+    if (!version->handlers)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
-    for (uint32_t i = 0; i < service->handler_count; i++) {
-        struct handler *handler = &service->handlers[i];
+    for (uint32_t i = 0; i < version->handler_count; i++) {
+        struct handler *handler = &version->handlers[i];
         const struct edda_row *row = &def->on[i];
         int rc = registry_type_ensure(service->engine, row->type, &handler->type, error);
         if (rc < 0)
@@ -171,23 +197,22 @@ static int handlers_add(struct service *service, struct edda_error *error)
         if (row->blocking > 1024)
             return edda_fail_with(error, EDDA_EINVAL, "service %s wants %u threads for %s; at most 1024", def->name, row->blocking,
                                   row->type->name);
-        for (struct handler *other = handler->type->handlers; other; other = other->next)
-            if (other->service == service || row->type->kind == EDDA_TYPE_COMMAND)
-                return edda_fail_with(error, EDDA_EINVAL, "%s is handled twice, by service %s and by service %s", row->type->name,
-                                      other->service->def->name, def->name);
         handler->service = service;
+        handler->version = version;
         handler->row = row;
         handler->id_seed = hash64_mix(hash64(slice_str(def->name), 1), hash64(slice_str(row->type->name), 2));
         list_init(&handler->waiting);
-        handler->next = handler->type->handlers;
-        handler->type->handlers = handler;
+        rc = handler_link(handler, error);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
 
-static int evolvers_add(struct service *service, struct edda_error *error)
+static int evolvers_add(struct version *version, struct edda_error *error)
 {
-    const struct edda_service *def = service->def;
+    const struct service *service = version->service;
+    const struct edda_service *def = version->def;
     for (const struct edda_row *row = def->evolve; row && row->type; row++) {
         struct message_type *type;
         int rc = registry_type_ensure(service->engine, row->type, &type, error);
@@ -200,7 +225,7 @@ static int evolvers_add(struct service *service, struct edda_error *error)
         if (!evolver)
             return edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
         evolver->row = row;
-        evolver->slot = service->slot;
+        evolver->slot = version->slot;
         evolver->next = type->evolvers;
         type->evolvers = evolver;
     }
@@ -214,41 +239,89 @@ static bool name_is_good(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == len;
 }
 
-static int service_add(struct engine *engine, struct service *service, const struct edda_service *def, struct edda_error *error)
+/* What several versions of one service must have in common. */
+static int check_older(const struct version *version, struct edda_error *error)
 {
-    service->engine = engine;
-    service->def = def;
-    table_init(&service->lanes);
-    list_init(&service->pending);
+    const struct edda_service *first = version->service->def, *def = version->def;
+    if (!first->entity.state || !def->entity.state || strcmp(first->entity.category, def->entity.category) != 0)
+        return edda_fail_with(error, EDDA_EINVAL, "versions %u and %u of service %s have no entity in common", def->version,
+                              first->version, def->name);
+    if (def->routes || (def->view && (def->view->path || def->view->item)))
+        return edda_fail_with(error, EDDA_EINVAL, "version %u of service %s has routes or paths of a view, which are version %u's",
+                              def->version, def->name, first->version);
+    if (!first->view != !def->view || (def->view && def->view->row != first->view->row))
+        return edda_fail_with(error, EDDA_EINVAL, "versions %u and %u of service %s do not have the same row in their views",
+                              def->version, first->version, def->name);
+    return 0;
+}
+
+static int entity_add(struct version *version, struct edda_error *error)
+{
+    struct service *service = version->service;
+    struct engine *engine = service->engine;
+    const struct edda_service *def = version->def;
+    int rc = edda_type_check(def->entity.state, error);
+    if (rc < 0)
+        return rc;
+    const struct edda_topic *look = registry_look(engine->app, def->entity.category);
+    rc = category_add(engine, def->entity.category, look ? look->partitions : 0, &service->category, error);
+    if (rc < 0)
+        return rc;
+    version->slot = service->category->entity_count;
+    service->category->entities[service->category->entity_count++] = version;
+    service->category->viewed = service->category->viewed || def->view;
+    version->zero_state = calloc(1, def->entity.state->size);
+    return version->zero_state ? 0 : edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
+}
+
+static int version_open(struct version *version, struct edda_error *error)
+{
+    const struct edda_service *def = version->def;
+    int rc = 0;
+    if (def->entity.state)
+        rc = entity_add(version, error);
+    else if (def->evolve || def->view || def->version)
+        return edda_fail_with(error, EDDA_EINVAL, "service %s has evolve rows, a view or a version, but no entity", def->name);
+    if (rc == 0)
+        rc = evolvers_add(version, error);
+    return rc == 0 ? handlers_add(version, error) : rc;
+}
+
+static int service_open(struct service *service, struct edda_error *error)
+{
+    const struct edda_service *def = service->def;
+    int rc = 0;
+    (void)snprintf(service->source, sizeof service->source, "%s/%s", service->engine->app->name, def->name);
+    for (struct version *version = service->versions->older; rc == 0 && version; version = version->older)
+        rc = check_older(version, error);
+    for (struct version *version = service->versions; rc == 0 && version; version = version->older)
+        rc = version_open(version, error);
+    return rc == 0 && def->view ? view_open(service) : rc;
+}
+
+/* Makes a table of the application known: of a service of its own, or as another version of one. */
+static int service_add(struct engine *engine, const struct edda_service *def, struct edda_error *error)
+{
     if (!name_is_good(def->name))
         return edda_fail_with(error, EDDA_EINVAL, "a service needs a name of 1 to 63 letters, digits, '-' and '_', not %s",
                               def->name ? def->name : "(none)");
-    if (registry_service(engine, slice_str(def->name)) != service)
-        return edda_fail_with(error, EDDA_EINVAL, "two services are named %s", def->name);
-    (void)snprintf(service->source, sizeof service->source, "%s/%s", engine->app->name, def->name);
-    if (def->entity.state) {
-        int rc = edda_type_check(def->entity.state, error);
-        if (rc < 0)
-            return rc;
-        const struct edda_topic *look = registry_look(engine->app, def->entity.category);
-        rc = category_add(engine, def->entity.category, look ? look->partitions : 0, &service->category, error);
-        if (rc < 0)
-            return rc;
-        service->slot = service->category->entity_count;
-        service->category->entities[service->category->entity_count++] = service;
-        service->category->viewed = service->category->viewed || def->view;
-        service->zero_state = calloc(1, def->entity.state->size);
-        if (!service->zero_state)
-            return edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
-    } else if (def->evolve || def->view) {
-        return edda_fail_with(error, EDDA_EINVAL, "service %s has evolve rows or a view but no entity", def->name);
+    struct service *service = registry_service(engine, slice_str(def->name));
+    if (!service) {
+        service = &engine->services[engine->service_count++];
+        service->engine = engine;
+        service->def = def;
+        table_init(&service->lanes);
+        list_init(&service->pending);
     }
-    int rc = evolvers_add(service, error);
-    if (rc == 0)
-        rc = handlers_add(service, error);
-    if (rc == 0 && def->view)
-        rc = view_open(service);
-    return rc;
+    struct version *version = &engine->versions[engine->version_count++], **at = &service->versions;
+    while (*at && (*at)->def->version > def->version)
+        at = &(*at)->older;
+    if (service->versions && (def->version == 0 || service->def->version == 0 || (*at && (*at)->def->version == def->version)))
+        return edda_fail_with(error, EDDA_EINVAL, "two services are named %s, and they are not versions 1, 2, 3 … of one", def->name);
+    *version = (struct version){ .service = service, .def = def, .older = *at };
+    *at = version;
+    service->def = service->versions->def;
+    return 0;
 }
 
 /* The engine's own topics, and how each is folded. */
@@ -267,6 +340,7 @@ static int internal_topics_add(struct engine *engine, struct edda_error *error)
         { TOPIC_SEQUENCES, &engine->sequences, sequences_fold },
         { TOPIC_SERVICES, &engine->service_table, services_fold },
         { TOPIC_REPLIES, &engine->replies, NULL },
+        { TOPIC_VERSIONS, &engine->version_table, NULL },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct category *category;
@@ -289,19 +363,19 @@ int registry_init(struct engine *engine, struct edda_error *error)
         return edda_fail_with(error, EDDA_EINVAL, "application %s has %u services; 1 to %d are possible", app->name, count,
                               ENGINE_SERVICES_MAX);
     engine->services = calloc(count, sizeof *engine->services);
+    engine->versions = calloc(count, sizeof *engine->versions);
     engine->categories = calloc(ENGINE_SERVICES_MAX * 4, sizeof *engine->categories);
-    if (!engine->services || !engine->categories)
+    if (!engine->services || !engine->versions || !engine->categories)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for services");
     int rc = internal_topics_add(engine, error);
     for (const struct edda_topic *look = app->topics; rc == 0 && look && look->name; look++) {
         struct category *category;
         rc = category_add(engine, look->name, look->partitions, &category, error);
     }
-    for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        engine->service_count = i + 1;
-        engine->services[i].def = app->services[i];
-        rc = service_add(engine, &engine->services[i], app->services[i], error);
-    }
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = service_add(engine, app->services[i], error);
+    for (uint32_t i = 0; rc == 0 && i < engine->service_count; i++)
+        rc = service_open(&engine->services[i], error);
     return rc;
 }
 
@@ -328,13 +402,18 @@ void registry_deinit(struct engine *engine)
     for (uint32_t i = 0; i < engine->service_count; i++) {
         struct service *service = &engine->services[i];
         view_close(service);
-        free(service->handlers);
-        free(service->zero_state);
         table_deinit(&service->lanes);
+    }
+    for (uint32_t i = 0; i < engine->version_count; i++) {
+        for (uint32_t row = 0; row < engine->versions[i].handler_count; row++)
+            free(engine->versions[i].handlers[row].lost);
+        free(engine->versions[i].handlers);
+        free(engine->versions[i].zero_state);
     }
     for (uint32_t i = 0; i < engine->category_count; i++)
         types_free(&engine->categories[i]);
     free(engine->services);
+    free(engine->versions);
     free(engine->categories);
 }
 
@@ -348,8 +427,22 @@ struct service *registry_service(const struct engine *engine, struct slice name)
 
 struct service *registry_service_of(const struct engine *engine, const struct edda_service *def)
 {
-    for (uint32_t i = 0; i < engine->service_count; i++)
-        if (engine->services[i].def == def)
-            return &engine->services[i];
+    const struct version *version = registry_version_of(engine, def);
+    return version ? version->service : NULL;
+}
+
+const struct version *registry_version_of(const struct engine *engine, const struct edda_service *def)
+{
+    for (uint32_t i = 0; i < engine->version_count; i++)
+        if (engine->versions[i].def == def)
+            return &engine->versions[i];
     return NULL;
+}
+
+struct handler *registry_handler(const struct message_type *type, const struct service *service)
+{
+    struct handler *handler = type->handlers;
+    while (handler && handler->service != service)
+        handler = handler->next;
+    return handler;
 }

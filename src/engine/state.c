@@ -131,15 +131,15 @@ struct entity *entity_load(struct engine *engine, struct category *category, str
     return entity;
 }
 
-const void *entity_state(const struct entity *entity, const struct service *service)
+const void *entity_state(const struct entity *entity, const struct version *version)
 {
-    const struct state *state = entity->states[service->slot];
-    return state ? state->value : service->zero_state;
+    const struct state *state = entity->states[version->slot];
+    return state ? state->value : version->zero_state;
 }
 
-uint64_t entity_state_version(const struct entity *entity, const struct service *service)
+uint64_t entity_state_version(const struct entity *entity, const struct version *version)
 {
-    const struct state *state = entity->states[service->slot];
+    const struct state *state = entity->states[version->slot];
     return state ? state->version : 0;
 }
 

@@ -106,10 +106,10 @@ static void row_list(struct view *view, struct row *row, bool listed)
     view->listed += listed ? 1 : UINT64_MAX;
 }
 
-int view_update(struct service *service, struct slice key, const void *state)
+int view_update(const struct version *version, struct slice key, const void *state)
 {
-    struct view *view = service->view;
-    const struct edda_view *def = service->def->view;
+    struct view *view = version->service->view;
+    const struct edda_view *def = version->def->view;
     memset(view->scratch, 0, def->row->size);
     bool listed = def->fill(view->scratch, (struct edda_text){ (const char *)key.data, key.len }, state);
     uint64_t hash = hash64(key, 3);
@@ -160,9 +160,10 @@ static bool fill(struct engine *engine, struct service *service, struct slice ke
 {
     int code;
     const struct entity *entity = entity_load(engine, service->category, key, &code);
-    memset(ret_row, 0, service->def->view->row->size);
-    return entity && service->def->view->fill(ret_row, (struct edda_text){ (const char *)key.data, key.len },
-                                              entity_state(entity, service));
+    const struct version *version = version_of(service, key);
+    memset(ret_row, 0, version->def->view->row->size);
+    return entity && version->def->view->fill(ret_row, (struct edda_text){ (const char *)key.data, key.len },
+                                              entity_state(entity, version));
 }
 
 uint64_t engine_view_count(struct engine *engine, const struct edda_service *def)
@@ -214,10 +215,10 @@ bool engine_view_row(struct engine *engine, const struct edda_service *def, stru
 
 const void *engine_state(struct engine *engine, const struct edda_service *def, struct slice key)
 {
-    struct service *service = registry_service_of(engine, def);
-    if (!service || !service->category || key.len == 0 || fold_catch_up(engine, NULL) < 0)
+    const struct version *version = registry_version_of(engine, def);
+    if (!version || !version->service->category || key.len == 0 || fold_catch_up(engine, NULL) < 0)
         return NULL;
     int code;
-    const struct entity *entity = entity_load(engine, service->category, key, &code);
-    return entity && entity->position ? entity_state(entity, service) : NULL;
+    const struct entity *entity = entity_load(engine, version->service->category, key, &code);
+    return entity && entity->position ? entity_state(entity, version) : NULL;
 }

@@ -18,6 +18,8 @@ const struct route_row builtin_routes[] = {
                  .description = "a paused service takes no messages and no calls, also after a restart" } },
     { .route = { .method = "POST", .path = "/services/{name}/resume", .handle = service_resume,
                  .description = "lets a paused service go on" } },
+    { .route = { .method = "POST", .path = "/services/{name}/migrate", .body = &Migration_type, .handle = service_migrate, .reply = &Migrated_type,
+                 .description = "lets running processes of one version belong to another; with dryRun it only says which do not fit, and why" } },
     { .route = { .method = "GET", .path = "/edda/deadlines", .handle = deadlines_list, .reply = &Deadline_type,
                  .description = "deadlines that are pending, in the order in which they were set" },
       .answer = ROUTE_ANSWERS_COLLECTION, .collection = "deadlines" },

@@ -9,7 +9,7 @@ edda_route_fn view_page, view_item;
 /* deadlines.c */
 edda_route_fn deadlines_list, deadline_move, deadline_cancel;
 /* services.c */
-edda_route_fn services_list, service_pause, service_resume;
+edda_route_fn services_list, service_pause, service_resume, service_migrate;
 /* quarantine.c */
 edda_route_fn quarantine_list, quarantine_retry, quarantine_skip;
 /* traces.c */

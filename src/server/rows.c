@@ -38,8 +38,27 @@ static const struct edda_field Service_fields[] = {
     EDDA_FIELD(Service, steps, .description = "since the start"),
     EDDA_FIELD(Service, skips, .description = "since the start"),
     EDDA_FIELD(Service, failures, .description = "since the start"),
-    EDDA_FIELD(Service, quarantined, .description = "since the start") };
+    EDDA_FIELD(Service, quarantined, .description = "since the start"),
+    EDDA_FIELD_LIST(Service, versions, EDDA_KIND_INT, .optional = true, .description = "that run side by side, the highest first") };
 const struct edda_type Service_type = EDDA_VALUE(Service);
+
+static const struct edda_field Migration_fields[] = {
+    EDDA_FIELD(Migration, from, .min = 1, .max = UINT32_MAX, .description = "the version that entities belong to"),
+    EDDA_FIELD(Migration, to, .min = 1, .max = UINT32_MAX, .description = "the version that they are to belong to"),
+    EDDA_FIELD(Migration, dryRun, .optional = true, .description = "only says what would be") };
+const struct edda_type Migration_type = EDDA_VALUE(Migration);
+
+static const struct edda_field Unfit_fields[] = {
+    EDDA_FIELD(Unfit, key, .description = "of the entity"),
+    EDDA_FIELD(Unfit, reason) };
+const struct edda_type Unfit_type = EDDA_VALUE(Unfit);
+
+static const struct edda_field Migrated_fields[] = {
+    EDDA_FIELD(Migrated, fits, .description = "entities that were moved, or would be"),
+    EDDA_FIELD(Migrated, unfits, .description = "entities that stay behind"),
+    EDDA_FIELD(Migrated, dryRun),
+    EDDA_FIELD_LIST_OF(Migrated, unfit, Unfit_type, .description = "the first 1,000 that stay behind") };
+const struct edda_type Migrated_type = EDDA_VALUE(Migrated);
 
 static const struct edda_field Health_fields[] = {
     EDDA_FIELD(Health, live, .description = "it answers"),

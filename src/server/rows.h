@@ -44,8 +44,31 @@ struct Service {
     int64_t skips;
     int64_t failures;
     int64_t quarantined;
+    struct edda_list versions; /* int64_t */
 };
 extern const struct edda_type Service_type;
+
+struct Migration {
+    int64_t from;
+    int64_t to;
+    bool dryRun;
+};
+extern const struct edda_type Migration_type;
+
+struct Unfit {
+    struct edda_text key;
+    struct edda_text reason;
+};
+extern const struct edda_type Unfit_type;
+
+#define MIGRATED_UNFIT_MAX 1000
+struct Migrated {
+    int64_t fits;
+    int64_t unfits;
+    bool dryRun;
+    struct edda_list unfit; /* of struct Unfit, at most so many */
+};
+extern const struct edda_type Migrated_type;
 
 struct Health {
     bool live;

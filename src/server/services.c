@@ -1,7 +1,27 @@
 /* services: what the services of the application are doing; pausing and resuming one. */
+#include <string.h>
+
 #include "server/collection.h"
 #include "server/handlers.h"
 #include "server/rows.h"
+
+#define VERSIONS_MAX 64
+
+/* The numbers of a service's versions, the highest first; how many. */
+static uint32_t version_numbers(const struct edda_app *app, const struct edda_service *service, int64_t *ret_numbers)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; app->services[i] && count < VERSIONS_MAX; i++) {
+        int64_t number = app->services[i]->version;
+        if (number == 0 || strcmp(app->services[i]->name, service->name) != 0)
+            continue;
+        uint32_t at = count++;
+        for (; at > 0 && ret_numbers[at - 1] < number; at--)
+            ret_numbers[at] = ret_numbers[at - 1];
+        ret_numbers[at] = number;
+    }
+    return count;
+}
 
 int services_list(struct edda_request *request, const void *body, void *user)
 {
@@ -13,6 +33,7 @@ int services_list(struct edda_request *request, const void *body, void *user)
     for (size_t i = 0; engine_service(request->server->engine, i, &info); i++) {
         if (!collection_wants(&collection))
             continue;
+        int64_t versions[VERSIONS_MAX];
         const struct Service row = {
             .name = edda_text_of(info.service->name),
             .description = edda_text_of(info.service->description ? info.service->description : ""),
@@ -24,6 +45,7 @@ int services_list(struct edda_request *request, const void *body, void *user)
             .skips = (int64_t)info.skips,
             .failures = (int64_t)info.failures,
             .quarantined = (int64_t)info.quarantined,
+            .versions = { .items = versions, .count = version_numbers(request->server->app, info.service, versions) },
         };
         collection_row(&collection, &Service_type, &row, slice_of(NULL, 0));
     }
@@ -46,4 +68,45 @@ int service_resume(struct edda_request *request, const void *body, void *user)
 {
     (void)body, (void)user;
     return pause_named(request, false);
+}
+
+struct unfits {
+    struct edda_request *request;
+    struct Migrated *answer;
+    struct Unfit *rows;
+};
+
+static struct edda_text kept(struct edda_request *request, struct slice text)
+{
+    struct slice copy = arena_copy(&request->arena, text);
+    return (struct edda_text){ (const char *)copy.data, copy.data ? copy.len : 0 };
+}
+
+static void add_unfit(void *user, struct slice key, const char *reason)
+{
+    struct unfits *unfits = user;
+    struct edda_list *list = &unfits->answer->unfit;
+    if (list->count < MIGRATED_UNFIT_MAX)
+        unfits->rows[list->count++] = (struct Unfit){ kept(unfits->request, key), kept(unfits->request, slice_str(reason)) };
+}
+
+int service_migrate(struct edda_request *request, const void *body, void *user)
+{
+    (void)user;
+    const struct Migration *asked = body;
+    struct edda_text name = edda_parameter(request, "name");
+    struct Migrated answer = { .dryRun = asked->dryRun };
+    struct unfits unfits = { request, &answer, arena_alloc(&request->arena, MIGRATED_UNFIT_MAX * sizeof(struct Unfit)) };
+    if (!unfits.rows)
+        return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory");
+    answer.unfit.items = unfits.rows;
+    struct engine_migration migration = {
+        .service = slice_of(name.data, name.len), .from = asked->from, .to = asked->to, .dry_run = asked->dryRun, .unfit = add_unfit, .user = &unfits,
+    };
+    int rc = engine_migrate(request->server->engine, &migration, &request->error);
+    if (rc < 0)
+        return rc;
+    answer.fits = (int64_t)migration.fits;
+    answer.unfits = (int64_t)migration.unfits;
+    return edda_respond_struct(request, 200, &Migrated_type, &answer);
 }

@@ -8,6 +8,8 @@
 
 #define REQUEST(method, path) method " " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define GET(path) REQUEST("GET", path)
+#define MIGRATE(length, body) \
+    "POST /services/order/migrate HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: " length "\r\n\r\n" body
 
 static int setup(void **state)
 {
@@ -52,6 +54,16 @@ static void services_are_listed_and_paused(void **state)
     talk_expect_part(talk, REQUEST("POST", "/services/order/resume"), 204, "");
     assert_false(talk->engine.paused);
     talk_expect_part(talk, REQUEST("POST", "/services/none/pause"), 404, "there is no such service");
+}
+
+static void processes_are_migrated(void **state)
+{
+    struct talk *talk = *state;
+    talk_expect_part(talk, MIGRATE("31", "{\"from\":1,\"to\":2,\"dryRun\":true}"), 200,
+                     "{\"fits\":3,\"unfits\":1,\"dryRun\":true,\"unfit\":[{\"key\":\"7\",\"reason\":\"it is at work\"}]");
+    talk_expect_part(talk, MIGRATE("17", "{\"from\":1,\"to\":2}"), 200, "{\"fits\":2,");
+    talk_expect_part(talk, MIGRATE("17", "{\"from\":1,\"to\":3}"), 404, "there is no such version");
+    talk_expect_part(talk, MIGRATE("17", "{\"from\":0,\"to\":3}"), 422, "from");
 }
 
 static void deadlines_are_listed_moved_and_cancelled(void **state)
@@ -210,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(traces_are_json_or_text, setup, teardown),
         cmocka_unit_test_setup_teardown(services_are_listed_and_paused, setup, teardown),
+        cmocka_unit_test_setup_teardown(processes_are_migrated, setup, teardown),
         cmocka_unit_test_setup_teardown(deadlines_are_listed_moved_and_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(quarantine_is_listed_and_repaired, setup, teardown),
         cmocka_unit_test_setup_teardown(health_and_metrics_are_shown, setup, teardown),

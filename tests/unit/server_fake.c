@@ -351,6 +351,17 @@ int engine_pause(struct engine *engine, struct slice service, bool pause, struct
     return slice_eq_str(service, "order") ? 0 : edda_fail_with(error, EDDA_ENOTFOUND, "there is no such service");
 }
 
+int engine_migrate(struct engine *engine, struct engine_migration *migration, struct edda_error *error)
+{
+    (void)engine;
+    if (migration->to != 2)
+        return edda_fail_field(error, EDDA_ENOTFOUND, "to", "there is no such version");
+    migration->fits = migration->dry_run ? 3 : 2;
+    migration->unfits = 1;
+    migration->unfit(migration->user, SLICE("7"), "it is at work");
+    return 0;
+}
+
 bool engine_service(const struct engine *engine, size_t ordinal, struct engine_service_info *ret_info)
 {
     if (ordinal > 0)

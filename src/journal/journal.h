@@ -76,6 +76,7 @@ struct journal_ops {
     uint64_t (*tail)(struct journal *);
     uint64_t (*durable)(struct journal *);
     int64_t (*time_ms)(struct journal *);
+    uint64_t (*id)(struct journal *);
     void (*close)(struct journal *, bool abandon);
 };
 
@@ -198,6 +199,12 @@ static inline uint64_t journal_durable(struct journal *j)
 static inline int64_t journal_time_ms(struct journal *j)
 {
     return j->ops->time_ms(j);
+}
+
+/* Which log it is: ties to it what is derived from it and kept elsewhere. A copy of a log has the same. */
+static inline uint64_t journal_id(struct journal *j)
+{
+    return j->ops->id(j);
 }
 
 /* `abandon`: as if the process had died. */

@@ -271,6 +271,11 @@ static void local_close(struct journal *journal, bool abandon)
     free(local);
 }
 
+static uint64_t local_id(struct journal *journal)
+{
+    return store_id(local_of(journal)->store);
+}
+
 static const struct journal_ops local_ops = {
     .topic = local_topic,
     .append = local_append,
@@ -292,6 +297,7 @@ static const struct journal_ops local_ops = {
     .tail = local_tail,
     .durable = local_durable,
     .time_ms = local_time_ms,
+    .id = local_id,
     .close = local_close,
 };
 

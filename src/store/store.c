@@ -170,6 +170,11 @@ uint64_t store_durable_position(const struct store *store)
     return log_durable_position(store->log);
 }
 
+uint64_t store_id(const struct store *store)
+{
+    return log_id(store->log);
+}
+
 int64_t store_time_ms(struct store *store)
 {
     return log_time_ms(store->log);

@@ -78,6 +78,8 @@ int store_open(struct io *io, const char *path, const struct store_options *opti
                struct log_recovery *ret_recovery, struct edda_error *error);
 /* Flushes, seals nothing, closes. */
 void store_close(struct store *store);
+/* A random number that the log was given when it was made. */
+uint64_t store_id(const struct store *store);
 /* Takes in what another process has written since this store was opened read-only or last refreshed: 1 when there was something, else 0 (log_refresh()).
  * What it adds stays in memory until the store is closed; after a failure the store must be opened again. */
 int store_refresh(struct store *store, struct edda_error *error);

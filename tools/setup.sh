@@ -21,6 +21,8 @@ pkg-config          pkg-config       tells the build where libraries are
 libcmocka-dev       pc:cmocka        unit tests
 libjansson-dev      pc:jansson       JSON of undeclared shape
 libevent-dev        pc:libevent      the server's event loop
+libhiredis-dev      pc:hiredis       channels of a Redis server
+redis-server        redis-server     the Redis server that the channels are tested with
 valgrind            valgrind         finds what the sanitizers cannot, and counts instructions
 python3             python3          the rules in tests/rules and the test runner
 curl                curl             HTTP scenarios, and the first steps in the README

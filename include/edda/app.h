@@ -21,6 +21,25 @@ struct edda_topic {
     const char *const *headers;  /* further headers: name, value, name, value …, NULL; or NULL */
 };
 
+enum edda_direction {
+    EDDA_CHANNEL_IN = 1, /* what is published there is recorded here as a message of the type */
+    EDDA_CHANNEL_OUT     /* messages of the type are published there when they are durable */
+};
+
+/*
+ * A channel of a Redis server (pub/sub; `run --redis HOST:PORT`). A payload is the JSON of the message's fields.
+ *
+ * Out: in the order of the log, each once: how far we have come is kept in Redis itself and moves in the same step that publishes, so that nothing is published twice by us, and
+ * nothing is lost between the log and Redis. Who is not subscribed at that moment misses it: that is how Redis publishes.
+ * In: Redis hands a message to those who are connected, once: what is published while we are not is not seen by us. What arrives is recorded; two equal payloads
+ * are two messages, so the service must know a repeat by its meaning. A payload that is not of the type is told to the log hook and counted.
+ */
+struct edda_channel {
+    const char *name;             /* "line_allocated"; 1 to 512 bytes */
+    const struct edda_type *type; /* an event or a command */
+    enum edda_direction direction;
+};
+
 /* A flag of the application's own for `run` and `simulate`: --name VALUE. */
 struct edda_option {
     const char *name;            /* "deadline" */
@@ -38,6 +57,7 @@ struct edda_app {
     const char *summary;         /* one sentence */
     const struct edda_service *const *services; /* NULL-terminated */
     const struct edda_topic *topics;            /* ends with a NULL name; or NULL */
+    const struct edda_channel *channels;        /* ends with a NULL name; or NULL */
     const struct edda_option *options;          /* ends with a NULL name; or NULL */
     const struct edda_simulation *simulation;   /* or NULL */
     const char *entity_word;     /* what `trace --WORD N` means: "order": the correlation id is an order's; or NULL */

@@ -12,16 +12,20 @@
 #include "engine/engine.h"
 #include "io/posix.h"
 #include "journal/local.h"
+#include "outside/redis.h"
 #include "server/server.h"
 #include "wire/json/json.h"
 
 #define HANDLER_THREADS_MAX 1024
+#define PASSWORD_BYTES_MAX 512
+#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 #define NS_PER_MS 1000000
 
 struct run_values {
     const char *data;
     uint64_t port;
     bool json;
+    const char *redis, *redis_password_file;
     int64_t durations_ms[APP_OPTIONS_MAX];
 };
 
@@ -33,6 +37,14 @@ static const struct option_row own_options[] = {
       "Says what happens as JSON, one object a line" },
     { .name = NULL },
 };
+/* Only for applications that have channels. */
+static const struct option_row channel_options[] = {
+    { "redis", OPTION_TEXT, offsetof(struct run_values, redis), "HOST:PORT", NULL,
+      "The Redis server of the channels; without it they are not connected" },
+    { "redis-password-file", OPTION_TEXT, offsetof(struct run_values, redis_password_file), "FILE", NULL,
+      "Its first line is the password for that server" },
+    { .name = NULL },
+};
 
 struct run {
     const struct edda_app *app;
@@ -42,6 +54,7 @@ struct run {
     struct journal *journal;
     struct engine *engine;
     struct server *server;
+    struct redis *redis;
     uint64_t shown_percent;
 };
 
@@ -136,6 +149,44 @@ static void raise_descriptor_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* The first line of a file. */
+static int read_password(struct run *run, const char *path, char *ret_password, struct edda_error *error)
+{
+    struct io_file *file;
+    size_t len = 0;
+    int rc = io_file_open(run->io, path, IO_READ, &file, error);
+    if (rc < 0)
+        return rc;
+    rc = io_file_read(run->io, file, ret_password, PASSWORD_BYTES_MAX - 1, 0, &len);
+    io_file_close(run->io, file);
+    ret_password[rc < 0 ? 0 : len] = '\0';
+    ret_password[strcspn(ret_password, "\r\n")] = '\0';
+    if (rc < 0 || ret_password[0] == '\0')
+        return edda_fail_field(error, rc < 0 ? rc : EDDA_EINVAL, "redis-password-file", "%s has no password in its first line", path);
+    return 0;
+}
+
+static int open_channels(struct run *run, struct edda_error *error)
+{
+    char password[PASSWORD_BYTES_MAX];
+    const char *path = run->values.redis_password_file;
+    int rc = path ? read_password(run, path, password, error) : 0;
+    if (rc < 0)
+        return rc;
+    const struct redis_options options = {
+        .base = server_base(run->server), .engine = run->engine, .address = run->values.redis, .password = path ? password : NULL,
+        .log = engine_says, .log_user = run
+    };
+    return redis_open(&options, &run->redis, error);
+}
+
+static void after_turn(void *user)
+{
+    struct run *run = user;
+    if (run->redis)
+        redis_turn(run->redis);
+}
+
 static int run_open(struct run *run, struct log_recovery *ret_recovery, struct edda_error *error)
 {
     const struct store_options store_options = { .progress = index_progress, .progress_user = run };
@@ -155,14 +206,17 @@ static int run_open(struct run *run, struct log_recovery *ret_recovery, struct e
     if (rc < 0)
         return rc;
     const struct server_options server_options = {
-        .engine = run->engine, .io = run->io, .port = (uint16_t)run->values.port, .stop_on_signals = true
+        .engine = run->engine, .io = run->io, .port = (uint16_t)run->values.port, .stop_on_signals = true,
+        .after_turn = after_turn, .after_turn_user = run
     };
-    return server_open(&server_options, &run->server, error);
+    rc = server_open(&server_options, &run->server, error);
+    return rc == 0 && run->values.redis ? open_channels(run, error) : rc;
 }
 
 /* `abandon`: the journal has failed, nothing more is written. */
 static void run_close(struct run *run, bool abandon)
 {
+    redis_close(run->redis);
     if (run->engine) {
         io_shutdown(run->io);
         while (engine_running(run->engine) > 0) {
@@ -198,12 +252,14 @@ static int run_serve(struct run *run)
 int cmd_run(const struct edda_app *app, int argc, char **argv)
 {
     struct run run = { .app = app };
-    struct option_row rows[sizeof own_options / sizeof own_options[0]];
+    struct option_row rows[COUNT(own_options) + COUNT(channel_options)];
     char port[8], data[256];
     int status;
     cmd_default_data(app, data, sizeof data);
     (void)snprintf(port, sizeof port, "%u", (unsigned)cmd_default_port(app));
     memcpy(rows, own_options, sizeof own_options);
+    if (app->channels && app->channels->name)
+        memcpy(rows + COUNT(own_options) - 1, channel_options, sizeof channel_options);
     rows[0].fallback = data;
     rows[1].fallback = port;
     const struct command_row row = {

@@ -79,6 +79,8 @@ static int open_with(const struct engine_options *options, bool skip_checkpoint,
     int rc = registry_init(engine, error);
     if (rc == 0)
         rc = recover(engine, skip_checkpoint, error);
+    if (rc == 0)
+        rc = channels_open(engine, error);
     if (rc < 0) {
         engine_close(engine, true);
         return rc;
@@ -112,6 +114,7 @@ void engine_close(struct engine *engine, bool abandon)
         lane_free_all(service);
         journal_cursor_close(engine->journal, service->cursor);
     }
+    channels_close(engine);
     journal_cursor_close(engine->journal, engine->fold_cursor);
     journal_cursor_close(engine->journal, engine->hot_cursor);
     while (!list_empty(&engine->free_steps)) {

@@ -151,6 +151,36 @@ struct engine_migration {
 };
 int engine_migrate(struct engine *engine, struct engine_migration *migration, struct edda_error *error);
 
+/* --- channels to another broker (edda/app.h) --------------------------------------------------------- */
+
+/* Something to publish; borrowed until the next call on the engine. */
+struct engine_publication {
+    uint64_t position;
+    const char *channel;
+    struct slice payload;
+};
+/* Publishing goes on behind `position`, which the other side says it has, or behind what was noted here last, whichever is later; with `known` false the other side knows of nothing. */
+void engine_publish_from(struct engine *engine, bool known, uint64_t position);
+/* The next that is durable: 1, 0 when there is none now, or a negative code. */
+int engine_publish_next(struct engine *engine, struct engine_publication *ret_publication, struct edda_error *error);
+/* The other side has everything up to this position. Noted in the log once a second. */
+void engine_published(struct engine *engine, uint64_t position);
+/* Notes now how far it has come: before the end. */
+void engine_publish_note(struct engine *engine);
+/* Records what was published on a channel by somebody else. EDDA_EMALFORMED, EDDA_EINVAL: it is not of the channel's type, and was counted; EDDA_EBUSY, EDDA_EFULL: try again. */
+int engine_receive(struct engine *engine, struct slice channel, struct slice payload, struct edda_error *error);
+
+struct engine_channels_info {
+    uint64_t published, received, malformed;
+    uint64_t connects;      /* connections that were made */
+    bool connected_out, connected_in;
+    uint64_t lag; /* records of the log not looked at for publishing yet */
+};
+/* For who looks at it: whether the other side is connected in this direction. */
+void engine_channels_connected(struct engine *engine, enum edda_direction direction, bool connected);
+/* False: the application has no channels. */
+bool engine_channels(const struct engine *engine, struct engine_channels_info *ret_info);
+
 struct engine_service_info {
     const struct edda_service *service;
     bool paused;

@@ -13,6 +13,7 @@
 #include "wire/json/json.h"
 
 struct category;
+struct channels;
 struct lane;
 struct lost;
 struct service;
@@ -228,7 +229,8 @@ struct engine {
     uint32_t version_count;
     struct category *categories;   /* array of all known topics */
     uint32_t category_count;
-    struct journal_topic *deadlines, *skips, *quarantine, *processes, *progress, *sequences, *service_table, *replies, *version_table;
+    struct journal_topic *deadlines, *skips, *quarantine, *processes, *progress, *sequences, *service_table, *replies, *version_table,
+        *channel_table;
     /* fold.c, dispatch.c */
     struct journal_cursor *fold_cursor;
     uint64_t folded;               /* everything before it is in memory */
@@ -268,6 +270,7 @@ struct engine {
     int broken;
     struct edda_error broken_error;
     uint64_t jitter;
+    struct channels *channels;     /* channel.c; NULL: the application has none */
     struct buffer scratch;
     struct buffer note;            /* the progress record */
     struct buffer absent;          /* rows of it that are of services that this application does not have */
@@ -325,6 +328,10 @@ struct journal_message *commit_add(struct commit *commit, struct journal_topic *
 /* Encodes one header with a decimal number, or a text, into the step's arena and adds it to the message. */
 void commit_header(struct commit *commit, struct journal_message *message, const char *name, struct slice value);
 void commit_header_int(struct commit *commit, struct journal_message *message, const char *name, int64_t value);
+
+/* channel.c */
+int channels_open(struct engine *engine, struct edda_error *error);
+void channels_close(struct engine *engine);
 
 /* version.c */
 /* The row of the version that the entity belongs to, of those that stand behind `head`; NULL when that version has none. A failure to read is kept as the

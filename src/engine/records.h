@@ -14,6 +14,7 @@
  *   _edda.sequences   name                   the last number given                   –
  *   _edda.services    service                {"paused":true}; null: not paused       –
  *   _edda.replies     hash of source and id  the first reply to a call               –
+ *   _edda.channels    "published"            the last position published, decimal    –
  *   _edda.versions    service/entity         {"version":2}: the one it belongs to;   –
  *                                            with "ended":true when its process has
  */
@@ -29,6 +30,7 @@
 #define TOPIC_SERVICES "_edda.services"
 #define TOPIC_REPLIES "_edda.replies"
 #define TOPIC_VERSIONS "_edda.versions"
+#define TOPIC_CHANNELS "_edda.channels"
 
 #define HEADER_DUE "edda_due"           /* of a deadline: milliseconds since 1970, decimal */
 #define HEADER_TOPIC "edda_topic"       /* of a deadline or compensation: where its message belongs */

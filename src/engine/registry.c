@@ -341,6 +341,7 @@ static int internal_topics_add(struct engine *engine, struct edda_error *error)
         { TOPIC_SERVICES, &engine->service_table, services_fold },
         { TOPIC_REPLIES, &engine->replies, NULL },
         { TOPIC_VERSIONS, &engine->version_table, NULL },
+        { TOPIC_CHANNELS, &engine->channel_table, NULL },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct category *category;

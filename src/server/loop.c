@@ -123,6 +123,8 @@ int server_turn(struct server *server, bool wait, struct edda_error *error)
         return rc;
     gate_open(server);
     run_stalled(server);
+    if (server->options.after_turn)
+        server->options.after_turn(server->options.after_turn_user);
     return 0;
 }
 
@@ -227,6 +229,11 @@ int server_open(const struct server_options *options, struct server **ret_server
 uint16_t server_port(const struct server *server)
 {
     return server->options.port;
+}
+
+struct event_base *server_base(struct server *server)
+{
+    return server->base;
 }
 
 void server_stop(struct server *server)

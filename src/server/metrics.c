@@ -30,6 +30,19 @@ VALUE(journal_tail_now, journal_tail(server->journal))
 VALUE(journal_durable_now, journal_durable(server->journal))
 VALUE(deadlines_pending, engine_deadline_count(server->engine, NULL))
 VALUE(handlers_running, engine_running(server->engine))
+static struct engine_channels_info channels(const struct server *server)
+{
+    struct engine_channels_info info = { 0 };
+    (void)engine_channels(server->engine, &info);
+    return info;
+}
+VALUE(channels_published, channels(server).published)
+VALUE(channels_received, channels(server).received)
+VALUE(channels_malformed, channels(server).malformed)
+VALUE(channels_lag, channels(server).lag)
+VALUE(channels_connects, channels(server).connects)
+VALUE(channels_out, channels(server).connected_out)
+VALUE(channels_in, channels(server).connected_in)
 VALUE(connections_now, server->session_count)
 VALUE(connections_accepted, server->counts.accepted)
 VALUE(connections_refused, server->counts.refused)
@@ -70,6 +83,13 @@ static const struct metric metrics[] = {
     { "edda_service_pending", "gauge", "Messages taken and not done.", "service", .of_service = service_pending },
     { "edda_service_lag", "gauge", "Records of the journal that a service has not taken yet.", "service", .of_service = service_lag },
     { "edda_service_paused", "gauge", "1 while the service is paused.", "service", .of_service = service_paused },
+    { "edda_channels_published_total", "counter", "Messages published on channels.", .value = channels_published },
+    { "edda_channels_received_total", "counter", "Messages recorded that came in on channels.", .value = channels_received },
+    { "edda_channels_malformed_total", "counter", "Messages that came in on channels and were not of their type.", .value = channels_malformed },
+    { "edda_channels_lag", "gauge", "Records of the journal not looked at for publishing yet.", .value = channels_lag },
+    { "edda_channels_connects_total", "counter", "Connections made to the server of the channels.", .value = channels_connects },
+    { "edda_channels_publishing", "gauge", "1 while the connection that publishes is there.", .value = channels_out },
+    { "edda_channels_subscribed", "gauge", "1 while the connection that is subscribed is there.", .value = channels_in },
     { "edda_http_responses_total", "counter", "Answers given, by status.", "status", .rows = put_responses },
     { "edda_http_connections", "gauge", "Connections that are open.", .value = connections_now },
     { "edda_http_connections_total", "counter", "Connections accepted.", .value = connections_accepted },

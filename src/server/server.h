@@ -37,12 +37,18 @@ struct server_options {
     uint16_t port;        /* 0: one that is free */
     bool stop_on_signals; /* SIGINT and SIGTERM stop it; a second one ends the process at once */
     struct server_limits limits;
+    void (*after_turn)(void *user); /* called at the end of each turn, when what was flushed is durable; or NULL */
+    void *after_turn_user;
 };
+
+struct event_base;
 
 /* Listens; nothing is answered before server_run(). EDDA_EINVAL names the wrong route of the application or the address, EDDA_EEXISTS says that
  * the port is taken. */
 int server_open(const struct server_options *options, struct server **ret_server, struct edda_error *error);
 uint16_t server_port(const struct server *server);
+/* The loop, for others to wait on. */
+struct event_base *server_base(struct server *server);
 /* Serves until it is stopped: then accepts nothing more, ends handlers that sleep, waits for those at work, flushes, and lets the last answers go. A
  * negative code: the journal has failed for good. */
 int server_run(struct server *server, struct edda_error *error);

@@ -93,8 +93,14 @@ echo "apt-get $*" >> "$STAND_IN/calls"
 [ ! -e "$STAND_IN/broken" ] || exit 100
 for word; do case $word in -*|install|update|DPkg*) ;; *) echo "$word" >> "$STAND_IN/installed" ;; esac; done
 '''
-ALL = '''build-essential clang clang-format libclang-rt-77-dev meson ninja-build pkg-config libcmocka-dev libjansson-dev
-libevent-dev valgrind python3 curl httpie'''.split()
+def table():
+    """The packages that setup.sh names, for version 77 of clang."""
+    with open(os.path.join(TOOLS, 'setup.sh'), encoding='utf-8') as file:
+        rows = re.search(r"<<'TABLE'\n(.*?)^TABLE$", file.read(), re.MULTILINE | re.DOTALL)[1].splitlines()
+    return [row.split()[0].replace('-N-', '-77-') for row in rows]
+
+
+ALL = table()
 
 
 def test_setup(root):

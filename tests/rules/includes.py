@@ -22,9 +22,10 @@ LAYERS = {
     'store': ('base', 'io', 'wire', 'log'),
     'journal': ('base', 'io', 'wire', 'store'),
     'engine': ('base', 'io', 'wire', 'journal'),
+    'outside': ('base', 'io', 'wire', 'journal', 'engine'),
     'console': (),
     'server': ('base', 'io', 'wire', 'log', 'store', 'journal', 'engine', 'console'),
-    'cmd': ('base', 'io', 'wire', 'log', 'store', 'journal', 'engine', 'console', 'server'),
+    'cmd': ('base', 'io', 'wire', 'log', 'store', 'journal', 'engine', 'outside', 'console', 'server'),
 }
 
 # Single files that may include more than their layer: (path, layers, reason).
@@ -39,12 +40,12 @@ THIRD_PARTY = (
     ('snappy-c.h', ('src/wire/kafka/',)),
     ('zlib.h', ('src/wire/kafka/',)),
     ('librdkafka/', ('src/journal/',)),
-    ('event2/', ('src/server/', 'src/cmd/')),
-    ('openssl/', ('src/server/', 'src/cmd/')),
-    ('hiredis/', ('src/server/', 'src/cmd/')),
-    ('sqlite3.h', ('src/server/', 'src/cmd/')),
-    ('libpq-fe.h', ('src/server/', 'src/cmd/')),
-    ('postgresql/', ('src/server/', 'src/cmd/')),
+    ('event2/', ('src/outside/', 'src/server/', 'src/cmd/')),
+    ('openssl/', ('src/outside/', 'src/server/', 'src/cmd/')),
+    ('curl/', ('src/outside/',)),
+    ('hiredis/', ('src/outside/',)),
+    ('sqlite3.h', ('src/outside/',)),
+    ('libpq-fe.h', ('src/outside/',)),
 )
 
 C_HEADERS = set('''assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h iso646.h limits.h locale.h math.h

@@ -200,6 +200,7 @@ class World:
         self.application, self.directory = application, directory
         self.data = os.path.join(directory, 'data')
         self.processes = []
+        self.servers = []  # others that the scenario has started: have a stop()
 
     def start(self, *options, data=None, **popen):
         process = Process(self.application, data or self.data, *options, **popen)
@@ -225,6 +226,8 @@ def run(scenario, application):
     finally:
         for process in world.processes:
             process.kill()
+        for server in world.servers:
+            server.stop()
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -50,7 +50,7 @@ static void told(void *user, const char *event, const char *text)
 int rig_try_open(struct rig *rig, struct edda_error *error)
 {
     rig->failed = 0;
-    rig->app = (struct edda_app){ .name = "tests", .services = rig->services };
+    rig->app = (struct edda_app){ .name = "tests", .services = rig->services, .channels = rig->channels };
     int rc = journal_local_open(rig->io, "data", &rig->store, &rig->journal, NULL, error);
     if (rc < 0)
         return rc;

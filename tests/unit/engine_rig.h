@@ -48,6 +48,7 @@ struct rig {
     struct engine *engine;
     struct arena arena;
     const struct edda_service *services[4]; /* NULL-terminated; set before rig_open() */
+    const struct edda_channel *channels;    /* NULL; set before rig_open() */
     struct edda_app app;
     struct store_options store;
     uint64_t state_bytes_max;

@@ -362,6 +362,12 @@ int engine_migrate(struct engine *engine, struct engine_migration *migration, st
     return 0;
 }
 
+bool engine_channels(const struct engine *engine, struct engine_channels_info *ret_info)
+{
+    (void)engine, (void)ret_info;
+    return false;
+}
+
 bool engine_service(const struct engine *engine, size_t ordinal, struct engine_service_info *ret_info)
 {
     if (ordinal > 0)

@@ -1,0 +1,479 @@
+/* See redis.h. */
+#include "outside/redis.h"
+
+#ifdef EDDA_WITH_REDIS
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+
+#define DELAY_FIRST_MS 100
+#define DELAY_MAX_MS 5000
+#define UNANSWERED_MAX 1024
+#define WAITING_MAX 1000
+#define KEY_BYTES 256
+
+static const char publish_script[] = "local at = redis.call('GET', KEYS[1]) "
+                                     "if at and tonumber(at) >= tonumber(ARGV[1]) then return -1 end "
+                                     "redis.call('SET', KEYS[1], ARGV[1]) "
+                                     "return redis.call('PUBLISH', ARGV[2], ARGV[3])";
+
+struct link {
+    struct redis *redis;
+    enum edda_direction direction;
+    redisAsyncContext *context; /* NULL: not connected */
+    struct event readable, writable, again;
+    int64_t delay_ms;
+    bool told;                  /* that it is lost; until it is there again */
+};
+
+/* Came in while the log had no room. */
+struct waiting {
+    struct list link;
+    size_t channel_len;
+    size_t payload_len;
+    char bytes[];
+};
+
+struct redis {
+    struct redis_options options;
+    char host[256];
+    int port;
+    char *password;
+    char key[KEY_BYTES];
+    struct link out, in;
+    bool ready;                 /* the server has said how far it has come */
+    uint32_t unanswered;
+    struct list waiting;
+    uint32_t waiting_count;
+    uint64_t dropped;
+    bool closing;
+};
+
+static void say(struct redis *redis, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void say(struct redis *redis, const char *event, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    if (!redis->options.log)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    redis->options.log(redis->options.log_user, event, text);
+}
+
+static const char *way(const struct link *link)
+{
+    return link->direction == EDDA_CHANNEL_OUT ? "publishing" : "subscribing";
+}
+
+/* --- the loop under a connection ------------------------------------------------------------------------------------------- */
+
+static void on_readable(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd, (void)what;
+    struct link *link = user;
+    if (link->context)
+        redisAsyncHandleRead(link->context);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd, (void)what;
+    struct link *link = user;
+    if (link->context)
+        redisAsyncHandleWrite(link->context);
+}
+
+static void read_add(void *user)
+{
+    (void)event_add(&((struct link *)user)->readable, NULL);
+}
+
+static void read_del(void *user)
+{
+    (void)event_del(&((struct link *)user)->readable);
+}
+
+static void write_add(void *user)
+{
+    (void)event_add(&((struct link *)user)->writable, NULL);
+}
+
+static void write_del(void *user)
+{
+    (void)event_del(&((struct link *)user)->writable);
+}
+
+static void cleanup(void *user)
+{
+    read_del(user);
+    write_del(user);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------------------ */
+
+static void try_again_later(struct link *link)
+{
+    if (link->redis->closing)
+        return;
+    link->delay_ms = link->delay_ms ? link->delay_ms * 2 : DELAY_FIRST_MS;
+    if (link->delay_ms > DELAY_MAX_MS)
+        link->delay_ms = DELAY_MAX_MS;
+    struct timeval after = { .tv_sec = link->delay_ms / 1000, .tv_usec = link->delay_ms % 1000 * 1000 };
+    (void)event_add(&link->again, &after);
+}
+
+static void lost(struct link *link, const char *why)
+{
+    struct redis *redis = link->redis;
+    link->context = NULL;
+    if (link->direction == EDDA_CHANNEL_OUT) {
+        redis->ready = false;
+        redis->unanswered = 0;
+    }
+    engine_channels_connected(redis->options.engine, link->direction, false);
+    if (!redis->closing && !link->told)
+        say(redis, "redis.lost", "%s: the connection for %s: %s; it is tried again", redis->options.address, way(link), why);
+    link->told = true;
+    try_again_later(link);
+}
+
+static void is_there(struct link *link)
+{
+    struct redis *redis = link->redis;
+    link->delay_ms = 0;
+    link->told = false;
+    engine_channels_connected(redis->options.engine, link->direction, true);
+    say(redis, "redis.connected", "%s: connected for %s", redis->options.address, way(link));
+}
+
+/* The server's answer is an error: what was asked cannot go on over this connection. */
+static void refused(struct link *link, const redisReply *reply)
+{
+    say(link->redis, "redis.refused", "%s, %s: %s", link->redis->options.address, way(link), reply->str);
+    link->told = true;
+    redisAsyncDisconnect(link->context);
+}
+
+static void on_auth(redisAsyncContext *context, void *reply_, void *user)
+{
+    const redisReply *reply = reply_;
+    if (reply && reply->type == REDIS_REPLY_ERROR)
+        refused(user, reply);
+    (void)context;
+}
+
+/* --- out ------------------------------------------------------------------------------------------------------------------- */
+
+static void on_position(redisAsyncContext *context, void *reply_, void *user)
+{
+    const redisReply *reply = reply_;
+    struct link *link = user;
+    struct redis *redis = link->redis;
+    (void)context;
+    if (!reply)
+        return;
+    if (reply->type == REDIS_REPLY_ERROR) {
+        refused(link, reply);
+        return;
+    }
+    bool known = reply->type == REDIS_REPLY_STRING;
+    engine_publish_from(redis->options.engine, known, known ? strtoull(reply->str, NULL, 10) : 0);
+    redis->ready = true;
+    is_there(link);
+}
+
+struct sent {
+    struct link *link;
+    uint64_t position;
+};
+
+static void on_published(redisAsyncContext *context, void *reply_, void *user)
+{
+    const redisReply *reply = reply_;
+    struct sent *sent = user;
+    struct redis *redis = sent->link->redis;
+    (void)context;
+    if (reply && reply->type == REDIS_REPLY_INTEGER && redis->ready) {
+        redis->unanswered--;
+        engine_published(redis->options.engine, sent->position);
+    } else if (reply && redis->ready) {
+        redis->ready = false; /* those behind it are not published either, or we would leave one out */
+        refused(sent->link, reply);
+    }
+    free(sent);
+}
+
+/* False when it could not be handed over; the connection is then at its end. */
+static bool publish(struct redis *redis, const struct engine_publication *publication)
+{
+    struct sent *sent = malloc(sizeof *sent);
+    if (!sent)
+        return false;
+    *sent = (struct sent){ &redis->out, publication->position };
+    int rc = redisAsyncCommand(redis->out.context, on_published, sent, "EVAL %s 1 %s %llu %s %b", publish_script, redis->key,
+                               (unsigned long long)publication->position, publication->channel, publication->payload.data,
+                               publication->payload.len);
+    if (rc != REDIS_OK)
+        free(sent);
+    else
+        redis->unanswered++;
+    return rc == REDIS_OK;
+}
+
+static void publish_all(struct redis *redis)
+{
+    struct edda_error error = { 0 };
+    while (redis->ready && redis->unanswered < UNANSWERED_MAX) {
+        struct engine_publication publication;
+        int rc = engine_publish_next(redis->options.engine, &publication, &error);
+        if (rc < 0)
+            say(redis, "redis.failed", "%s", error.message);
+        if (rc <= 0)
+            return;
+        if (!publish(redis, &publication)) {
+            /* It was taken from the engine and not sent: begin again where the server is. */
+            redis->ready = false;
+            redisAsyncDisconnect(redis->out.context);
+        }
+    }
+}
+
+/* --- in -------------------------------------------------------------------------------------------------------------------- */
+
+static bool must_wait(int rc)
+{
+    return rc == EDDA_EBUSY || rc == EDDA_EFULL;
+}
+
+static void keep(struct redis *redis, struct slice channel, struct slice payload)
+{
+    struct waiting *waiting = redis->waiting_count < WAITING_MAX ? malloc(sizeof *waiting + channel.len + payload.len) : NULL;
+    if (!waiting) {
+        if (redis->dropped++ == 0)
+            say(redis, "redis.dropped", "the log has no room, and more messages than %d wait: those that come now are lost", WAITING_MAX);
+        return;
+    }
+    waiting->channel_len = channel.len;
+    waiting->payload_len = payload.len;
+    memcpy(waiting->bytes, channel.data, channel.len);
+    if (payload.len)
+        memcpy(waiting->bytes + channel.len, payload.data, payload.len);
+    list_push_back(&redis->waiting, &waiting->link);
+    redis->waiting_count++;
+}
+
+static void receive(struct redis *redis, struct slice channel, struct slice payload)
+{
+    struct edda_error error = { 0 };
+    if (redis->waiting_count || must_wait(engine_receive(redis->options.engine, channel, payload, &error)))
+        keep(redis, channel, payload);
+}
+
+static void receive_waiting(struct redis *redis)
+{
+    while (redis->waiting_count) {
+        struct waiting *waiting = container_of(redis->waiting.next, struct waiting, link);
+        struct edda_error error = { 0 };
+        int rc = engine_receive(redis->options.engine, slice_of(waiting->bytes, waiting->channel_len),
+                                slice_of(waiting->bytes + waiting->channel_len, waiting->payload_len), &error);
+        if (must_wait(rc))
+            return;
+        list_remove(&waiting->link);
+        free(waiting);
+        if (--redis->waiting_count == 0)
+            redis->dropped = 0;
+    }
+}
+
+/* A message is an array: "message", channel, payload; the answer to a subscription: "subscribe", channel, how many there are. */
+static void on_message(redisAsyncContext *context, void *reply_, void *user)
+{
+    const redisReply *reply = reply_;
+    struct link *link = user;
+    (void)context;
+    if (!reply)
+        return;
+    if (reply->type == REDIS_REPLY_ERROR) {
+        refused(link, reply);
+        return;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 || reply->element[0]->type != REDIS_REPLY_STRING)
+        return;
+    const redisReply *kind = reply->element[0], *channel = reply->element[1], *payload = reply->element[2];
+    if (strcmp(kind->str, "subscribe") == 0 && payload->type == REDIS_REPLY_INTEGER && payload->integer == 1)
+        is_there(link);
+    else if (strcmp(kind->str, "message") == 0 && payload->type == REDIS_REPLY_STRING)
+        receive(link->redis, slice_of(channel->str, channel->len), slice_of(payload->str, payload->len));
+}
+
+/* --- a connection's life --------------------------------------------------------------------------------------------------- */
+
+static const struct edda_channel *next_channel(const struct edda_channel *channel, enum edda_direction direction)
+{
+    while (channel && channel->name && channel->direction != direction)
+        channel++;
+    return channel && channel->name ? channel : NULL;
+}
+
+/* Says who we are, and what is wanted. */
+static void begin(struct link *link)
+{
+    struct redis *redis = link->redis;
+    const struct edda_channel *channels = engine_app(redis->options.engine)->channels;
+    if (redis->password)
+        (void)redisAsyncCommand(link->context, on_auth, link, "AUTH %s", redis->password);
+    if (link->direction == EDDA_CHANNEL_OUT)
+        (void)redisAsyncCommand(link->context, on_position, link, "GET %s", redis->key);
+    else
+        for (const struct edda_channel *in = next_channel(channels, link->direction); in; in = next_channel(in + 1, link->direction))
+            (void)redisAsyncCommand(link->context, on_message, link, "SUBSCRIBE %s", in->name);
+}
+
+static void on_connect(const redisAsyncContext *context, int status)
+{
+    struct link *link = context->data;
+    if (status != REDIS_OK)
+        lost(link, context->errstr);
+    else
+        begin(link);
+}
+
+static void on_disconnect(const redisAsyncContext *context, int status)
+{
+    struct link *link = context->data;
+    lost(link, status == REDIS_OK ? "it was closed" : context->errstr);
+}
+
+static void connect_link(struct link *link)
+{
+    struct redis *redis = link->redis;
+    redisAsyncContext *context = redisAsyncConnect(redis->host, redis->port);
+    if (!context || context->err) {
+        char why[128];
+        (void)snprintf(why, sizeof why, "%s", context ? context->errstr : "out of memory");
+        if (context)
+            redisAsyncFree(context);
+        lost(link, why);
+        return;
+    }
+    link->context = context;
+    context->data = link;
+    (void)redisEnableKeepAlive(&context->c);
+    (void)event_assign(&link->readable, redis->options.base, context->c.fd, EV_READ | EV_PERSIST, on_readable, link);
+    (void)event_assign(&link->writable, redis->options.base, context->c.fd, EV_WRITE | EV_PERSIST, on_writable, link);
+    context->ev.data = link;
+    context->ev.addRead = read_add;
+    context->ev.delRead = read_del;
+    context->ev.addWrite = write_add;
+    context->ev.delWrite = write_del;
+    context->ev.cleanup = cleanup;
+    (void)redisAsyncSetConnectCallback(context, on_connect);
+    (void)redisAsyncSetDisconnectCallback(context, on_disconnect);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd, (void)what;
+    connect_link(user);
+}
+
+static void link_open(struct redis *redis, struct link *link, enum edda_direction direction)
+{
+    link->redis = redis;
+    link->direction = direction;
+    (void)evtimer_assign(&link->again, redis->options.base, on_again, link);
+    if (next_channel(engine_app(redis->options.engine)->channels, direction))
+        connect_link(link);
+}
+
+static int split_address(struct redis *redis, struct edda_error *error)
+{
+    const char *address = redis->options.address, *colon = strrchr(address, ':');
+    char *end = NULL;
+    long port = colon ? strtol(colon + 1, &end, 10) : 0;
+    if (!colon || colon == address || *end != '\0' || port < 1 || port > 65535 || (size_t)(colon - address) >= sizeof redis->host)
+        return edda_fail_field(error, EDDA_EINVAL, "redis", "%s is no HOST:PORT", address);
+    (void)snprintf(redis->host, sizeof redis->host, "%.*s", (int)(colon - address), address);
+    redis->port = (int)port;
+    return 0;
+}
+
+int redis_open(const struct redis_options *options, struct redis **ret_redis, struct edda_error *error)
+{
+    struct redis *redis = calloc(1, sizeof *redis);
+    if (!redis)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for the channels");
+    redis->options = *options;
+    list_init(&redis->waiting);
+    int rc = split_address(redis, error);
+    if (rc == 0 && options->password) {
+        redis->password = strdup(options->password);
+        rc = redis->password ? 0 : edda_fail_with(error, EDDA_ENOMEM, "out of memory for the channels");
+    }
+    if (rc < 0) {
+        free(redis);
+        return rc;
+    }
+    (void)snprintf(redis->key, sizeof redis->key, "edda:%s:%016llx:published", engine_app(options->engine)->name,
+                   (unsigned long long)journal_id(engine_journal(options->engine)));
+    link_open(redis, &redis->out, EDDA_CHANNEL_OUT);
+    link_open(redis, &redis->in, EDDA_CHANNEL_IN);
+    *ret_redis = redis;
+    return 0;
+}
+
+void redis_turn(struct redis *redis)
+{
+    receive_waiting(redis);
+    publish_all(redis);
+}
+
+void redis_close(struct redis *redis)
+{
+    if (!redis)
+        return;
+    redis->closing = true;
+    struct link *links[] = { &redis->out, &redis->in };
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        (void)event_del(&links[i]->again);
+        if (links[i]->context)
+            redisAsyncFree(links[i]->context);
+    }
+    engine_publish_note(redis->options.engine);
+    while (!list_empty(&redis->waiting))
+        free(container_of(list_pop_front(&redis->waiting), struct waiting, link));
+    free(redis->password);
+    free(redis);
+}
+
+#else
+
+int redis_open(const struct redis_options *options, struct redis **ret_redis, struct edda_error *error)
+{
+    (void)options, (void)ret_redis;
+    return edda_fail_with(error, EDDA_EUNSUPPORTED, "this build cannot talk to Redis: it was configured with -Dredis=disabled");
+}
+
+void redis_turn(struct redis *redis)
+{
+    (void)redis;
+}
+
+void redis_close(struct redis *redis)
+{
+    (void)redis;
+}
+
+#endif

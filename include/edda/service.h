@@ -113,7 +113,8 @@ EDDA_PUBLIC int edda_deadline_set_struct(struct edda_step *step, const char *nam
 EDDA_PUBLIC int edda_deadline_cancel(struct edda_step *step, const char *name);
 
 /* Declares the command that undoes what this step does. When the process fails (edda_abort()) the commands declared in it are sent, the
- * last one first, each when the one before has been handled. */
+ * last one first, each when the one before has been handled. A step that is recorded after that is undone at once, by itself. What a compensation
+ * declares while it undoes is left out. */
 EDDA_PUBLIC int edda_compensate_struct(struct edda_step *step, const struct edda_type *command, const void *value);
 /* The process of this step's correlation id has ended: well, or badly with a reason. The first of the two counts. */
 EDDA_PUBLIC int edda_finish(struct edda_step *step);

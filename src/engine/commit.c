@@ -166,6 +166,8 @@ static void add_emissions(struct commit *commit, struct edda_error *error)
             add_deadline(commit, emission);
             break;
         case EMIT_COMPENSATION: {
+            if (commit->step->undo_left >= 0)
+                break; /* to undo what undoes would have no end */
             const struct message_type *type = registry_type_of(commit->step->engine, emission->type);
             if (!type || !type->handlers) {
                 commit->code = edda_fail_with(error, EDDA_EINVAL, "%s cannot compensate: no service handles it", emission->type->name);
@@ -308,8 +310,7 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
     if (call)
         add_command(&commit, call, error);
     add_emissions(&commit, error);
-    if (step->finished || step->aborted || step->undo_left >= 0)
-        process_add(&commit);
+    process_add(&commit);
     version_add(&commit);
     if (step->quarantined)
         add_quarantine_end(&commit);

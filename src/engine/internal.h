@@ -164,7 +164,8 @@ struct edda_step {
     struct lane *lane;
     uint64_t state_version;
     struct list link;              /* of the pool of free steps */
-    int32_t undo_left;             /* it is a compensation, with so many to come after it; -1: it is none */
+    int32_t undo_left;             /* it is a compensation, and so many were declared before it; -1: it is none */
+    int32_t undo_first;            /* those from this ordinal on are undone after it */
     bool quarantined;              /* the message is in quarantine, which the step's recording ends */
     int64_t *test_clock_ms;        /* the test kit's clock, which edda_sleep() moves; NULL otherwise */
 };
@@ -347,7 +348,7 @@ int64_t version_number(struct service *service, struct slice key, bool *ret_ende
 int version_record(struct service *service, struct slice key, uint32_t number, struct arena *arena, struct journal_message *ret_message);
 
 /* process.c */
-/* Adds what an abort, a finish or the end of a compensating command wants recorded. */
+/* Adds what an abort, a finish, the end of a compensating command or a compensation that is declared too late wants recorded. */
 void process_add(struct commit *commit);
 
 /* fold.c */

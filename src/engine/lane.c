@@ -160,9 +160,9 @@ static void step_of_record(struct edda_step *step, const struct taken *taken)
     if (info->correlation.len == 0)
         info->correlation = info->id;
     if (record_header_find(record, HEADER_UNDO, &text) && text.len < 10) {
-        char digits[10] = { 0 };
-        memcpy(digits, text.data, text.len);
-        step->undo_left = (int32_t)strtol(digits, NULL, 10);
+        step->undo_left = (int32_t)edda_text_int(text_of(text));
+        if (record_header_find(record, HEADER_UNDO_FIRST, &text) && text.len < 10)
+            step->undo_first = (int32_t)edda_text_int(text_of(text));
     }
     step->expiry_ms = info->expiry_ms;
     step->message = taken->message;

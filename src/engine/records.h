@@ -9,6 +9,7 @@
  *                                            null: that message is out of it
  *   _edda.processes   correlation id         {"state":"failed","reason":…}           edda.process
  *                                            {"state":"finished"|"compensated"}
+ *                                            {"state":"compensating","left":chains}
  *                                            a command's fields: a compensation      the command's
  *   _edda.progress    application            {"at":position,"services":{…}}          –
  *   _edda.sequences   name                   the last number given                   –
@@ -38,7 +39,8 @@
 #define HEADER_REASON "edda_reason"     /* of a quarantined message */
 #define HEADER_POSITION "edda_position" /* of a quarantined message: its original's, decimal */
 #define HEADER_ATTEMPTS "edda_attempts" /* of a quarantined message; 0: held behind another */
-#define HEADER_UNDO "edda_undo"         /* of a compensation that is sent: how many are left after it */
+#define HEADER_UNDO "edda_undo"         /* of a compensation that is sent: how many were declared before it */
+#define HEADER_UNDO_FIRST "edda_undo_first" /* the ordinal that its chain ends with; none: 0 */
 #define HEADER_SET "edda_set"           /* of a moved deadline: when it was first set, milliseconds since 1970, decimal */
 
 /* A service's messages have the source "application/service"; those from outside "application". */

@@ -37,7 +37,7 @@ struct trace_entry {
     struct slice topic;
     struct slice key;
     struct slice value;      /* JSON; data NULL: null */
-    struct slice name;       /* of a deadline; of a process what became of it: "finished", "failed", "compensated" */
+    struct slice name;       /* of a deadline; of a process what became of it: "finished", "failed", "compensating", "compensated" */
     struct slice reason;     /* of a skip, a quarantine, a process that failed */
     bool fired;              /* an event: a deadline's message */
     bool undo;               /* a command: sent because the process failed */

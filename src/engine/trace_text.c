@@ -537,6 +537,13 @@ static void note_reason(struct chart *chart, const struct trace_entry *entry, co
 }
 
 /* Puts the note into chart->text and returns its mark; NULL: there is none. */
+/* ✓ it ended well, ✗ badly; ↶ and is, or was, undone. */
+static const char *process_mark(const struct trace_entry *entry)
+{
+    bool undone = slice_eq_str(entry->name, "compensated") || slice_eq_str(entry->name, "compensating");
+    return slice_eq_str(entry->name, "finished") ? "✓" : undone ? "↶" : "✗";
+}
+
 static const char *note_of(struct chart *chart, const struct trace_entry *entry)
 {
     buffer_clear(&chart->text);
@@ -570,7 +577,7 @@ static const char *note_of(struct chart *chart, const struct trace_entry *entry)
         return "↶";
     case TRACE_PROCESS:
         note_reason(chart, entry, "process ", entry->name);
-        return slice_eq_str(entry->name, "finished") ? "✓" : slice_eq_str(entry->name, "compensated") ? "↶" : "✗";
+        return process_mark(entry);
     }
     return NULL;
 }
@@ -635,9 +642,8 @@ static void draw_head(struct chart *chart)
 
 static void foot_process(struct chart *chart, const struct trace_entry *entry)
 {
-    buffer_append_str(&chart->text, slice_eq_str(entry->name, "finished")      ? "✓ "
-                                    : slice_eq_str(entry->name, "compensated") ? "↶ "
-                                                                               : "✗ ");
+    buffer_append_str(&chart->text, process_mark(entry));
+    buffer_append_byte(&chart->text, ' ');
     buffer_append_slice(&chart->text, entry->name);
     buffer_append_str(&chart->text, " after ");
     put_span(&chart->text, since(chart->start_ms, entry->time_ms), false);

@@ -163,6 +163,7 @@ static void a_crash_while_it_is_undone_undoes_nothing_twice(void **state)
     for (uint64_t cut = 1; cut < 50; cut++) {
         begin(rig);
         part(rig, "c", 10);
+        part(rig, "d", 4); /* too late: a chain of its own */
         assert_int_equal(journal_flush(rig->journal, true, NULL), 0);
         io_simulated_cut_after(rig->io, cut);
         for (int i = 0; i < 3 && !io_simulated_is_cut(rig->io); i++) {
@@ -171,14 +172,110 @@ static void a_crash_while_it_is_undone_undoes_nothing_twice(void **state)
         }
         rig_crash(rig, cut % 2);
         rig_run(rig);
-        assert_int_equal(rig_count(rig, "work.commands", "Undo"), 3);
+        assert_int_equal(rig_count(rig, "work.commands", "Undo"), 4);
         assert_int_equal(rig_total(rig, "a"), 0);
+        assert_int_equal(rig_total(rig, "d"), 0);
         assert_int_equal(rig_total(rig, "b"), 0);
-        assert_int_equal(rig_count(rig, TOPIC_PROCESSES, "edda.process"), 2);
+        assert_int_equal(rig_count(rig, TOPIC_PROCESSES, "edda.process"), 4);
+        assert_string_equal(process_state(rig, 3), "{\"state\":\"compensated\"}");
         rig_free(rig);
         rig_new(rig);
         rig_open(rig);
     }
+}
+
+/* The other one's step is under way while the process fails. */
+static int sleeps_and_takes_part(struct edda_step *step, const void *message, const void *state)
+{
+    const struct Lift *m = message;
+    (void)state;
+    edda_sleep(step, 1000);
+    edda_compensate(step, Undo, .id = T("late"), .n = m->n);
+    edda_compensate(step, Undo, .id = T("late"), .n = m->n + 1);
+    return edda_emit(step, Lifted, .id = m->id, .n = m->n);
+}
+
+static void what_is_declared_after_the_failure_is_undone_at_once(void **state)
+{
+    struct rig *rig = *state;
+    begin(rig);
+    part(rig, "c", 10);
+    rig_run(rig);
+    assert_int_equal(rig_count(rig, "work.commands", "Undo"), 3);
+    part(rig, "d", 4);
+    part(rig, "e", 5);
+    rig_run(rig);
+    assert_int_equal(rig_count(rig, "work.commands", "Undo"), 5);
+    assert_int_equal(rig_total(rig, "d"), 0);
+    assert_int_equal(rig_total(rig, "e"), 0);
+    uint64_t states = rig_count(rig, TOPIC_PROCESSES, "edda.process");
+    assert_string_equal(process_state(rig, states - 1), "{\"state\":\"compensated\"}");
+    rig_crash(rig, false);
+    rig_pass(rig, 30000);
+    assert_int_equal(rig_count(rig, "work.commands", "Undo"), 5);
+}
+
+static void two_chains_are_undone_side_by_side(void **state)
+{
+    struct rig *rig = *state;
+    begin(rig);
+    script.on_lift = sleeps_and_takes_part;
+    struct cloudevent lift = { .id = SLICE("l"), .source = SLICE("else"), .type = SLICE("Lift"), .correlation = SLICE("p1") };
+    rig_raw(rig, "inbox", "x", "{\"id\":\"x\",\"n\":7}", &lift, NULL, NULL);
+    script.on_undo = do_fail; /* the first chain stands still at its first command */
+    part(rig, "c", 10);
+    rig_pass(rig, 30000);
+    assert_int_equal(rig_loaded(rig, "x"), 7);
+    script.on_undo = undoes;
+    assert_int_equal(engine_quarantine_retry(rig->engine, SLICE("worker"), SLICE("late"), NULL), 0);
+    rig_run(rig);
+    /* The step's own, the last first; and no further: the rest is the other chain's. */
+    assert_int_equal(rig_total(rig, "late"), -15);
+    assert_true(strstr(rig_ran, "undo late 8") < strstr(rig_ran, "undo late 7"));
+    assert_int_equal(rig_count(rig, "work.commands", "Undo"), 3);
+    assert_string_equal(process_state(rig, 0), "{\"state\":\"failed\",\"reason\":\"out of stock\"}");
+    assert_string_equal(process_state(rig, 1), "{\"state\":\"compensating\",\"left\":2}");
+    assert_string_equal(process_state(rig, 2), "{\"state\":\"compensating\",\"left\":1}");
+    assert_int_equal(engine_quarantine_retry(rig->engine, SLICE("worker"), SLICE("a"), NULL), 0);
+    rig_run(rig);
+    assert_int_equal(rig_total(rig, "a"), 0);
+    assert_int_equal(rig_total(rig, "b"), 0);
+    assert_int_equal(rig_count(rig, "work.commands", "Undo"), 5);
+    assert_string_equal(process_state(rig, 3), "{\"state\":\"compensated\"}");
+    assert_int_equal(rig_count(rig, TOPIC_PROCESSES, "edda.process"), 4);
+}
+
+static void what_is_declared_after_a_good_end_is_not_undone(void **state)
+{
+    struct rig *rig = *state;
+    begin(rig);
+    part(rig, "c", 11);
+    part(rig, "d", 4);
+    part(rig, "e", 5);
+    rig_run(rig);
+    assert_int_equal(rig_count(rig, "work.commands", "Undo"), 0);
+    assert_int_equal(rig_count(rig, TOPIC_PROCESSES, "edda.process"), 1);
+}
+
+static int undoes_and_declares(struct edda_step *step, const void *message, const void *state)
+{
+    const struct Undo *m = message;
+    edda_compensate(step, Undo, .id = m->id, .n = 100 + m->n);
+    return undoes(step, message, state);
+}
+
+static void what_undoes_is_not_undone(void **state)
+{
+    struct rig *rig = *state;
+    begin(rig);
+    script.on_undo = undoes_and_declares;
+    part(rig, "c", 10);
+    rig_run(rig);
+    part(rig, "d", 4);
+    rig_run(rig);
+    assert_int_equal(rig_count(rig, "work.commands", "Undo"), 4);
+    assert_int_equal(rig_total(rig, "a"), 0);
+    assert_int_equal(rig_total(rig, "d"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -192,6 +289,10 @@ int main(void)
         TEST(an_abort_without_compensations_only_fails),
         TEST(a_rejected_compensation_does_not_end_the_unwinding),
         TEST(a_skipped_compensation_does_not_end_it_either),
+        TEST(what_is_declared_after_the_failure_is_undone_at_once),
+        TEST(two_chains_are_undone_side_by_side),
+        TEST(what_is_declared_after_a_good_end_is_not_undone),
+        TEST(what_undoes_is_not_undone),
         TEST(a_crash_while_it_is_undone_undoes_nothing_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,8 @@ struct edda_entity {
     const char *category;    /* the topic; its stream is category/key */
 };
 
-/* A listing of a service's entities, kept up to date: GET `path`?page=&size=, and GET `item`. */
+/* A listing of a service's entities, kept up to date: GET `path`?page=&size=, and GET `item`, with the version of the entity's stream as its ETag
+ * (for If-Match of a call, and If-None-Match: 304). */
 struct edda_view {
     const char *name;        /* of the rows in the collection: "orders" */
     const char *path;        /* "/orders"; NULL: not on HTTP */

@@ -101,8 +101,9 @@ const void *engine_state(struct engine *engine, const struct edda_service *servi
 typedef int engine_row_fn(void *user, struct slice key, const void *row);
 uint64_t engine_view_count(struct engine *engine, const struct edda_service *service);
 int engine_view_rows(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_row_fn *visit, void *user);
-/* The row of one entity, into `ret_row` (row type's size bytes, texts good until the next turn); false when it is not listed. */
-bool engine_view_row(struct engine *engine, const struct edda_service *service, struct slice key, void *ret_row);
+/* The row of one entity, into `ret_row` (row type's size bytes, texts good until the next turn), and the version of its stream that the row is made of;
+ * false when it is not listed. */
+bool engine_view_row(struct engine *engine, const struct edda_service *service, struct slice key, void *ret_row, int64_t *ret_version);
 
 /* Pending deadlines of a service (NULL: all), in the order in which they were set. */
 typedef int engine_deadline_fn(void *user, const struct edda_deadline_info *deadline);

@@ -204,13 +204,17 @@ int engine_view_rows(struct engine *engine, const struct edda_service *def, uint
     return 0;
 }
 
-bool engine_view_row(struct engine *engine, const struct edda_service *def, struct slice key, void *ret_row)
+bool engine_view_row(struct engine *engine, const struct edda_service *def, struct slice key, void *ret_row, int64_t *ret_version)
 {
     struct service *service = registry_service_of(engine, def);
     if (!service || !service->view || fold_catch_up(engine, NULL) < 0)
         return false;
     const struct row *row = row_find(service->view, key, hash64(key, 3));
-    return row && row->listed && fill(engine, service, key, ret_row);
+    if (!row || !row->listed || !fill(engine, service, key, ret_row))
+        return false;
+    /* All that is sequenced is folded, so the state that filled the row is that of the stream's last event. */
+    *ret_version = journal_stream_next_version(engine->journal, service->category->topic, key) - 1;
+    return true;
 }
 
 const void *engine_state(struct engine *engine, const struct edda_service *def, struct slice key)

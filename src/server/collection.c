@@ -78,12 +78,17 @@ int collection_end(struct collection *collection, uint64_t total)
     return 0;
 }
 
-int collection_item(struct edda_request *request, const struct edda_type *type, const void *row, struct slice link)
+int collection_item(struct edda_request *request, const struct edda_type *type, const void *row, struct slice link, int64_t version)
 {
-    struct buffer *content = &request->server->content;
-    buffer_clear(content);
-    row_put(content, type, row, link);
-    response_content(request, 200, "application/json", buffer_slice(content));
+    struct response response = { .status = 304, .version = version, .gate = journal_tail(request->server->journal) };
+    buffer_clear(&request->server->content);
+    if (version < 0 || !request_has_version(request, version)) {
+        row_put(&request->server->content, type, row, link);
+        response.status = 200;
+        response.content_type = "application/json";
+        response.content = buffer_slice(&request->server->content);
+    }
+    response_put(request, &response);
     return 0;
 }
 
@@ -134,7 +139,8 @@ static int deadline_item(void *user, const struct edda_deadline_info *deadline)
         return EDDA_ENOTFOUND;
     const struct link_source source = { .type = rows->type, .value = rows->row };
     struct edda_request *request = rows->collection.request;
-    return collection_item(request, rows->type, rows->row, rows->item ? link_make(request, rows->item, &source) : slice_of(NULL, 0));
+    return collection_item(request, rows->type, rows->row, rows->item ? link_make(request, rows->item, &source) : slice_of(NULL, 0),
+                           -1);
 }
 
 int edda_respond_deadline(struct edda_request *request, const struct edda_service *service, struct edda_text key, const char *name,

@@ -30,7 +30,7 @@ void collection_row(struct collection *collection, const struct edda_type *type,
 /* Answers; `total` rows there are on all pages. */
 int collection_end(struct collection *collection, uint64_t total);
 
-/* Answers with one row and its link. */
-int collection_item(struct edda_request *request, const struct edda_type *type, const void *row, struct slice link);
+/* Answers with one row and its link; `version`: of its ETag, -1: it has none. A client that has this version already gets 304. */
+int collection_item(struct edda_request *request, const struct edda_type *type, const void *row, struct slice link, int64_t version);
 
 #endif

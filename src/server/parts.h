@@ -163,6 +163,8 @@ void request_fail(struct edda_request *request, int status, int code);
 void request_retry(struct edda_request *request);
 /* Whether the client's Accept header names this type itself, and not only by a wildcard. */
 bool request_accepts(const struct edda_request *request, const char *content_type);
+/* Whether If-None-Match names this version, weak or not, among others or by * (RFC 9110 13.1.2): the client has it. */
+bool request_has_version(const struct edda_request *request, int64_t version);
 
 /* link.c: where the parameters of a path's template come from: a key that stands for all of them, or the fields of a value, or
  * those of a JSON object. */

@@ -3,6 +3,7 @@
  * waits: either it has answered, or the engine has its call and call_done() answers later. A request that meets a log too far behind its disk
  * is not refused: it is tried again when the log has caught up, before anything else is read.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/value.h"
@@ -80,21 +81,48 @@ static void request_stall(struct edda_request *request)
 
 /* --- running a handler -------------------------------------------------------------------------------------- */
 
+/* Takes the next one off a list with commas, without the space around it. False at its end. */
+static bool list_next(struct slice *list, struct slice *ret_item)
+{
+    if (list->len == 0)
+        return false;
+    const uint8_t *comma = memchr(list->data, ',', list->len);
+    struct slice item = slice_of(list->data, comma ? (size_t)(comma - list->data) : list->len);
+    *list = slice_from(*list, item.len + (comma != NULL));
+    while (item.len && (item.data[0] == ' ' || item.data[0] == '\t'))
+        item = slice_from(item, 1);
+    while (item.len && (item.data[item.len - 1] == ' ' || item.data[item.len - 1] == '\t'))
+        item.len--;
+    *ret_item = item;
+    return true;
+}
+
 bool request_accepts(const struct edda_request *request, const char *content_type)
 {
-    struct slice accept;
+    struct slice accept, range;
     if (!http_header_find(&request->head, "accept", &accept))
         return false;
-    while (accept.len) {
-        const uint8_t *comma = memchr(accept.data, ',', accept.len);
-        struct slice range = slice_of(accept.data, comma ? (size_t)(comma - accept.data) : accept.len);
-        accept = slice_from(accept, range.len + 1);
-        while (range.len && (range.data[0] == ' ' || range.data[0] == '\t'))
-            range = slice_from(range, 1);
+    while (list_next(&accept, &range)) {
         size_t len = 0;
         while (len < range.len && range.data[len] != ';' && range.data[len] != ' ')
             len++;
         if (http_name_eq(slice_of(range.data, len), content_type))
+            return true;
+    }
+    return false;
+}
+
+bool request_has_version(const struct edda_request *request, int64_t version)
+{
+    struct slice list, tag;
+    if (!http_header_find(&request->head, "if-none-match", &list))
+        return false;
+    char etag[24];
+    (void)snprintf(etag, sizeof etag, "\"%lld\"", (long long)version);
+    while (list_next(&list, &tag)) {
+        if (tag.len > 2 && memcmp(tag.data, "W/", 2) == 0)
+            tag = slice_from(tag, 2);
+        if (slice_eq_str(tag, etag) || slice_eq_str(tag, "*"))
             return true;
     }
     return false;

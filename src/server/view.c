@@ -53,8 +53,9 @@ int view_item(struct edda_request *request, const void *body, void *user)
     void *row = arena_alloc(&request->arena, view->row->size);
     if (!row)
         return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the row");
-    if (!engine_view_row(request->server->engine, service, key, row))
+    int64_t version;
+    if (!engine_view_row(request->server->engine, service, key, row, &version))
         return edda_fail_with(&request->error, EDDA_ENOTFOUND, "%s has none with the key %.*s", view->name,
                               (int)key.len, (const char *)key.data);
-    return collection_item(request, view->row, row, row_link(request, view, key));
+    return collection_item(request, view->row, row, row_link(request, view, key), version);
 }

@@ -189,10 +189,17 @@ static void a_call_decides_by_what_others_have_just_recorded(void **state)
     assert_int_equal(rig_total(rig, "a"), 101);
     rig_event(rig, &Done, &(struct Done){ .id = T("b"), .n = 7 }, NULL);
     struct Row row;
-    assert_true(engine_view_row(rig->engine, &worker, SLICE("b"), &row));
+    int64_t version;
+    assert_true(engine_view_row(rig->engine, &worker, SLICE("b"), &row, &version));
+    assert_int_equal(version, 0);
     rig_run(rig);
-    assert_true(engine_view_row(rig->engine, &worker, SLICE("b"), &row));
+    assert_true(engine_view_row(rig->engine, &worker, SLICE("b"), &row, &version));
     assert_int_equal(row.total, 7);
+    /* Row and version are of the same moment, also when nothing has been folded since. */
+    rig_event(rig, &Done, &(struct Done){ .id = T("b"), .n = 3 }, NULL);
+    assert_true(engine_view_row(rig->engine, &worker, SLICE("b"), &row, &version));
+    assert_int_equal(row.total, 10);
+    assert_int_equal(version, 1);
     assert_int_equal(engine_view_count(rig->engine, &worker), 2);
 }
 

@@ -56,8 +56,9 @@ static void a_view_is_in_the_order_of_first_events(void **state)
     assert_string_equal(listing(rig, 0, 10), "b=5 c=3 ");
     assert_int_equal(engine_view_count(rig->engine, &worker), 2);
     struct Row row;
-    assert_false(engine_view_row(rig->engine, &worker, SLICE("a"), &row));
-    assert_false(engine_view_row(rig->engine, &worker, SLICE("nobody"), &row));
+    int64_t version;
+    assert_false(engine_view_row(rig->engine, &worker, SLICE("a"), &row, &version));
+    assert_false(engine_view_row(rig->engine, &worker, SLICE("nobody"), &row, &version));
     done(rig, "a", 7);
     done(rig, "x", 3);
     for (int round = 0; round < 3; round++) {
@@ -65,8 +66,9 @@ static void a_view_is_in_the_order_of_first_events(void **state)
         assert_string_equal(listing(rig, 1, 2), "x=2 a=7 ");
         assert_string_equal(listing(rig, 4, 2), "");
         assert_int_equal(engine_view_count(rig->engine, &worker), 4);
-        assert_true(engine_view_row(rig->engine, &worker, SLICE("a"), &row));
+        assert_true(engine_view_row(rig->engine, &worker, SLICE("a"), &row, &version));
         assert_int_equal(row.total, 7);
+        assert_int_equal(version, 2);
         if (round == 0) {
             rig_crash(rig, false);
         } else {

@@ -271,12 +271,13 @@ int engine_view_rows(struct engine *engine, const struct edda_service *service, 
     return 0;
 }
 
-bool engine_view_row(struct engine *engine, const struct edda_service *service, struct slice key, void *ret_row)
+bool engine_view_row(struct engine *engine, const struct edda_service *service, struct slice key, void *ret_row, int64_t *ret_version)
 {
     (void)engine, (void)service;
     if (!slice_eq_str(key, "1") && !slice_eq_str(key, "a/b"))
         return false;
     *(struct Order *)ret_row = (struct Order){ .id = 1, .holderId = EDDA_TEXT("jjy"), .amount = 500 };
+    *ret_version = 4;
     return true;
 }
 

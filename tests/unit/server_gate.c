@@ -56,8 +56,9 @@ static void answer_waits_for_the_disk(void **state)
 static void reads_and_refusals_wait_as_well(void **state)
 {
     static const char *const sent[] = { GET("/orders"), GET("/orders/9"), "DELETE /orders HTTP/1.1\r\nHost: h\r\n\r\n",
-                                        GET("/metrics") };
-    static const char *const status[] = { "200", "404", "405", "200" };
+                                        GET("/metrics"), GET("/orders/1"),
+                                        "GET /orders/1 HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"4\"\r\n\r\n" };
+    static const char *const status[] = { "200", "404", "405", "200", "200", "304" };
     struct talk talk;
     (void)state;
     talk_open(&talk, NULL);

@@ -20,6 +20,9 @@
     "\r\n" \
     "ETag: \"4\"\r\n\r\n" ORDER(id)
 
+#define SHOWN_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 87\r\nContent-Type: application/json\r\nETag: \"4\"\r\n\r\n"
+#define SHOWN SHOWN_HEAD ORDER(1)
+
 static int setup(void **state)
 {
     struct talk *talk = calloc(1, sizeof *talk);
@@ -45,6 +48,21 @@ static void call_gives_201_with_links(void **state)
     assert_string_equal(talk->engine.id, "");
 }
 
+#define GET_ORDER_IF(tags) "GET /orders/1 HTTP/1.1\r\nHost: h\r\nIf-None-Match: " tags "\r\n\r\n"
+
+static void a_row_that_the_client_has_is_not_sent_again(void **state)
+{
+    static const char *const same[] = { GET_ORDER_IF("\"4\""), GET_ORDER_IF("*"), GET_ORDER_IF("W/\"4\""),
+                                        GET_ORDER_IF("\"3\" ,\t\"4\" , \"5\"") };
+    static const char *const other[] = { GET_ORDER_IF("\"3\""), GET_ORDER_IF("4"), GET_ORDER_IF("\"44\""), GET_ORDER_IF(","),
+                                         GET_ORDER_IF("") };
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
+        talk_expect(*state, same[i], "HTTP/1.1 304 Not Modified\r\nETag: \"4\"\r\n\r\n");
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++)
+        talk_expect(*state, other[i], SHOWN);
+    talk_expect_part(*state, "GET /orders/2 HTTP/1.1\r\nHost: h\r\nIf-None-Match: *\r\n\r\n", 404, "notfound");
+}
+
 static void connection_is_kept(void **state)
 {
     talk_expect(*state, POST("/orders", ""), PLACED(1));
@@ -54,7 +72,7 @@ static void connection_is_kept(void **state)
 static void pipelined_requests_are_answered_in_order(void **state)
 {
     talk_expect(*state, POST("/orders", "") GET("/orders/1") POST("/orders", ""),
-                PLACED(1) JSON(87, ORDER(1)) PLACED(2));
+                PLACED(1) SHOWN PLACED(2));
 }
 
 static void request_may_arrive_in_pieces(void **state)
@@ -158,7 +176,7 @@ static void other_method_is_405_with_allow(void **state)
 static void head_has_no_content(void **state)
 {
     talk_expect(*state, "HEAD /orders/1 HTTP/1.1\r\nHost: h\r\n\r\n" GET("/orders/1"),
-                "HTTP/1.1 200 OK\r\nContent-Length: 87\r\nContent-Type: application/json\r\n\r\n" JSON(87, ORDER(1)));
+                SHOWN_HEAD SHOWN);
 }
 
 static void malformed_request_is_400_and_the_end(void **state)
@@ -203,7 +221,7 @@ static void chunked_body_is_taken(void **state)
     talk_expect(*state,
                 "POST /orders HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
                 "5\r\n{\"hol\r\n1a;x=y\r\nderId\":\"jjy\",\"amount\":500}\r\n0\r\nTrailer: t\r\n\r\n" GET("/orders/1"),
-                PLACED(1) JSON(87, ORDER(1)));
+                PLACED(1) SHOWN);
 }
 
 static void chunked_body_may_arrive_in_pieces(void **state)
@@ -229,7 +247,7 @@ static void connection_ends_when_asked(void **state)
 {
     talk_expect_end(
         *state, "GET /orders/1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" GET("/orders/1"),
-        "HTTP/1.1 200 OK\r\nContent-Length: 87\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" ORDER(
+        "HTTP/1.1 200 OK\r\nContent-Length: 87\r\nContent-Type: application/json\r\nETag: \"4\"\r\nConnection: close\r\n\r\n" ORDER(
             1));
 }
 
@@ -239,7 +257,7 @@ static void client_that_ends_its_side_still_gets_its_answers(void **state)
     static const char sent[] = GET("/orders/1") GET("/orders/1");
     assert_int_equal(send(talk->fd, sent, sizeof sent - 1, 0), sizeof sent - 1);
     assert_int_equal(shutdown(talk->fd, SHUT_WR), 0);
-    talk_expect_end(talk, "", JSON(87, ORDER(1)) JSON(87, ORDER(1)));
+    talk_expect_end(talk, "", SHOWN SHOWN);
 }
 
 static void words_go_before_parameters(void **state)
@@ -279,6 +297,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(call_gives_201_with_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_that_the_client_has_is_not_sent_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_that_the_client_has_is_not_sent_again, setup, teardown),
         cmocka_unit_test_setup_teardown(connection_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(request_may_arrive_in_pieces, setup, teardown),

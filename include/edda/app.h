@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* How the records of a topic look to clients that know nothing of Edda. */
+/* How the records of a topic look to clients that know nothing of Edda, and how theirs are recognised: a record without a ce_type header has the type that
+ * its `type_header` names, else its `type_field`, else its header "type", else its member "eventType". */
 struct edda_topic {
     const char *name;
     uint32_t partitions;         /* 1 to 10,000; 0: 1 */

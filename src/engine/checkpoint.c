@@ -47,6 +47,11 @@ static struct slice get_bytes(struct cursor *in)
 static uint64_t fingerprint(const struct engine *engine)
 {
     uint64_t hash = hash64_mix(CHECKPOINT_VERSION, hash64(slice_str(engine->app->version), 0));
+    for (const struct edda_topic *look = engine->app->topics; look && look->name; look++) {
+        const char *const words[] = { look->name, look->type_header ? look->type_header : "", look->type_field ? look->type_field : "" };
+        for (uint64_t i = 0; i < sizeof words / sizeof words[0]; i++)
+            hash = hash64_mix(hash, hash64(slice_str(words[i]), 4 + i));
+    }
     for (uint32_t i = 0; i < engine->version_count; i++) {
         const struct edda_service *def = engine->versions[i].def;
         hash = hash64_mix(hash, hash64(slice_str(def->name), 1) + def->version);

@@ -68,6 +68,7 @@ struct message_type {
 /* What the engine knows of a topic; journal_topic.user. */
 struct category {
     struct journal_topic *topic;
+    const struct edda_topic *look; /* how its records look to others; NULL: plain */
     struct table types;            /* by name */
     const struct version *entities[ENGINE_SERVICES_MAX]; /* services, by version, whose entity's category this is */
     uint32_t entity_count;
@@ -293,7 +294,7 @@ struct message_type *registry_type_of(const struct engine *engine, const struct 
 int registry_type_ensure(struct engine *engine, const struct edda_type *type, struct message_type **ret_type, struct edda_error *error);
 /* How records of a topic look to others; NULL: plain. Any thread. */
 const struct edda_topic *registry_look(const struct edda_app *app, const char *topic);
-/* The type's name of a record, by ce_type, else by the look of its topic. */
+/* The type's name of a record: by ce_type, else by the header or the field of its topic's look, else by the header "type" or the field "eventType". */
 struct slice registry_type_name(const struct category *category, const struct journal_record *record, const struct cloudevent *event);
 
 /* step.c */

@@ -32,6 +32,7 @@ static int category_add(struct engine *engine, const char *topic, uint32_t parti
         if (rc < 0)
             return rc;
         table_init(&category->types);
+        category->look = registry_look(engine->app, topic);
         category->topic->user = category;
         engine->category_count++;
     }
@@ -61,11 +62,16 @@ struct slice registry_type_name(const struct category *category, const struct jo
 {
     if (event->type.len)
         return event->type;
+    /* As the topic's look writes them, its producers do too; else as most do. */
+    const struct edda_topic *look = category->look;
     struct slice name;
+    bool is_string;
+    if (look && look->type_header && record_header_find(&record->record, look->type_header, &name))
+        return name;
+    if (look && look->type_field && json_find(record->record.value, look->type_field, &name, &is_string) && is_string)
+        return name;
     if (record_header_find(&record->record, "type", &name))
         return name;
-    bool is_string;
-    (void)category;
     if (json_find(record->record.value, "eventType", &name, &is_string) && is_string)
         return name;
     return slice_of(NULL, 0);
@@ -132,7 +138,7 @@ int registry_type_ensure(struct engine *engine, const struct edda_type *type, st
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for message types");
     added->type = type;
     added->category = category;
-    added->look = look;
+    added->look = category->look;
     if (headers_make(added) < 0 || !table_insert(&category->types, &added->by_name, name_hash(slice_str(type->name)))) {
         buffer_deinit(&added->headers);
         free(added);

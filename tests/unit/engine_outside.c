@@ -38,6 +38,26 @@ static void foreign_records_are_understood(void **state)
     assert_int_equal(rig_total(rig, "a"), 39);
 }
 
+static void foreign_records_are_known_by_the_look_of_their_topic(void **state)
+{
+    struct rig *rig = *state;
+    rig->topics = (const struct edda_topic[]){ { .name = "inbox", .type_field = "kind", .type_header = "event-name" }, { .name = NULL } };
+    rig_open(rig);
+    rig_raw(rig, "inbox", "a", "{\"id\":\"a\",\"n\":1}", NULL, "event-name", "Ask");
+    rig_raw(rig, "inbox", "a", "{\"kind\":\"Ask\",\"id\":\"a\",\"n\":2}", NULL, NULL, NULL);
+    /* The topic's own words go before the usual ones, and these hold still. */
+    rig_raw(rig, "inbox", "a", "{\"kind\":\"Ask\",\"eventType\":\"Unheard\",\"id\":\"a\",\"n\":4}", NULL, "type", "java.lang.String");
+    rig_raw(rig, "inbox", "a", "{\"kind\":\"Unheard\",\"id\":\"a\",\"n\":8}", NULL, "event-name", "Ask");
+    rig_raw(rig, "inbox", "a", "{\"kind\":7,\"id\":\"a\",\"n\":16}", NULL, "type", "Ask");
+    rig_raw(rig, "inbox", "a", "{\"eventType\":\"Ask\",\"id\":\"a\",\"n\":32}", NULL, NULL, NULL);
+    rig_raw(rig, "inbox", "a", "{\"kind\":\"Unheard\",\"eventType\":\"Ask\",\"id\":\"a\",\"n\":64}", NULL, NULL, NULL);
+    rig_run(rig);
+    assert_int_equal(rig_total(rig, "a"), 63);
+    rig_crash(rig, false);
+    rig_run(rig);
+    assert_int_equal(rig_total(rig, "a"), 63);
+}
+
 static void a_foreign_record_can_be_quarantined(void **state)
 {
     struct rig *rig = *state;
@@ -321,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(foreign_records_are_understood),
+        TEST(foreign_records_are_known_by_the_look_of_their_topic),
         TEST(a_foreign_record_can_be_quarantined),
         TEST(a_foreign_duplicate_is_handled_once),
         TEST(malformed_messages_are_passed_over),

@@ -43,14 +43,16 @@ void rig_free(struct rig *rig)
 static void told(void *user, const char *event, const char *text)
 {
     struct rig *rig = user;
-    (void)text;
+    (void)snprintf(rig->said, sizeof rig->said, "%s", text);
     (void)snprintf(rig->log, sizeof rig->log, "%s", event);
 }
 
 int rig_try_open(struct rig *rig, struct edda_error *error)
 {
     rig->failed = 0;
-    rig->app = (struct edda_app){ .name = "tests", .services = rig->services, .channels = rig->channels };
+    rig->app = (struct edda_app){
+        .name = "tests", .services = rig->services, .topics = rig->topics, .entity_word = rig->entity_word, .channels = rig->channels,
+    };
     int rc = journal_local_open(rig->io, "data", &rig->store, &rig->journal, NULL, error);
     if (rc < 0)
         return rc;

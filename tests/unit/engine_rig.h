@@ -49,6 +49,8 @@ struct rig {
     struct arena arena;
     const struct edda_service *services[4]; /* NULL-terminated; set before rig_open() */
     const struct edda_channel *channels;    /* NULL; set before rig_open() */
+    const struct edda_topic *topics;        /* of the application; set before rig_open() */
+    const char *entity_word;
     struct edda_app app;
     struct store_options store;
     uint64_t state_bytes_max;
@@ -56,7 +58,8 @@ struct rig {
     uint64_t (*chance)(void *user, uint64_t below);
     int failed;         /* the negative code that a turn or a flush returned */
     int calls_done;
-    char log[256];      /* the last event that the engine told of */
+    char log[256];      /* the last event that the engine told of, */
+    char said[512];     /* and its words */
 };
 
 /* The handlers' own memory; cleared by rig_new(). */

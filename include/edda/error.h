@@ -52,7 +52,8 @@ enum edda_code {
     EDDA_EUNAUTHORIZED = -23,
     EDDA_EFORBIDDEN = -24,
     EDDA_EUNSUPPORTED = -25,/* asked for something this build or this log cannot do */
-    EDDA_ERETRY = -26       /* the step must be run again; never leaves the engine */
+    EDDA_ERETRY = -26,      /* the step must be run again; never leaves the engine */
+    EDDA_EUNHANDLED = -27   /* no service of the application handles the command */
 };
 
 struct edda_error {

@@ -37,7 +37,8 @@ struct edda_route {
 
 /* Runs a command through the service that handles it, as one step together with the command's record. The response is the
  * step's reply, with ETag when the entity has a stream; If-Match and If-None-Match of the request are its expected version;
- * Idempotency-Key makes a repeat get the first response. Returns 0 when it is under way or done. A request makes one call, and is answered once. */
+ * Idempotency-Key makes a repeat get the first response. Returns 0 when it is under way or done. A request makes one call, and is answered once. A
+ * command that no service of the application handles is answered with 501 (EDDA_EUNHANDLED). */
 EDDA_PUBLIC int edda_call_struct(struct edda_request *request, const struct edda_type *command, const void *value);
 /* Responds now, with a body. */
 EDDA_PUBLIC int edda_respond_struct(struct edda_request *request, int status, const struct edda_type *type, const void *value);

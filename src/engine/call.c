@@ -133,11 +133,25 @@ void call_reply_add(struct commit *commit, struct engine_call *call)
 
 /* --- the door ------------------------------------------------------------------------------------------- */
 
+/* A fault of the application's tables, which is to be found where it runs and not by its callers alone. */
+static int fail_unhandled(struct engine *engine, const struct edda_type *type, struct edda_error *error)
+{
+    struct edda_error own = { 0 };
+    const struct message_type *other = registry_type_named(engine, type);
+    if (other && other->type != type)
+        (void)edda_fail_with(&own, EDDA_EUNHANDLED, "no service of application %s handles the command %s: service %s handles another table of this name",
+                             engine->app->name, type->name, other->handlers ? other->handlers->service->def->name : "(none)");
+    else
+        (void)edda_fail_with(&own, EDDA_EUNHANDLED, "no service of application %s handles the command %s", engine->app->name, type->name);
+    engine_log(engine, "call.unhandled", "%s", own.message);
+    return edda_fail_with(error, own.code, "%s", own.message);
+}
+
 static int find_handler(struct engine *engine, const struct engine_call *call, struct handler **ret_handler, struct edda_error *error)
 {
     struct message_type *type = registry_type_of(engine, call->type);
     if (!type || !type->handlers)
-        return edda_fail_with(error, EDDA_ENOTFOUND, "no service handles %s", call->type->name);
+        return fail_unhandled(engine, call->type, error);
     struct service *service = type->handlers->service;
     if (engine->stopping)
         return edda_fail_with(error, EDDA_ECLOSED, "the application is stopping");

@@ -87,6 +87,7 @@ static int open_with(const struct engine_options *options, bool skip_checkpoint,
     }
     engine->progress_dirty = false;
     journal_before_flush(engine->journal, progress_note, engine);
+    registry_look_over(engine);
     *ret_engine = engine;
     return 0;
 }

@@ -280,6 +280,8 @@ struct engine {
 
 /* registry.c */
 int registry_init(struct engine *engine, struct edda_error *error);
+/* Tells the log hook what in the tables is most likely a mistake. */
+void registry_look_over(struct engine *engine);
 void registry_deinit(struct engine *engine);
 struct service *registry_service(const struct engine *engine, struct slice name);
 /* By one of its tables. */
@@ -290,6 +292,8 @@ struct handler *registry_handler(const struct message_type *type, const struct s
 /* The message type of a record, by its type's name on its topic; NULL when no row speaks of it. */
 struct message_type *registry_type(const struct category *category, struct slice name);
 struct message_type *registry_type_of(const struct engine *engine, const struct edda_type *type);
+/* The one by this name on this topic, which may be of another table. */
+struct message_type *registry_type_named(const struct engine *engine, const struct edda_type *type);
 /* The same, made known when it is not yet: a type that only is emitted. */
 int registry_type_ensure(struct engine *engine, const struct edda_type *type, struct message_type **ret_type, struct edda_error *error);
 /* How records of a topic look to others; NULL: plain. Any thread. */

@@ -50,10 +50,15 @@ struct message_type *registry_type(const struct category *category, struct slice
     return NULL;
 }
 
-struct message_type *registry_type_of(const struct engine *engine, const struct edda_type *type)
+struct message_type *registry_type_named(const struct engine *engine, const struct edda_type *type)
 {
     struct category *category = type->topic ? category_of(engine, type->topic) : NULL;
-    struct message_type *found = category ? registry_type(category, slice_str(type->name)) : NULL;
+    return category ? registry_type(category, slice_str(type->name)) : NULL;
+}
+
+struct message_type *registry_type_of(const struct engine *engine, const struct edda_type *type)
+{
+    struct message_type *found = registry_type_named(engine, type);
     return found && found->type == type ? found : NULL;
 }
 
@@ -384,6 +389,26 @@ int registry_init(struct engine *engine, struct edda_error *error)
     for (uint32_t i = 0; rc == 0 && i < engine->service_count; i++)
         rc = service_open(&engine->services[i], error);
     return rc;
+}
+
+/* A route whose body is a command most likely calls it. */
+static void routes_look(struct engine *engine, const struct edda_service *def)
+{
+    for (const struct edda_route *route = def->routes; route && route->method; route++) {
+        const struct edda_type *body = route->body;
+        if (!body || body->kind != EDDA_TYPE_COMMAND)
+            continue;
+        const struct message_type *type = registry_type_of(engine, body);
+        if (!type || !type->handlers)
+            engine_log(engine, "route.unhandled", "%s %s of service %s takes the command %s, which no service of the application handles",
+                       route->method, route->path ? route->path : "?", def->name, body->name);
+    }
+}
+
+void registry_look_over(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->service_count; i++)
+        routes_look(engine, engine->services[i].def);
 }
 
 static void types_free(struct category *category)

@@ -498,7 +498,7 @@ static void prng_below_nothing_is_misuse(void **state)
 static void every_code_has_a_whole_row(void **state)
 {
     (void)state;
-    for (int code = EDDA_ERETRY; code <= EDDA_OK; code++) {
+    for (int code = EDDA_EUNHANDLED; code <= EDDA_OK; code++) {
         const struct edda_code_info *info = edda_code_info(code);
         assert_int_equal(info->code, code);
         assert_int_equal(strncmp(info->name, "EDDA_", 5), 0);
@@ -509,7 +509,7 @@ static void every_code_has_a_whole_row(void **state)
         assert_int_equal(code == EDDA_OK, info->kafka_code == 0);
         assert_in_range(info->kafka_code + 1, 0, 134);
         assert_false(info->retriable && info->fatal);
-        for (int other = EDDA_ERETRY; other < code; other++)
+        for (int other = EDDA_EUNHANDLED; other < code; other++)
             assert_string_not_equal(edda_code_info(other)->name, info->name);
     }
 }
@@ -534,6 +534,7 @@ static void the_table_answers_for_known_codes(void **state)
         { EDDA_ETOOLARGE, "EDDA_ETOOLARGE", 413, 10, "TOOLARGE" },
         { EDDA_EUNAUTHORIZED, "EDDA_EUNAUTHORIZED", 401, 58, "NOAUTH" },
         { EDDA_ERETRY, "EDDA_ERETRY", 503, 14, "TRYAGAIN" },
+        { EDDA_EUNHANDLED, "EDDA_EUNHANDLED", 501, 35, "UNHANDLED" },
     };
     for (size_t i = 0; i < COUNT(known); i++) {
         const struct edda_code_info *info = edda_code_info(known[i].code);
@@ -542,7 +543,7 @@ static void the_table_answers_for_known_codes(void **state)
         assert_int_equal(info->kafka_code, known[i].kafka_code);
         assert_string_equal(info->resp_prefix, known[i].resp_prefix);
     }
-    const int unknown[] = { 1, EDDA_ERETRY - 1, INT32_MIN, INT32_MAX };
+    const int unknown[] = { 1, EDDA_EUNHANDLED - 1, INT32_MIN, INT32_MAX };
     for (size_t i = 0; i < COUNT(unknown); i++)
         assert_int_equal(edda_code_info(unknown[i])->code, EDDA_EIO);
     assert_true(edda_code_info(EDDA_EIO)->fatal);

@@ -88,7 +88,7 @@ static void wrong_values_are_refused_by_field(void **state)
     assert_int_equal(call->code, EDDA_EINVAL);
     assert_string_equal(call->error.field, "id");
     call = rig_call(rig, &Told, &(struct Told){ .n = 1 }, NULL);
-    assert_int_equal(call->code, EDDA_ENOTFOUND);
+    assert_int_equal(call->code, EDDA_EUNHANDLED);
     assert_int_equal(rig_runs, 0);
 }
 
@@ -221,6 +221,52 @@ static void a_handler_sees_what_others_have_just_recorded(void **state)
     assert_int_equal(seen_total, 101);
 }
 
+static void a_command_that_nobody_handles_is_told(void **state)
+{
+    struct rig *rig = *state;
+    const struct edda_type unheard = { .name = "Unheard", .kind = EDDA_TYPE_COMMAND, .topic = "work.commands", .key = "id", .size = Do.size,
+                                       .fields = Do.fields, .field_count = Do.field_count };
+    struct Do value = { .id = T("a"), .n = 1 };
+    struct engine_call *call = rig_call(rig, &unheard, &value, NULL);
+    assert_int_equal(call->code, EDDA_EUNHANDLED);
+    assert_int_equal(edda_code_info(call->code)->http_status, 501);
+    assert_string_equal(call->error.message, "no service of application tests handles the command Unheard");
+    assert_string_equal(rig->log, "call.unhandled");
+    assert_string_equal(rig->said, call->error.message);
+    const struct edda_type copy = Do;
+    call = rig_call(rig, &copy, &value, NULL);
+    assert_int_equal(call->code, EDDA_EUNHANDLED);
+    assert_non_null(strstr(call->error.message, "service worker handles another table of this name"));
+    assert_int_equal(rig_count(rig, "work.commands", NULL), 0);
+}
+
+static int no_route(struct edda_request *request, const void *body, void *user)
+{
+    (void)request, (void)body, (void)user;
+    return 0;
+}
+
+static void a_route_without_a_handler_for_its_command_is_told_at_start(void **state)
+{
+    struct rig *rig = *state;
+    rig_close(rig);
+    rig->log[0] = '\0';
+    struct edda_service routed = watcher;
+    routed.routes = (const struct edda_route[]){ { .method = "POST", .path = "/do", .body = &Do, .handle = no_route },
+                                                 { .method = "POST", .path = "/row", .body = &Row, .handle = no_route },
+                                                 EDDA_ROUTES_END };
+    rig->services[2] = &routed;
+    rig_open(rig);
+    assert_string_equal(rig->log, "");
+    rig_close(rig);
+    rig->services[0] = &routed;
+    rig->services[1] = NULL;
+    rig_open(rig);
+    assert_string_equal(rig->log, "route.unhandled");
+    assert_string_equal(rig->said, "POST /do of service watcher takes the command Do, which no service of the application handles");
+    rig_close(rig);
+}
+
 static void a_paused_service_takes_no_calls(void **state)
 {
     struct rig *rig = *state;
@@ -287,6 +333,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_expected_version_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_decides_by_what_others_have_just_recorded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handler_sees_what_others_have_just_recorded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_command_that_nobody_handles_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_route_without_a_handler_for_its_command_is_told_at_start, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_service_takes_no_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(ids_follow_from_the_cause, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_begins_a_process_and_events_stay_in_it, setup, teardown),

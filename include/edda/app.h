@@ -61,7 +61,8 @@ struct edda_app {
     const struct edda_channel *channels;        /* ends with a NULL name; or NULL */
     const struct edda_option *options;          /* ends with a NULL name; or NULL */
     const struct edda_simulation *simulation;   /* or NULL */
-    const char *entity_word;     /* what `trace --WORD N` means: "order": the correlation id is an order's; or NULL */
+    const char *entity_word;     /* what `trace --WORD N` means: "order": the correlation id is an order's, which messages name by
+                                    .correlation (refused when none does); or NULL */
     uint16_t port;               /* HTTP port when --port is not given; 0: 8080 */
 };
 

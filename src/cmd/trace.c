@@ -41,7 +41,7 @@ static int trace_remote(const struct edda_app *app, const struct trace_values *v
     return status;
 }
 
-static int trace_journal(struct journal *journal, bool json, const char *id, struct edda_error *error)
+static int trace_journal(const struct edda_app *app, struct journal *journal, bool json, const char *id, struct edda_error *error)
 {
     struct arena arena;
     struct trace trace;
@@ -54,6 +54,8 @@ static int trace_journal(struct journal *journal, bool json, const char *id, str
         else
             trace_text(&trace, &out);
         printf("%s%s", buffer_cstr(&out), json ? "\n" : "");
+    } else {
+        trace_explain(app, error);
     }
     buffer_deinit(&out);
     arena_deinit(&arena);
@@ -72,7 +74,7 @@ static int trace_data(const struct edda_app *app, const struct trace_values *val
     }
     int rc = journal_local_open(io, values->data, &options, &journal, NULL, &error);
     if (rc == 0)
-        rc = trace_journal(journal, values->remote.json, id, &error);
+        rc = trace_journal(app, journal, values->remote.json, id, &error);
     journal_close(journal, true);
     io_posix_free(io);
     return rc < 0 ? cmd_fail(app, "trace", &error) : EXIT_DONE;

@@ -365,6 +365,21 @@ static int internal_topics_add(struct engine *engine, struct edda_error *error)
     return 0;
 }
 
+/* `trace --order 7` looks for a process with the id 7. Only the field that a message names by .correlation can have given it. */
+static int entity_word_check(const struct engine *engine, struct edda_error *error)
+{
+    const char *word = engine->app->entity_word;
+    for (uint32_t i = 0; word && i < engine->category_count; i++) {
+        const struct table *types = &engine->categories[i].types;
+        for (struct table_link *link = table_each(types, NULL); link; link = table_each(types, link))
+            if (container_of(link, struct message_type, by_name)->type->correlation)
+                word = NULL;
+    }
+    return word ? edda_fail_with(error, EDDA_EINVAL, "application %s: trace --%s would find nothing, since no message names its process by .correlation",
+                                 engine->app->name, word)
+                : 0;
+}
+
 int registry_init(struct engine *engine, struct edda_error *error)
 {
     const struct edda_app *app = engine->app;
@@ -388,7 +403,7 @@ int registry_init(struct engine *engine, struct edda_error *error)
         rc = service_add(engine, app->services[i], error);
     for (uint32_t i = 0; rc == 0 && i < engine->service_count; i++)
         rc = service_open(&engine->services[i], error);
-    return rc;
+    return rc < 0 ? rc : entity_word_check(engine, error);
 }
 
 /* A route whose body is a command most likely calls it. */

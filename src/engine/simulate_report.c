@@ -58,6 +58,22 @@ static void put_actions(const struct edda_sim *sim, struct buffer *out)
     }
 }
 
+static void put_process(const struct edda_sim *sim, struct slice correlation, struct buffer *out)
+{
+    struct trace trace;
+    struct arena arena;
+    struct edda_error error = { 0 };
+    arena_init(&arena, 0, 0);
+    buffer_append_byte(out, '\n');
+    if (trace_read(sim->journal, correlation, &arena, &trace, &error) == 0) {
+        trace_text(&trace, out);
+    } else {
+        trace_explain(sim->app, &error);
+        buffer_printf(out, "Nothing to draw: %s\n", error.message);
+    }
+    arena_deinit(&arena);
+}
+
 void simulate_report(struct edda_sim *sim, uint64_t seed, struct buffer *out)
 {
     int as = sim->failures ? 1 : sim->code;
@@ -72,14 +88,7 @@ void simulate_report(struct edda_sim *sim, uint64_t seed, struct buffer *out)
     buffer_append_slice(out, buffer_slice(&sim->failure));
     buffer_printf(out, "\nThe fewest steps that show it (of %zu, restarts: %u):\n", sim->action_count, sim->restarts);
     put_actions(sim, out);
-    struct trace trace;
-    struct arena arena;
-    arena_init(&arena, 0, 0);
-    if (sim->correlation.len && sim->journal &&
-        trace_read(sim->journal, slice_of(sim->correlation.data, sim->correlation.len), &arena, &trace, NULL) == 0) {
-        buffer_append_byte(out, '\n');
-        trace_text(&trace, out);
-    }
-    arena_deinit(&arena);
+    if (sim->correlation.len && sim->journal)
+        put_process(sim, slice_of(sim->correlation.data, sim->correlation.len), out);
     simulate_end(sim);
 }

@@ -5,6 +5,7 @@
  */
 #include "engine/trace.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -433,6 +434,29 @@ static int compare_positions(const void *left, const void *right)
     const struct trace_entry *a = left;
     const struct trace_entry *b = right;
     return (a->position > b->position) - (a->position < b->position);
+}
+
+#define EXPLAINED_MAX 4
+
+void trace_explain(const struct edda_app *app, struct edda_error *error)
+{
+    const struct edda_type *silent[EXPLAINED_MAX + 1];
+    size_t count = 0;
+    char names[EXPLAINED_MAX * 66 + 8] = "";
+    for (const struct edda_service *const *service = app->services; service && *service; service++) {
+        for (const struct edda_row *row = (*service)->on; row && row->type && count <= EXPLAINED_MAX; row++) {
+            bool known = row->type->correlation != NULL;
+            for (size_t i = 0; i < count; i++)
+                known = known || silent[i] == row->type;
+            if (!known)
+                silent[count++] = row->type;
+        }
+    }
+    if (count == 0 || error->code != EDDA_ENOTFOUND)
+        return;
+    for (size_t i = 0, used = 0; i < count && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%.*s", i ? ", " : "", 64, i < EXPLAINED_MAX ? silent[i]->name : "…");
+    (void)edda_fail_with(error, error->code, "%s; without .correlation a message that begins a process names it by its own id: %s", error->message, names);
 }
 
 int trace_read(struct journal *journal, struct slice correlation, struct arena *arena, struct trace *ret_trace,

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "edda/app.h"
 #include "journal/journal.h"
 
 enum trace_kind {
@@ -58,6 +59,9 @@ struct trace {
 
 /* Reads a process into the arena. EDDA_ENOTFOUND when there is nothing of it. */
 int trace_read(struct journal *journal, struct slice correlation, struct arena *arena, struct trace *ret_trace, struct edda_error *error);
+/* Adds to the error of a process that was not found which messages of the application do not say what process they belong to: it may be
+ * under their ids. */
+void trace_explain(const struct edda_app *app, struct edda_error *error);
 /* {"correlationId":…,"services":[…],"messages":[{"position":…,"time":…,"kind":…,"source":…,"type":…,"id":…,"causationId":…,"cause":…,"causes":[…],"data":{…}}]}
  * `cause` and `causes` are positions: of the entry that caused this one, of those that it caused. What is empty is left out. */
 void trace_json(const struct trace *trace, struct buffer *out);

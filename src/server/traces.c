@@ -29,8 +29,10 @@ static int answer_trace(struct edda_request *request, const char *parameter, boo
         return 0;
     int rc = trace_read(request->server->journal, slice_of(correlation.data, correlation.len), &request->arena, &trace,
                         &request->error);
-    if (rc < 0)
+    if (rc < 0) {
+        trace_explain(request->server->app, &request->error);
         return rc;
+    }
     buffer_clear(content);
     if (text)
         trace_text(&trace, content);

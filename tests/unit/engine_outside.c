@@ -191,6 +191,23 @@ static void wrong_tables_are_refused_by_name(void **state)
     assert_int_equal(rig_try_open(rig, &error), EDDA_EINVAL);
 }
 
+static void a_word_for_processes_needs_messages_that_name_them(void **state)
+{
+    struct rig *rig = *state;
+    struct edda_error error = { 0 };
+    struct edda_service mute = watcher;
+    mute.name = "mute";
+    rig->entity_word = "order";
+    rig->services[0] = &mute;
+    rig->services[1] = NULL;
+    assert_int_equal(rig_try_open(rig, &error), EDDA_EINVAL);
+    assert_string_equal(error.message, "application tests: trace --order would find nothing, since no message names its process by .correlation");
+    rig_free(rig);
+    rig_new(rig);
+    rig->entity_word = "order"; /* Ask names its process */
+    rig_open(rig);
+}
+
 static void services_wait_for_a_full_disk(void **state)
 {
     struct rig *rig = *state;
@@ -348,6 +365,7 @@ int main(void)
         TEST(a_message_that_fills_its_record_can_be_quarantined),
         TEST(a_new_service_begins_at_the_beginning),
         TEST(wrong_tables_are_refused_by_name),
+        TEST(a_word_for_processes_needs_messages_that_name_them),
         TEST(services_wait_for_a_full_disk),
         TEST(a_failure_on_a_full_disk_waits_as_well),
         TEST(a_failed_sync_is_final),

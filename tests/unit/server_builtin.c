@@ -38,7 +38,7 @@ static void traces_are_json_or_text(void **state)
     talk_expect_part(*state, "GET /orders/1/trace HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n", 200, json);
     talk_expect_part(*state, "GET /orders/1/trace HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\n", 200, text);
     talk_expect_part(*state, GET("/traces/1?format=xml"), 400, "\"field\":\"format\"");
-    talk_expect_part(*state, GET("/traces/2"), 404, "there is nothing of process 2");
+    talk_expect_part(*state, GET("/traces/2"), 404, "there is nothing of process 2, says fake");
 }
 
 static void services_are_listed_and_paused(void **state)

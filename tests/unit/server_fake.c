@@ -402,6 +402,11 @@ int trace_read(struct journal *journal, struct slice correlation, struct arena *
     return 0;
 }
 
+void trace_explain(const struct edda_app *app, struct edda_error *error)
+{
+    (void)edda_fail_with(error, error->code, "%s, says %s", error->message, app->name);
+}
+
 void trace_json(const struct trace *trace, struct buffer *out)
 {
     (void)trace;

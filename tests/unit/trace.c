@@ -738,6 +738,32 @@ static void test_nothing_of_it(void **state)
     assert_int_equal(trace.count, 77);
 }
 
+/* A process that was not found may be under the id of a message that does not name it. */
+static void test_why_there_is_nothing(void **state)
+{
+    (void)state;
+    const struct edda_type silent[] = { { .name = "A" }, { .name = "B" }, { .name = "C" }, { .name = "D" }, { .name = "E" }, { .name = NULL } };
+    const struct edda_type telling = { .name = "Tells", .correlation = "id" };
+    const struct edda_row two[] = { { .type = &telling }, { .type = &silent[0] }, { .type = &silent[1] }, EDDA_END };
+    const struct edda_row five[] = { { .type = &silent[0] }, { .type = &silent[2] }, { .type = &silent[3] }, { .type = &silent[4] }, EDDA_END };
+    struct edda_service first = { .name = "first", .on = two }, second = { .name = "second", .on = five };
+    const struct edda_service *services[] = { &first, NULL, NULL };
+    const struct edda_app app = { .name = "app", .services = services };
+    struct edda_error error = { .code = EDDA_ENOTFOUND, .message = "there is no process 1" };
+    trace_explain(&app, &error);
+    assert_string_equal(error.message,
+                        "there is no process 1; without .correlation a message that begins a process names it by its own id: A, B");
+    services[1] = &second;
+    error = (struct edda_error){ .code = EDDA_ENOTFOUND, .message = "there is no process 1" };
+    trace_explain(&app, &error);
+    assert_non_null(strstr(error.message, ": A, B, C, D, …"));
+    first.on = (const struct edda_row[]){ { .type = &telling }, EDDA_END };
+    services[1] = NULL;
+    error = (struct edda_error){ .code = EDDA_ENOTFOUND, .message = "there is no process 1" };
+    trace_explain(&app, &error);
+    assert_string_equal(error.message, "there is no process 1");
+}
+
 static void test_journal_fails(void **state)
 {
     struct fake *fake = *state;
@@ -955,6 +981,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_five_hundred_messages, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(test_entries_limit, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(test_nothing_of_it, fake_setup, fake_teardown),
+        cmocka_unit_test_setup_teardown(test_why_there_is_nothing, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(test_journal_fails, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(test_memory_ends, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(test_random_records, fake_setup, fake_teardown),

@@ -7,8 +7,8 @@
  *     edda_then_nothing(t);
  *     return edda_test_end(t);
  *
- * An expectation that is not met is printed to standard error with what happened instead, and edda_test_end() returns how many
- * there were. A step goes as it does in an application: an expired message is skipped, what a step emits is folded after it, a step that fails
+ * An expectation that is not met is printed to standard error with its line in the test and with what happened instead, and edda_test_end()
+ * returns how many there were. What one of them has told, those after it do not tell again. A step goes as it does in an application: an expired message is skipped, what a step emits is folded after it, a step that fails
  * gives nothing. A step is run once, though: there are no retries here.
  */
 #ifndef EDDA_TEST_H
@@ -25,7 +25,8 @@ struct edda_test;
 /* NULL when out of memory or the service's tables are wrong (said on standard error); all of the below do nothing with NULL, and edda_test_end()
  * counts it. The clock stands at 2026-01-01T00:00:00Z. */
 EDDA_PUBLIC struct edda_test *edda_test_new(const struct edda_service *service);
-/* Where in its own text the test has got to, for what is printed; the macros below say so themselves. Returns `test`. */
+/* Where in its own text the test has got to, for what is printed. All that follows is also a macro that says so itself; a program in another language says it
+ * before each call. Returns `test`. */
 EDDA_PUBLIC struct edda_test *edda_test_at(struct edda_test *test, const char *file, int line);
 
 /* An event that has happened to the entity that its key names. */
@@ -51,7 +52,7 @@ EDDA_PUBLIC void edda_then_compensation_struct(struct edda_test *test, const str
 EDDA_PUBLIC void edda_then_reply_struct(struct edda_test *test, const struct edda_type *reply, const void *value);
 EDDA_PUBLIC void edda_then_finished(struct edda_test *test);
 EDDA_PUBLIC void edda_then_aborted(struct edda_test *test, const char *part);
-/* The step gave nothing, or nothing but what was asked about. */
+/* The step gave nothing, or nothing but what was asked about. A reply counts, and so does an end of the process: ask about them before. */
 EDDA_PUBLIC void edda_then_nothing(struct edda_test *test);
 /* The step was skipped / rejected / failed for a reason that contains `part`; where a field is to blame the reason is "field: sentence". */
 EDDA_PUBLIC void edda_then_skipped(struct edda_test *test, const char *part);
@@ -67,6 +68,17 @@ EDDA_PUBLIC void edda_test_advance(struct edda_test *test, int64_t duration_ms);
 EDDA_PUBLIC void edda_test_expiry(struct edda_test *test, int64_t after_ms);
 /* Frees it; returns the number of expectations that were not met. */
 EDDA_PUBLIC int edda_test_end(struct edda_test *test);
+
+/* What has no message to write: the function of the same name, which is told file and line. */
+#define edda_then_json(test, name, json) (edda_then_json)(edda_test_at(test, __FILE__, __LINE__), name, json)
+#define edda_then_expires(test, after_ms) (edda_then_expires)(edda_test_at(test, __FILE__, __LINE__), after_ms)
+#define edda_then_deadline_cancelled(test, name) (edda_then_deadline_cancelled)(edda_test_at(test, __FILE__, __LINE__), name)
+#define edda_then_finished(test) (edda_then_finished)(edda_test_at(test, __FILE__, __LINE__))
+#define edda_then_aborted(test, part) (edda_then_aborted)(edda_test_at(test, __FILE__, __LINE__), part)
+#define edda_then_nothing(test) (edda_then_nothing)(edda_test_at(test, __FILE__, __LINE__))
+#define edda_then_skipped(test, part) (edda_then_skipped)(edda_test_at(test, __FILE__, __LINE__), part)
+#define edda_then_rejected(test, part) (edda_then_rejected)(edda_test_at(test, __FILE__, __LINE__), part)
+#define edda_then_failed(test, part) (edda_then_failed)(edda_test_at(test, __FILE__, __LINE__), part)
 
 #if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define edda_given(test, type_name, ...) \

@@ -139,6 +139,7 @@ static void step_end(struct edda_test *test)
     test->outcome = TEST_DONE;
     test->next = 0;
     test->asked_reply = test->asked_end = test->asked_outcome = false;
+    test->unmet = test->muted = false;
 }
 
 int edda_test_end(struct edda_test *test)
@@ -369,6 +370,8 @@ void edda_when_struct(struct edda_test *test, const struct edda_type *message, c
     if (!test)
         return;
     step_end(test);
+    test->when_file = test->file;
+    test->when_line = test->line;
     buffer_clear(&test->when);
     buffer_printf(&test->when, "when %s ", message->name);
     json_encode(message, value, &test->when);
@@ -376,6 +379,7 @@ void edda_when_struct(struct edda_test *test, const struct edda_type *message, c
     struct edda_step *step = row ? step_new(&test->engine) : NULL;
     if (!step) {
         test_wrong(test, row ? "out of memory for a step" : "the service has no handler for it");
+        test->muted = true;
         return;
     }
     test->step = step;

@@ -34,10 +34,14 @@ struct edda_test {
     char reason[512];           /* of an outcome other than DONE */
     uint32_t next;              /* emission to be asked about */
     bool asked_reply, asked_end, asked_outcome;
+    bool unmet;                 /* what was asked about last is not what the step gave */
+    bool muted;                 /* there is no step, and that was told: what is asked about it is not told again */
     /* test_then.c */
     int mismatches;
     const char *file;
     int line;
+    const char *when_file;      /* of the message that was handled last */
+    int when_line;
     struct buffer when;         /* what the step handled, for what is printed */
     struct buffer text;         /* scratch */
 };

@@ -1,6 +1,6 @@
 /*
  * What a step gave, compared with what a test expects: in the order in which the handler did it, as JSON, field by field. What
- * differs is printed, the one thing that this part of the library is for:
+ * differs is printed, the one thing that this part of the library is for. Functions that are also macros (edda/test.h) have their names in parentheses.
  *
  *     tests.c:31: service exchange, when OrderCreated {"id":1,"currencyId":1,"amount":500.0,"holderId":"jjy"}
  *       expected  ExchangeSucceed {"orderId":1,"userId":"jjy","point":500.0}
@@ -14,10 +14,9 @@
 
 /* --- printing ------------------------------------------------------------------------------------------- */
 
-/* Begins what is printed of a mismatch, in the scratch; what is said of it follows. */
+/* Begins what is printed of a mismatch, in the scratch; what is said of it follows, and print(). */
 static struct buffer *mismatch(struct edda_test *test)
 {
-    test->mismatches++;
     buffer_clear(&test->text);
     if (test->file)
         buffer_printf(&test->text, "%s:%d: ", test->file, test->line);
@@ -29,8 +28,12 @@ static struct buffer *mismatch(struct edda_test *test)
     return &test->text;
 }
 
+/* Counts a mismatch and prints it. */
 static void print(struct edda_test *test)
 {
+    if (test->muted)
+        return;
+    test->mismatches++;
     buffer_append_byte(&test->text, '\n');
     fputs(buffer_ok(&test->text) ? buffer_cstr(&test->text) : "out of memory for a mismatch\n", stderr);
 }
@@ -140,7 +143,8 @@ static void expect(struct edda_test *test, const struct emission *want)
 {
     struct edda_step *step = test->step;
     const struct emission *got = step && test->next < step->emission_count ? &step->emissions[test->next++] : NULL;
-    if (matches(want, got))
+    test->unmet = !matches(want, got);
+    if (!test->unmet)
         return;
     struct buffer *out = mismatch(test);
     buffer_append_str(out, "\n  expected  ");
@@ -148,7 +152,7 @@ static void expect(struct edda_test *test, const struct emission *want)
     buffer_append_str(out, "\n  got       ");
     if (!got) {
         put_rest(test, out);
-        test->asked_outcome = true;
+        test->asked_outcome = test->asked_end = true;
     } else {
         put_emission(test, got, out);
         if (want->type == got->type && want->type)
@@ -191,14 +195,14 @@ void edda_then_compensation_struct(struct edda_test *test, const struct edda_typ
     expect_struct(test, EMIT_COMPENSATION, command, value, NULL, 0);
 }
 
-void edda_then_deadline_cancelled(struct edda_test *test, const char *name)
+void (edda_then_deadline_cancelled)(struct edda_test *test, const char *name)
 {
     if (test)
         expect(test, &(struct emission){ .kind = EMIT_DEADLINE_CANCEL, .name = slice_str(name) });
 }
 
 /* The JSON is read by the table of what the step gave, when that is of this name, so that it may be written in any way. */
-void edda_then_json(struct edda_test *test, const char *name, const char *json)
+void (edda_then_json)(struct edda_test *test, const char *name, const char *json)
 {
     if (!test)
         return;
@@ -219,9 +223,9 @@ void edda_then_json(struct edda_test *test, const char *name, const char *json)
     test_wrong(test, "what is expected of %s cannot be read: %s", name, value ? error.message : "out of memory");
 }
 
-void edda_then_expires(struct edda_test *test, int64_t after_ms)
+void (edda_then_expires)(struct edda_test *test, int64_t after_ms)
 {
-    if (!test)
+    if (!test || test->unmet)
         return;
     const struct edda_step *step = test->step;
     const struct emission *last = step && test->next ? &step->emissions[test->next - 1] : NULL;
@@ -289,43 +293,41 @@ void edda_then_reply_struct(struct edda_test *test, const struct edda_type *repl
 
 static void expect_end(struct edda_test *test, bool met, const char *expected, const char *part)
 {
-    bool asked_before = test->asked_end;
+    const struct edda_step *step = test->step;
+    if (!met) {
+        struct buffer *out = mismatch(test);
+        buffer_printf(out, "\n  expected  the process %s%s%s\n  got       ", expected, part ? ": …" : "", part ? part : "");
+        test->asked_end = false; /* how it ended is said here even if it was before */
+        if (step && test->outcome == TEST_DONE && !step->finished && !step->aborted)
+            buffer_append_str(out, "no end of it");
+        else
+            put_rest(test, out);
+        print(test);
+    }
     test->asked_end = test->asked_outcome = true;
-    if (met)
-        return;
-    buffer_printf(mismatch(test), "\n  expected  the process %s%s%s\n  got       ", expected, part ? ": …" : "", part ? part : "");
-    test->asked_end = asked_before;
-    put_rest(test, &test->text);
-    test->asked_end = true;
-    print(test);
 }
 
-void edda_then_finished(struct edda_test *test)
+void (edda_then_finished)(struct edda_test *test)
 {
     if (test)
         expect_end(test, test->step && test->step->finished, "finished", NULL);
 }
 
-void edda_then_aborted(struct edda_test *test, const char *part)
+void (edda_then_aborted)(struct edda_test *test, const char *part)
 {
     if (test)
         expect_end(test, test->step && test->step->aborted && strstr(test->step->reason, part), "aborted", part);
 }
 
-void edda_then_nothing(struct edda_test *test)
+/* Appends a line for each thing the step gave that was not asked about; returns whether there is any. What is told here counts as asked about. */
+static bool put_leftovers(struct edda_test *test, struct buffer *out)
 {
-    if (!test)
-        return;
     const struct edda_step *step = test->step;
     bool emitted = step && test->next < step->emission_count;
     bool ended = step && (step->finished || step->aborted) && !test->asked_end;
     bool replied = step && step->reply && !test->asked_reply;
     bool refused = (test->outcome == TEST_REJECTED || test->outcome == TEST_FAILED) && !test->asked_outcome;
-    if (step && !emitted && !ended && !replied && !refused)
-        return;
-    struct buffer *out = mismatch(test);
-    buffer_append_str(out, "\n  expected  nothing more");
-    for (; step && test->next < step->emission_count; test->next++) {
+    for (; emitted && test->next < step->emission_count; test->next++) {
         buffer_append_str(out, "\n  got       ");
         put_emission(test, &step->emissions[test->next], out);
     }
@@ -338,7 +340,17 @@ void edda_then_nothing(struct edda_test *test)
         json_encode(step->reply_type, step->reply, out);
     }
     test->asked_end = test->asked_reply = test->asked_outcome = true;
-    print(test);
+    return !step || emitted || ended || replied || refused;
+}
+
+void (edda_then_nothing)(struct edda_test *test)
+{
+    if (!test)
+        return;
+    struct buffer *out = mismatch(test);
+    buffer_append_str(out, "\n  expected  nothing more");
+    if (put_leftovers(test, out))
+        print(test);
 }
 
 /* --- outcomes ------------------------------------------------------------------------------------------- */
@@ -352,25 +364,25 @@ static void expect_outcome(struct edda_test *test, enum test_outcome outcome, co
     if (met)
         return;
     struct buffer *out = mismatch(test);
-    buffer_printf(out, "\n  expected  %s: …%s…\n  got       ", name, part);
-    if (test->step && test->outcome == TEST_DONE && test->next < test->step->emission_count)
-        put_emission(test, &test->step->emissions[test->next], out);
-    else
+    buffer_printf(out, "\n  expected  %s: …%s…", name, part);
+    if (!test->step || test->outcome != TEST_DONE || !put_leftovers(test, out)) {
+        buffer_append_str(out, "\n  got       ");
         put_rest(test, out);
+    }
     print(test);
 }
 
-void edda_then_skipped(struct edda_test *test, const char *part)
+void (edda_then_skipped)(struct edda_test *test, const char *part)
 {
     expect_outcome(test, TEST_SKIPPED, "skipped", part);
 }
 
-void edda_then_rejected(struct edda_test *test, const char *part)
+void (edda_then_rejected)(struct edda_test *test, const char *part)
 {
     expect_outcome(test, TEST_REJECTED, "rejected", part);
 }
 
-void edda_then_failed(struct edda_test *test, const char *part)
+void (edda_then_failed)(struct edda_test *test, const char *part)
 {
     expect_outcome(test, TEST_FAILED, "failed", part);
 }
@@ -379,7 +391,12 @@ void test_ask_outcome(struct edda_test *test)
 {
     if (test->asked_outcome || test->outcome == TEST_DONE || test->outcome == TEST_SKIPPED)
         return;
+    /* It is told when the test goes on, and is of the message before. */
+    const char *file = test->file;
+    int line = test->line;
+    (void)edda_test_at(test, test->when_file, test->when_line);
     struct buffer *out = mismatch(test);
+    (void)edda_test_at(test, file, line);
     buffer_append_str(out, "\n  nobody asked, and it was ");
     put_outcome(test, out);
     print(test);

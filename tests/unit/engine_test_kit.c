@@ -283,6 +283,91 @@ static void test_another_message_in_its_place(void **state)
     assert_printed("expected  Closed {\"user\":\"ann\"}\n  got       the process finished\n");
 }
 
+/* Line by line: every failure is at its own expectation's, and one that nobody asked about at its message's. */
+static void test_each_failure_names_its_line(void **state)
+{
+    (void)state;
+    struct edda_test *t = begin();
+    int first = __LINE__ + 1;
+    edda_when(t, Pay, .user = ANN, .coins = -1);     /* nobody asks */
+    edda_when(t, Pay, .user = ANN, .coins = 7);
+
+    edda_then_json(t, "Payed", "{\"user\":\"ann\"}");
+    edda_then_finished(t);
+    edda_then_aborted(t, "");
+    edda_then_deadline_cancelled(t, "close");
+    edda_then_nothing(t);                            /* the reply */
+    edda_when(t, Pay, .user = ANN, .coins = 2);
+    edda_then(t, Paid, .user = ANN, .coins = 2);
+    edda_then_expires(t, 5);
+    edda_when(t, Refund, .user = ANN, .coins = 0);
+    edda_then_skipped(t, "a");
+    edda_then_rejected(t, "b");
+    edda_then_failed(t, "c");
+    end(t, 10);
+    static const struct { int line; const char *what; } failures[] = {
+        { 0, "Pay {\"user\":\"ann\",\"coins\":-1}\n  nobody asked" }, { 3, "Pay {\"user\":\"ann\",\"coins\":7}\n  expected  Payed" },
+        { 4, "Pay {\"user\":\"ann\",\"coins\":7}\n  expected  the process finished\n  got       no end of it\n" },
+        { 5, "Pay {\"user\":\"ann\",\"coins\":7}\n  expected  the process aborted" },
+        { 6, "Pay {\"user\":\"ann\",\"coins\":7}\n  expected  deadline close cancelled" },
+        { 7, "Pay {\"user\":\"ann\",\"coins\":7}\n  expected  nothing more\n  got       the reply Sum {\"coins\":7}\n" },
+        { 10, "Pay {\"user\":\"ann\",\"coins\":2}\n  expected  Paid expires in 5 ms" },
+        { 12, "Refund {\"user\":\"ann\",\"coins\":0}\n  expected  skipped" },
+        { 13, "Refund {\"user\":\"ann\",\"coins\":0}\n  expected  rejected" },
+        { 14, "Refund {\"user\":\"ann\",\"coins\":0}\n  expected  failed" },
+    };
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        char head[256];
+        (void)snprintf(head, sizeof head, "engine_test_kit.c:%d: service till, when %s", first + failures[i].line, failures[i].what);
+        assert_printed(head);
+    }
+}
+
+static unsigned times_printed(const char *part)
+{
+    unsigned times = 0;
+    for (const char *at = printed; (at = strstr(at, part)) != NULL; at++)
+        times++;
+    return times;
+}
+
+static void test_nothing_is_told_twice(void **state)
+{
+    (void)state;
+    struct edda_test *t = begin();
+    edda_when(t, Pay, .user = ANN, .coins = 7, .note = EDDA_TEXT("all"));
+    edda_then_rejected(t, "why"); /* tells everything */
+    edda_then_nothing(t);
+    edda_then_nothing(t);
+    end(t, 1);
+    assert_int_equal(times_printed("got       Paid {"), 1);
+    assert_int_equal(times_printed("got       deadline close"), 1);
+    assert_int_equal(times_printed("got       compensation"), 1);
+    assert_int_equal(times_printed("got       the process finished"), 1);
+    assert_int_equal(times_printed("got       the reply"), 1);
+    /* The end, in the place of a message. */
+    t = begin();
+    edda_when(t, Paid, .user = ANN, .coins = 90);
+    edda_then(t, Closed, .user = ANN);
+    edda_then_expires(t, 50);
+    edda_then_nothing(t);
+    end(t, 1);
+    assert_int_equal(times_printed("the process aborted"), 1);
+    /* There is no step to ask about. */
+    t = begin();
+    edda_when(t, Closed, .user = ANN);
+    edda_then(t, Paid, .user = ANN, .coins = 1);
+    edda_then_expires(t, 50);
+    edda_then_reply(t, Sum, .coins = 1);
+    edda_then_finished(t);
+    edda_then_skipped(t, "");
+    edda_then_nothing(t);
+    edda_when(t, Refund, .user = ANN, .coins = 0);
+    edda_then_finished(t);
+    end(t, 2);
+    assert_printed("the service has no handler for it");
+}
+
 static void test_a_deadline_at_another_time_or_with_another_message(void **state)
 {
     (void)state;
@@ -373,9 +458,9 @@ static void test_another_reply_end_or_expiry(void **state)
     edda_then_expires(t, 0);
     end(t, 7);
     assert_printed("expected  the reply Sum {\"coins\":2}\n  got       the reply Sum {\"coins\":1}\n  differs   coins: expected 2, got 1\n");
-    assert_printed("expected  the process finished\n  got       nothing more\n");
+    assert_printed("expected  the process finished\n  got       no end of it\n");
     assert_printed("expected  the reply Sum {\"coins\":2}\n  got       no reply\n");
-    assert_printed("expected  the process aborted: …reason\n  got       nothing more\n");
+    assert_printed("expected  the process aborted: …reason\n  got       no end of it\n");
     assert_printed("expected  Closed expires in 50 ms\n  got       never: its type does not expire\n");
     assert_printed("what was asked about last is no message");
     assert_printed("expected  Paid expires never\n  got       in 1000 ms\n");
@@ -480,6 +565,8 @@ int main(void)
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_a_field_that_differs_is_named),
         cmocka_unit_test(test_another_message_in_its_place),
+        cmocka_unit_test(test_each_failure_names_its_line),
+        cmocka_unit_test(test_nothing_is_told_twice),
         cmocka_unit_test(test_a_deadline_at_another_time_or_with_another_message),
         cmocka_unit_test(test_something_where_nothing_is_expected),
         cmocka_unit_test(test_a_refusal_that_nobody_asked_about),

@@ -91,7 +91,7 @@ static const struct edda_service account_service = {
     .entity = EDDA_ENTITY(account, "accounts"),
     .evolve = (const struct edda_row[]){ EDDA_WHEN(Deposited, deposited), EDDA_WHEN(Withdrawn, withdrawn), EDDA_END },
     .on = (const struct edda_row[]){ EDDA_ON(Deposit, deposit, account), EDDA_ON(Withdraw, withdraw, account), EDDA_END },
-    .view = &(const struct edda_view){ "accounts", "/accounts", "/accounts/{account}", &Balance, balance_row },
+    .view = &(const struct edda_view)EDDA_VIEW("accounts", Balance, balance, .path = "/accounts", .item = "/accounts/{account}"),
     .routes = (const struct edda_route[]){ EDDA_POST("/deposits", Deposit, post_deposit, .reply = &Balance),
                                            EDDA_POST("/withdrawals", Withdraw, post_withdrawal, .reply = &Balance), EDDA_ROUTES_END },
 };

@@ -72,9 +72,8 @@ static bool exchange_row(struct Exchange *row, struct edda_text key, const struc
     return x->stands;
 }
 
-static const struct edda_view exchanges = {
-    .name = "exchanges", .path = "/exchanges", .item = "/exchanges/{orderId}", .row = &Exchange, .fill = exchange_row_row,
-};
+static const struct edda_view exchanges =
+    EDDA_VIEW("exchanges", Exchange, exchange_row, .path = "/exchanges", .item = "/exchanges/{orderId}");
 
 const struct edda_service exchange_service = {
     .name = "exchange",

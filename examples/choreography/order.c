@@ -87,9 +87,7 @@ static bool order_row(struct Order *row, struct edda_text key, const struct orde
     return o->status != NONE;
 }
 
-static const struct edda_view orders = {
-    .name = "orders", .path = "/orders", .item = "/orders/{id}", .row = &Order, .fill = order_row_row,
-};
+static const struct edda_view orders = EDDA_VIEW("orders", Order, order_row, .path = "/orders", .item = "/orders/{id}");
 
 /* --- decisions ------------------------------------------------------------------------------------------ */
 

@@ -62,9 +62,8 @@ static bool point_row(struct Point *row, struct edda_text key, const struct acco
     return a->open;
 }
 
-static const struct edda_view points = {
-    .name = "points", .path = "/points", .item = "/points/{userId}", .row = &Point, .fill = point_row_row,
-};
+static const struct edda_view points =
+    EDDA_VIEW("points", Point, point_row, .path = "/points", .item = "/points/{userId}");
 
 EDDA_HANDLER(set_points, SetPoints, account);
 static int set_points(struct edda_step *step, const struct SetPoints *c, const struct account *a)

@@ -39,9 +39,8 @@ static bool transaction_row(struct Transaction *row, struct edda_text key, const
     return t->stands;
 }
 
-static const struct edda_view transactions = {
-    .name = "transactions", .path = "/transactions", .item = "/transactions/{orderId}", .row = &Transaction, .fill = transaction_row_row,
-};
+static const struct edda_view transactions =
+    EDDA_VIEW("transactions", Transaction, transaction_row, .path = "/transactions", .item = "/transactions/{orderId}");
 
 const struct edda_service transaction_service = {
     .name = "transaction",

@@ -72,13 +72,14 @@ struct edda_entity {
 };
 
 /* A listing of a service's entities, kept up to date: GET `path`?page=&size=, and GET `item`, with the version of the entity's stream as its ETag
- * (for If-Match of a call, and If-None-Match: 304). */
+ * (for If-Match of a call, and If-None-Match: 304). Written with EDDA_VIEW(). */
 struct edda_view {
     const char *name;        /* of the rows in the collection: "orders" */
     const char *path;        /* "/orders"; NULL: not on HTTP */
     const char *item;        /* "/orders/{id}"; the parameter is the entity's key; or NULL */
     const struct edda_type *row;
     edda_row_fn *fill;
+    uint32_t reserved;
 };
 
 /*
@@ -212,6 +213,9 @@ EDDA_PUBLIC struct edda_text edda_entity_key(const struct edda_step *step);
 #define EDDA_ON_(type_name, handler, key_member, ...) \
     { .type = &type_name, .handle = handler##_row, .key = #key_member, __VA_ARGS__ }
 #define EDDA_WHEN(type_name, evolver) { .type = &type_name, .evolve = evolver##_row }
+/* EDDA_VIEW("orders", Order, order_row, .path = "/orders", .item = "/orders/{id}"): rows of type Order, filled by what EDDA_ROW() has declared. */
+#define EDDA_VIEW(its_name, row_name, ...) EDDA_VIEW_(its_name, row_name, __VA_ARGS__, .reserved = 0)
+#define EDDA_VIEW_(its_name, row_name, filler, ...) { .name = its_name, .row = &row_name, .fill = filler##_row, __VA_ARGS__ }
 #define EDDA_END { .type = NULL }
 #define EDDA_ENTITY(state_name, its_category) { .state = &state_name, .category = its_category }
 #endif

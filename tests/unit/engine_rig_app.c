@@ -107,7 +107,7 @@ static bool fill_row(struct Row *row, struct edda_text key, const struct tally *
     return t->total > 0;
 }
 
-static const struct edda_view tallies = { .name = "tallies", .row = &Row, .fill = fill_row_row };
+static const struct edda_view tallies = EDDA_VIEW("tallies", Row, fill_row);
 
 const struct edda_service worker = {
     .name = "worker",

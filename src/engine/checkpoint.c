@@ -9,6 +9,10 @@
  *   0 at the end
  *
  * Entity states are not in it: they are read from their streams when they are needed.
+ *
+ * While the engine runs, one is made of many turns, so that steps do not wait for it: all but the views at the position it is of, then the rows that were there,
+ * a slice a turn. Such a row may tell of events after that position. They are folded again at a start, which gives the same; but they must not be lost, so the file
+ * is written when all that was folded meanwhile is durable. A job writes it.
  */
 #include "base/cursor.h"
 #include "base/put.h"
@@ -18,7 +22,6 @@
 #include <stdlib.h>
 
 #define CHECKPOINT_VERSION 1
-#define CHECKPOINT_AFTER_RECORDS 2000000
 
 static void put_number(struct buffer *out, uint64_t value)
 {
@@ -90,16 +93,12 @@ static void put_lanes(struct buffer *out, const struct service *service)
     }
 }
 
-static void put_all(struct engine *engine, struct buffer *out)
+/* All but the views. */
+static void put_begin(struct engine *engine, struct buffer *out)
 {
     put_number(out, fingerprint(engine));
     for (uint32_t i = 0; i < engine->service_count; i++) {
         const struct service *service = &engine->services[i];
-        if (service->view) {
-            buffer_append_byte(out, 'V');
-            put_bytes(out, slice_str(service->def->name));
-            view_save(service, out);
-        }
         if (service->paused) {
             buffer_append_byte(out, 'P');
             put_bytes(out, slice_str(service->def->name));
@@ -113,7 +112,19 @@ static void put_all(struct engine *engine, struct buffer *out)
         put_number(out, (uint64_t)sequence->last);
     }
     deadline_save(engine, out);
-    buffer_append_byte(out, 0);
+}
+
+static void note_failure(struct engine *engine, int rc, const struct edda_error *error)
+{
+    engine_log(engine, "checkpoint.failed", "%s", error->message[0] ? error->message : edda_code_info(rc)->sentence);
+}
+
+/* Begins at the view's rows; a row that is added from now on is of an event after the checkpoint's position. */
+static uint64_t put_view_begin(const struct service *service, struct buffer *out)
+{
+    buffer_append_byte(out, 'V');
+    put_bytes(out, slice_str(service->def->name));
+    return view_save_begin(service, out);
 }
 
 int checkpoint_write(struct engine *engine)
@@ -121,20 +132,112 @@ int checkpoint_write(struct engine *engine)
     struct buffer out;
     struct edda_error error = { 0 };
     buffer_init(&out, 0);
-    put_all(engine, &out);
+    put_begin(engine, &out);
+    for (uint32_t i = 0; i < engine->service_count; i++)
+        if (engine->services[i].view)
+            view_save_rows(&engine->services[i], 0, put_view_begin(&engine->services[i], &out), &out);
+    buffer_append_byte(&out, 0);
     int rc = buffer_ok(&out) ? journal_checkpoint_put(engine->journal, engine->app->name, engine->folded, buffer_slice(&out), &error)
                              : EDDA_ENOMEM;
     buffer_deinit(&out);
     if (rc < 0)
-        engine_log(engine, "checkpoint.failed", "%s", error.message[0] ? error.message : edda_code_info(rc)->sentence);
+        note_failure(engine, rc, &error);
     else
         engine->checkpointed = engine->folded;
     return rc;
 }
 
-bool checkpoint_due(const struct engine *engine)
+/* --- turn by turn --------------------------------------------------------------------------------------- */
+
+static void gather_begin(struct engine *engine)
 {
-    return engine->folded - engine->checkpointed >= CHECKPOINT_AFTER_RECORDS;
+    struct checkpoint *c = &engine->checkpoint;
+    buffer_clear(&c->out);
+    put_begin(engine, &c->out);
+    c->position = engine->checkpointed = engine->folded;
+    c->service = 0;
+    c->view_begun = false;
+    c->state = CHECKPOINT_GATHERING;
+}
+
+/* The next slice of a view; after the last one it is whole. */
+static void gather(struct engine *engine)
+{
+    struct checkpoint *c = &engine->checkpoint;
+    while (c->service < engine->service_count && !engine->services[c->service].view)
+        c->service++;
+    if (c->service == engine->service_count) {
+        buffer_append_byte(&c->out, 0);
+        c->durable = engine->folded;
+        c->state = CHECKPOINT_GATHERED;
+        return;
+    }
+    const struct service *service = &engine->services[c->service];
+    if (!c->view_begun) {
+        c->rows = put_view_begin(service, &c->out);
+        c->row = 0;
+        c->view_begun = true;
+    }
+    uint64_t most = engine->options.checkpoint_rows;
+    uint64_t to = c->rows - c->row > most ? c->row + most : c->rows;
+    view_save_rows(service, c->row, to, &c->out);
+    c->row = to;
+    if (to == c->rows) {
+        c->view_begun = false;
+        c->service++;
+    }
+}
+
+/* After a failure it is tried again when as much has come again, and not at every quiet moment. */
+static void write_begin(struct engine *engine)
+{
+    struct checkpoint *c = &engine->checkpoint;
+    struct edda_error error = { 0 };
+    int rc = buffer_ok(&c->out) ? journal_checkpoint_start(engine->journal, engine->app->name, c->position, &c->out, &error) : EDDA_ENOMEM;
+    checkpoint_drop(engine);
+    if (rc == 0)
+        c->state = CHECKPOINT_WRITING;
+    else
+        note_failure(engine, rc, &error);
+}
+
+static void write_look(struct engine *engine)
+{
+    struct edda_error error = { 0 };
+    int rc = journal_checkpoint_ended(engine->journal, &error);
+    if (rc <= 0)
+        engine->checkpoint.state = CHECKPOINT_NONE;
+    if (rc < 0)
+        note_failure(engine, rc, &error);
+}
+
+bool checkpoint_turn(struct engine *engine)
+{
+    switch (engine->checkpoint.state) {
+    case CHECKPOINT_NONE:
+        if (engine->folded - engine->checkpointed < engine->options.checkpoint_records || !engine_settled(engine))
+            return false;
+        gather_begin(engine);
+        return true;
+    case CHECKPOINT_GATHERING:
+        gather(engine);
+        return true;
+    case CHECKPOINT_GATHERED:
+        if (journal_durable(engine->journal) >= engine->checkpoint.durable)
+            write_begin(engine);
+        return false;
+    case CHECKPOINT_WRITING:
+        write_look(engine);
+        return false;
+    }
+    return false;
+}
+
+void checkpoint_drop(struct engine *engine)
+{
+    buffer_deinit(&engine->checkpoint.out);
+    buffer_init(&engine->checkpoint.out, 0);
+    engine->checkpoint.state = CHECKPOINT_NONE;
 }
 
 /* --- reading -------------------------------------------------------------------------------------------- */

@@ -27,12 +27,17 @@ static void init_members(struct engine *engine, const struct engine_options *opt
     engine->io = options->io;
     engine->journal = options->journal;
     engine->state_bytes_max = options->state_bytes_max ? options->state_bytes_max : ENGINE_STATE_BYTES_DEFAULT;
+    if (!engine->options.checkpoint_rows)
+        engine->options.checkpoint_rows = CHECKPOINT_ROWS_DEFAULT;
+    if (!engine->options.checkpoint_records)
+        engine->options.checkpoint_records = CHECKPOINT_RECORDS_DEFAULT;
     if (!engine->options.pending_max)
         engine->options.pending_max = ENGINE_PENDING_DEFAULT;
     arena_init(&engine->fold_arena, 0, 0);
     arena_init(&engine->load_arena, 0, 0);
     arena_init(&engine->take_arena, 0, 0);
     buffer_init(&engine->scratch, 0);
+    buffer_init(&engine->checkpoint.out, 0);
     buffer_init(&engine->note, 0);
     buffer_init(&engine->absent, 0);
     table_init(&engine->entities);
@@ -110,6 +115,7 @@ void engine_close(struct engine *engine, bool abandon)
         (void)checkpoint_write(engine);
     engine->stopping = true; /* whoever is told that his call was given up must not call again */
     journal_before_flush(engine->journal, NULL, NULL);
+    checkpoint_drop(engine);
     for (uint32_t i = 0; i < engine->service_count; i++) {
         struct service *service = &engine->services[i];
         lane_free_all(service);
@@ -195,9 +201,8 @@ int64_t engine_turn(struct engine *engine, struct edda_error *error)
         engine->broken_error = *error;
         return done;
     }
-    if (done == 0 && checkpoint_due(engine) && engine_settled(engine))
-        (void)checkpoint_write(engine);
-    if (done > 0 || (!engine->stalled && (!list_empty(&engine->ready) || dispatch_waiting(engine))))
+    bool gathering = done == 0 && checkpoint_turn(engine);
+    if (gathering || done > 0 || (!engine->stalled && (!list_empty(&engine->ready) || dispatch_waiting(engine))))
         return 0;
     return next_wake_up(engine);
 }

@@ -24,6 +24,8 @@ struct engine_options {
     struct io *io;
     struct journal *journal;
     uint64_t state_bytes_max; /* of cached entity states; 0: 64 MiB */
+    uint64_t checkpoint_rows; /* of a view, gathered for it at once, while steps wait; 0: 16,384, half a millisecond */
+    uint64_t checkpoint_records; /* folded after the last checkpoint, before another is written; 0: 2,000,000 */
     uint32_t pending_max;     /* messages taken and not yet done, of one service; 0: 10,000 */
     /* For the simulator: chance decides which service goes on, and by how much. NULL: all go on in step. */
     uint64_t (*chance)(void *user, uint64_t below);

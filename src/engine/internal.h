@@ -25,6 +25,8 @@ struct message_type;
 #define ENGINE_STEP_MESSAGES_MAX 65536
 #define ENGINE_STEP_BYTES_MAX (UINT32_C(32) << 20)
 #define ENGINE_PENDING_DEFAULT 10000
+#define CHECKPOINT_RECORDS_DEFAULT 2000000
+#define CHECKPOINT_ROWS_DEFAULT 16384
 #define ENGINE_STATE_BYTES_DEFAULT (UINT64_C(64) << 20)
 #define ENGINE_TURN_STEPS 512 /* steps of one turn, before the caller's loop gets its turn */
 #define DEADLINE_NAME_MAX 128
@@ -220,6 +222,19 @@ struct sequence {
     struct slice name;             /* behind the struct */
 };
 
+enum checkpoint_state { CHECKPOINT_NONE, CHECKPOINT_GATHERING, CHECKPOINT_GATHERED, CHECKPOINT_WRITING };
+
+/* checkpoint.c: the one that is being made. */
+struct checkpoint {
+    enum checkpoint_state state;
+    struct buffer out;
+    uint64_t position;             /* what is folded after it is folded again at a start */
+    uint64_t durable;              /* it may be written when this is */
+    uint32_t service;              /* whose view is gathered, from this row on, of so many */
+    uint64_t row, rows;
+    bool view_begun;
+};
+
 struct engine {
     struct edda_app const *app;
     struct io *io;
@@ -236,7 +251,8 @@ struct engine {
     /* fold.c, dispatch.c */
     struct journal_cursor *fold_cursor;
     uint64_t folded;               /* everything before it is in memory */
-    uint64_t checkpointed;         /* everything before it is in the last checkpoint */
+    uint64_t checkpointed;         /* everything before it is in the last checkpoint that was begun */
+    struct checkpoint checkpoint;
     struct journal_cursor *hot_cursor;
     uint64_t hot;                  /* services in step have taken everything before it */
     struct arena fold_arena;       /* of one record's decoding */
@@ -420,8 +436,9 @@ int view_open(struct service *service);
 void view_close(struct service *service);
 /* The entity's state may have changed. */
 int view_update(const struct version *version, struct slice key, const void *state);
-/* For the checkpoint. */
-void view_save(const struct service *service, struct buffer *out);
+/* For the checkpoint: how many rows there are, then these. A row keeps its place. */
+uint64_t view_save_begin(const struct service *service, struct buffer *out);
+void view_save_rows(const struct service *service, uint64_t from, uint64_t to, struct buffer *out);
 bool view_load(struct service *service, struct cursor *in);
 
 /* deadline.c */
@@ -461,8 +478,11 @@ int sequence_restore(struct engine *engine, struct slice name, int64_t last);
 /* checkpoint.c */
 /* Writes what is folded; a failure is told to the log hook and does no harm. */
 int checkpoint_write(struct engine *engine);
-/* Whether so much was folded since the last one that another should be written, at a quiet moment. */
-bool checkpoint_due(const struct engine *engine);
+/* At a quiet moment: a part of making one, when enough was folded since the last. Views are gathered a slice a turn, and a job writes the file.
+ * Returns whether there is more of it to do at once. */
+bool checkpoint_turn(struct engine *engine);
+/* Forgets the one that is being gathered. */
+void checkpoint_drop(struct engine *engine);
 /* Puts the last checkpoint into memory, and the position up to which it is folded. EDDA_ENOTFOUND: there is none that fits, and nothing was changed;
  * EDDA_ECORRUPT: it broke off in the middle, and the engine must begin anew without it. */
 int checkpoint_read(struct engine *engine, uint64_t *ret_position);

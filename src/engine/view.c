@@ -123,16 +123,21 @@ int view_update(const struct version *version, struct slice key, const void *sta
     return 0;
 }
 
-void view_save(const struct service *service, struct buffer *out)
+uint64_t view_save_begin(const struct service *service, struct buffer *out)
 {
     const struct view *view = service->view;
     uint8_t *at = buffer_extend(out, uvarint64_size(view->count));
     if (at)
         put_uvarint64(at, view->count);
-    for (uint64_t i = 0; i < view->count; i++) {
-        const struct row *row = view->order[i];
+    return view->count;
+}
+
+void view_save_rows(const struct service *service, uint64_t from, uint64_t to, struct buffer *out)
+{
+    for (uint64_t i = from; i < to; i++) {
+        const struct row *row = service->view->order[i];
         uint64_t head = (uint64_t)row->key_len << 1 | row->listed;
-        at = buffer_extend(out, uvarint64_size(head) + row->key_len);
+        uint8_t *at = buffer_extend(out, uvarint64_size(head) + row->key_len);
         if (at)
             put_slice(put_uvarint64(at, head), slice_of(row->key, row->key_len));
     }

@@ -69,6 +69,8 @@ struct journal_ops {
     int (*identity)(struct journal *, struct slice source, struct slice id, uint64_t *ret_position);
     int64_t (*table_scan)(struct journal *, struct journal_topic *topic, journal_visit_fn *visit, void *user);
     int (*checkpoint_put)(struct journal *, const char *name, uint64_t position, struct slice bytes, struct edda_error *error);
+    int (*checkpoint_start)(struct journal *, const char *name, uint64_t position, struct buffer *bytes, struct edda_error *error);
+    int (*checkpoint_ended)(struct journal *, struct edda_error *error);
     int (*checkpoint_get)(struct journal *, const char *name, uint64_t *ret_position, struct buffer *bytes);
     void (*before_flush)(struct journal *, journal_hook_fn *hook, void *user);
     int (*flush)(struct journal *, bool idle, struct edda_error *error);
@@ -159,6 +161,18 @@ static inline int64_t journal_table_scan(struct journal *j, struct journal_topic
 static inline int journal_checkpoint_put(struct journal *j, const char *name, uint64_t position, struct slice bytes, struct edda_error *error)
 {
     return j->ops->checkpoint_put(j, name, position, bytes, error);
+}
+
+/* The same in the background, one at a time; takes over the bytes when it returns 0. EDDA_EBUSY: not now. */
+static inline int journal_checkpoint_start(struct journal *j, const char *name, uint64_t position, struct buffer *bytes, struct edda_error *error)
+{
+    return j->ops->checkpoint_start(j, name, position, bytes, error);
+}
+
+/* What became of it: 1 while it is under way, then once 0 or a negative code. */
+static inline int journal_checkpoint_ended(struct journal *j, struct edda_error *error)
+{
+    return j->ops->checkpoint_ended(j, error);
 }
 
 static inline int journal_checkpoint_get(struct journal *j, const char *name, uint64_t *ret_position, struct buffer *bytes)

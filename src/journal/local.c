@@ -202,6 +202,16 @@ static int local_checkpoint_put(struct journal *journal, const char *name, uint6
     return store_checkpoint_put(local_of(journal)->store, name, position, bytes, error);
 }
 
+static int local_checkpoint_start(struct journal *journal, const char *name, uint64_t position, struct buffer *bytes, struct edda_error *error)
+{
+    return store_checkpoint_start(local_of(journal)->store, name, position, bytes, error);
+}
+
+static int local_checkpoint_ended(struct journal *journal, struct edda_error *error)
+{
+    return store_checkpoint_ended(local_of(journal)->store, error);
+}
+
 static int local_checkpoint_get(struct journal *journal, const char *name, uint64_t *ret_position, struct buffer *bytes)
 {
     return store_checkpoint_get(local_of(journal)->store, name, ret_position, bytes);
@@ -290,6 +300,8 @@ static const struct journal_ops local_ops = {
     .identity = local_identity,
     .table_scan = local_table_scan,
     .checkpoint_put = local_checkpoint_put,
+    .checkpoint_start = local_checkpoint_start,
+    .checkpoint_ended = local_checkpoint_ended,
     .checkpoint_get = local_checkpoint_get,
     .before_flush = local_before_flush,
     .flush = local_flush,

@@ -9,10 +9,11 @@
  *     48  name, contents
  *
  * Integers are little-endian. The file is written under another name, synced, and then renamed, so a crash leaves the old or the new
- * one. The batch's checksum ties it to what the log held: a log that lost its tail and went on differently does not match.
+ * one; by a job or on the store's thread, never both at once. The batch's checksum ties it to what the log held: a log that lost its tail and went on differently does not match.
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/crc32c.h"
 #include "base/put.h"
@@ -112,42 +113,136 @@ static int dir_ensure(struct store *store, struct edda_error *error)
     return 0;
 }
 
-int store_checkpoint_put(struct store *store, const char *name, uint64_t position, struct slice bytes,
-                         struct edda_error *error)
-{
+/* One that is to be written: of the store, what is looked at on its own thread only is in here already. */
+struct checkpoint_writing {
+    struct io_job job;
+    struct store *store;
+    char name[CHECKPOINT_NAME_MAX + 1];
     char temporary[4096], path[4096];
-    uint8_t header[HEADER_BYTES];
+    uint8_t header[HEADER_BYTES]; /* but its checksum */
+    struct buffer bytes;          /* of one that is written by a job */
+    bool ended;
+    int code;
+    struct edda_error error;
+};
+
+static int writing_prepare(struct checkpoint_writing *w, struct store *store, const char *name, uint64_t position, uint64_t bytes,
+                           struct edda_error *error)
+{
     uint32_t batch_crc;
-    int r = checkpoint_path(store, name, ".tmp", temporary, error);
+    w->store = store;
+    int r = checkpoint_path(store, name, ".tmp", w->temporary, error);
     if (r == 0)
-        r = checkpoint_path(store, name, "", path, error);
-    if (r == 0 && position > store_tail(store))
-        r = edda_fail_field(error, EDDA_EINVAL, "position", "position %" PRIu64 " is behind the tail", position);
-    /* Derived from what may yet be lost, it could outlive its cause. */
-    if (r == 0 && position > store_durable_position(store))
-        r = store_flush(store, error);
+        r = checkpoint_path(store, name, "", w->path, error);
     if (r == 0)
         r = batch_crc_before(store, position, &batch_crc, error);
     if (r < 0)
         return r;
-    struct slice name_bytes = slice_str(name);
-    uint8_t *at = put_slice(header, SLICE(CHECKPOINT_MAGIC));
+    memcpy(w->name, name, strlen(name) + 1);
+    uint8_t *at = put_slice(w->header, SLICE(CHECKPOINT_MAGIC));
     at = put_le32(at, 0);
     at = put_le32(at, CHECKPOINT_FORMAT);
     at = put_le64(at, log_id(store->log));
     at = put_le64(at, position);
     at = put_le32(at, batch_crc);
-    at = put_le32(at, (uint32_t)name_bytes.len);
-    put_le64(at, bytes.len);
-    uint32_t crc = crc32c(slice_from(slice_of(header, sizeof(header)), CHECKED_AT));
-    crc = crc32c_extend(crc32c_extend(crc, name_bytes), bytes);
-    put_le32(header + offsetof(struct checkpoint_layout, crc), crc);
-
-    r = dir_ensure(store, error);
-    if (r == 0)
-        r = file_write_all(store, temporary, slice_of(header, sizeof(header)), name_bytes, bytes, error);
-    return r < 0 ? r : file_publish(store, temporary, path, error);
+    at = put_le32(at, (uint32_t)strlen(name));
+    put_le64(at, bytes);
+    return 0;
 }
+
+static int writing_write(struct checkpoint_writing *w, struct slice bytes, struct edda_error *error)
+{
+    struct slice header = slice_of(w->header, sizeof(w->header)), name = slice_str(w->name);
+    uint32_t crc = crc32c(slice_from(header, CHECKED_AT));
+    crc = crc32c_extend(crc32c_extend(crc, name), bytes);
+    put_le32(w->header + offsetof(struct checkpoint_layout, crc), crc);
+    int r = dir_ensure(w->store, error);
+    if (r == 0)
+        r = file_write_all(w->store, w->temporary, header, name, bytes, error);
+    return r < 0 ? r : file_publish(w->store, w->temporary, w->path, error);
+}
+
+int store_checkpoint_put(struct store *store, const char *name, uint64_t position, struct slice bytes,
+                         struct edda_error *error)
+{
+    struct checkpoint_writing w;
+    int r = 0;
+    if (position > store_tail(store))
+        r = edda_fail_field(error, EDDA_EINVAL, "position", "position %" PRIu64 " is behind the tail", position);
+    checkpoint_wait(store);
+    /* Derived from what may yet be lost, it could outlive its cause. */
+    if (r == 0 && position > store_durable_position(store))
+        r = store_flush(store, error);
+    if (r == 0)
+        r = writing_prepare(&w, store, name, position, bytes.len, error);
+    return r < 0 ? r : writing_write(&w, bytes, error);
+}
+
+/* --- in the background ---------------------------------------------------------------------------------- */
+
+static void writing_run(struct io_job *job)
+{
+    struct checkpoint_writing *w = container_of(job, struct checkpoint_writing, job);
+    w->code = writing_write(w, buffer_slice(&w->bytes), &w->error);
+}
+
+static void writing_done(struct io_job *job)
+{
+    container_of(job, struct checkpoint_writing, job)->ended = true;
+}
+
+static void writing_free(struct checkpoint_writing *w)
+{
+    buffer_deinit(&w->bytes);
+    free(w);
+}
+
+int store_checkpoint_start(struct store *store, const char *name, uint64_t position, struct buffer *bytes, struct edda_error *error)
+{
+    if (store->checkpoint || position > store_durable_position(store))
+        return edda_fail_with(error, EDDA_EBUSY, "the checkpoint %s must wait for %s", name, store->checkpoint ? "another" : "the log");
+    struct checkpoint_writing *w = calloc(1, sizeof(*w));
+    if (!w)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for the checkpoint %s", name);
+    int r = writing_prepare(w, store, name, position, bytes->len, error);
+    if (r < 0) {
+        free(w);
+        return r;
+    }
+    w->bytes = *bytes;
+    buffer_init(bytes, 0);
+    w->job.run = writing_run;
+    w->job.done = writing_done;
+    list_init(&w->job.link);
+    store->checkpoint = w;
+    io_job_submit(store->io, IO_POOL_BACKGROUND, &w->job);
+    return 0;
+}
+
+int store_checkpoint_ended(struct store *store, struct edda_error *error)
+{
+    struct checkpoint_writing *w = store->checkpoint;
+    if (!w || !w->ended)
+        return w != NULL;
+    int r = w->code < 0 && error ? (*error = w->error, w->code) : w->code;
+    store->checkpoint = NULL;
+    writing_free(w);
+    return r;
+}
+
+void checkpoint_wait(struct store *store)
+{
+    while (store->checkpoint && !store->checkpoint->ended) {
+        if (io_jobs_wait(store->io, -1) == 0)
+            break; /* a simulated crash: the job is gone */
+        io_jobs_finish(store->io);
+    }
+    if (store->checkpoint)
+        writing_free(store->checkpoint);
+    store->checkpoint = NULL;
+}
+
+/* --- reading -------------------------------------------------------------------------------------------- */
 
 /* Reads the whole file; false when there is none or it cannot be read. */
 static bool file_read_all(struct store *store, const char *path, struct buffer *bytes)

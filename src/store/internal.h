@@ -126,7 +126,8 @@ struct store {
     struct buffer scratch[2];  /* keys and values of internal tables: outside of the hook and inside */
     struct frame_reader reader;
     struct table verified;
-    bool checkpoint_dir;       /* the directory is there */
+    bool checkpoint_dir;       /* the directory is there; of whoever writes a checkpoint */
+    struct checkpoint_writing *checkpoint; /* by a job; or NULL */
     uint8_t random[240];       /* for ids */
     uint32_t random_used;
 };
@@ -209,6 +210,10 @@ int flush_end(struct store *store, struct log_flush *flush, struct edda_error *e
 int broken_fail(const struct store *store, struct edda_error *error);
 /* Waits for the flushes under way; EDDA_ECLOSED when they will never end. */
 int flushes_wait(struct store *store);
+
+/* checkpoint.c */
+/* Until no job writes one; what became of it is forgotten. */
+void checkpoint_wait(struct store *store);
 
 /* --- lookup.c ----------------------------------------------------------------------------------------- */
 

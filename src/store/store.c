@@ -117,6 +117,7 @@ void store_close(struct store *store)
         store_abandon(store);
         return;
     }
+    checkpoint_wait(store);
     index_close(store->index);
     log_close(store->log);
     store_free(store);
@@ -128,6 +129,7 @@ void store_abandon(struct store *store)
     if (!store)
         return;
     flushes_wait(store);
+    checkpoint_wait(store);
     if (store->index)
         index_close(store->index);
     if (store->log)

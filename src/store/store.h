@@ -252,6 +252,11 @@ int store_snapshot_get(struct store *store, struct slice name, int64_t *ret_vers
 /* A checkpoint of something derived (the engine's views and deadlines), in a file of its own under checkpoint/: not truth, rebuilt when missing or damaged.
  * Written and synced on this thread, after a flush when `position` is not durable yet. Names are of letters, digits, '.', '_', '-', at most 64. */
 int store_checkpoint_put(struct store *store, const char *name, uint64_t position, struct slice bytes, struct edda_error *error);
+/* The same in the background, one at a time: takes over the bytes, and leaves `bytes` empty, when it returns 0. EDDA_EBUSY while another is under way, or
+ * `position` is not durable. */
+int store_checkpoint_start(struct store *store, const char *name, uint64_t position, struct buffer *bytes, struct edda_error *error);
+/* What became of it: 1 while it is under way, then once 0 or a negative code. */
+int store_checkpoint_ended(struct store *store, struct edda_error *error);
 /* EDDA_ENOTFOUND when there is none, it is damaged, of another log, or of a tail that this log has lost. */
 int store_checkpoint_get(struct store *store, const char *name, uint64_t *ret_position, struct buffer *bytes);
 

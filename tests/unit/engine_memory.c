@@ -166,6 +166,77 @@ static void a_tiny_cache_gives_the_same(void **state)
         assert_int_equal(rig_total(rig, ids[i]), 465);
 }
 
+/* The core only puts it together; a job writes it, while steps go on and the process may die. */
+static void a_checkpoint_is_written_behind_the_steps(void **state)
+{
+    struct rig *rig = *state;
+    for (uint64_t cut = 1; cut < 40; cut++) {
+        uint64_t position = 0, before;
+        struct buffer bytes = BUFFER_EMPTY;
+        rig->checkpoint_records = 20;
+        rig_open(rig);
+        for (int i = 0; i < 30; i++)
+            done(rig, i % 2 ? "a" : "b", 1);
+        rig_run(rig);
+        assert_int_equal(journal_checkpoint_get(rig->journal, "tests", &before, &bytes), 0);
+        assert_true(before >= 20);
+        io_simulated_cut_after(rig->io, cut);
+        for (int i = 0; i < 30 && !io_simulated_is_cut(rig->io); i++) {
+            struct Done value = { .id = T("c"), .n = 1 };
+            rig_event(rig, &Done, &value, NULL);
+            if (engine_turn(rig->engine, NULL) < 0 || journal_flush(rig->journal, true, NULL) < 0)
+                break;
+            io_simulated_advance(rig->io, 1000000);
+            io_jobs_finish(rig->io);
+        }
+        rig_crash(rig, cut % 2);
+        assert_int_equal(journal_checkpoint_get(rig->journal, "tests", &position, &bytes), 0);
+        assert_true(position >= before);
+        assert_int_equal(rig_total(rig, "a"), 15);
+        assert_int_equal(rig_total(rig, "b"), 15);
+        assert_int_equal(memcmp(listing(rig, 0, 10), "b=15 a=15 ", 10), 0);
+        buffer_deinit(&bytes);
+        rig_free(rig);
+        rig_new(rig);
+    }
+}
+
+/* Rows change while they are gathered: what a start makes of them is what folding everything gives. */
+static void a_checkpoint_of_changing_rows_is_right(void **state)
+{
+    struct rig *rig = *state;
+    char ids[8][2] = { "h", "g", "f", "e", "d", "c", "b", "a" }, after[256];
+    unsigned written = 0;
+    for (int turns = 1; turns < 60; turns++) {
+        struct buffer bytes = BUFFER_EMPTY;
+        uint64_t position;
+        rig->checkpoint_records = 20;
+        rig->checkpoint_rows = 1;
+        rig_open(rig);
+        for (int i = 0; i < 24; i++)
+            rig_event(rig, &Done, &(struct Done){ .id = edda_text_of(ids[i % 6]), .n = i < 6 }, NULL);
+        for (int i = 0; i < turns; i++) {
+            assert_true(engine_turn(rig->engine, NULL) >= 0);
+            if (i == 3 || (i % 4 == 3 && turns % 3)) /* else what the rows tell of is lost */
+                assert_int_equal(journal_flush(rig->journal, true, NULL), 0);
+            io_simulated_advance(rig->io, 100000);
+            io_jobs_finish(rig->io);
+            if (i < 40) /* now listed, now not; and two that come late */
+                rig_event(rig, &Done, &(struct Done){ .id = edda_text_of(ids[i * 5 % 8]), .n = i / 8 % 2 ? 1 : -1 }, NULL);
+        }
+        rig_crash(rig, turns % 2);
+        written += journal_checkpoint_get(rig->journal, "tests", &position, &bytes) == 0;
+        (void)snprintf(after, sizeof after, "%s", listing(rig, 0, 10));
+        (void)io_file_remove(rig->io, "data/checkpoint/tests");
+        rig_crash(rig, true);
+        assert_string_equal(after, listing(rig, 0, 10));
+        buffer_deinit(&bytes);
+        rig_free(rig);
+        rig_new(rig);
+    }
+    assert_in_range(written, 10, 40);
+}
+
 static void what_is_checkpointed_is_what_was_folded(void **state)
 {
     struct rig *rig = *state;
@@ -202,6 +273,8 @@ int main(void)
         TEST(a_number_that_has_left_is_recorded),
         TEST(a_tiny_cache_gives_the_same),
         TEST(what_is_checkpointed_is_what_was_folded),
+        TEST(a_checkpoint_of_changing_rows_is_right),
+        TEST(a_checkpoint_is_written_behind_the_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,7 @@ struct rig {
     struct store_options store;
     uint64_t state_bytes_max;
     uint32_t pending_max;
+    uint64_t checkpoint_records, checkpoint_rows;
     uint64_t (*chance)(void *user, uint64_t below);
     int failed;         /* the negative code that a turn or a flush returned */
     int calls_done;

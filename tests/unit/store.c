@@ -614,6 +614,72 @@ static void snapshots_and_checkpoints_come_back(void **state)
     buffer_deinit(&bytes);
 }
 
+static void checkpoint_start(struct world *w, uint64_t position, const char *text)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    buffer_append_str(&bytes, text);
+    assert_int_equal(store_checkpoint_start(w->store, "views", position, &bytes, &w->error), 0);
+    assert_int_equal(bytes.len, 0);
+    assert_int_equal(store_checkpoint_ended(w->store, &w->error), 1);
+}
+
+static void expect_checkpoint(struct world *w, const char *text)
+{
+    uint64_t position;
+    struct buffer bytes = BUFFER_EMPTY;
+    assert_int_equal(store_checkpoint_get(w->store, "views", &position, &bytes), 0);
+    assert_true(slice_eq_str(buffer_slice(&bytes), text));
+    buffer_deinit(&bytes);
+}
+
+static void a_checkpoint_is_written_in_the_background(void **state)
+{
+    struct world *w = *state;
+    struct topic *orders = topic_of(w, "orders", 1);
+    struct buffer more = BUFFER_EMPTY;
+    buffer_append_str(&more, "more");
+    put(w, orders, "1", "a");
+    uint64_t tail = store_tail(w->store);
+    assert_int_equal(store_checkpoint_start(w->store, "views", tail, &more, &w->error), EDDA_EBUSY); /* not durable */
+    assert_int_equal(store_flush(w->store, NULL), 0);
+    checkpoint_start(w, tail, "first");
+    assert_int_equal(store_checkpoint_start(w->store, "views", tail, &more, &w->error), EDDA_EBUSY); /* one at a time */
+    assert_int_equal(more.len, 4);
+    while (store_checkpoint_ended(w->store, &w->error) == 1) {
+        assert_int_equal(io_jobs_wait(w->io, -1), 1);
+        io_jobs_finish(w->io);
+    }
+    assert_int_equal(store_checkpoint_ended(w->store, &w->error), 0);
+    expect_checkpoint(w, "first");
+    /* One that is written at once comes after it; and a store that is closed or dies meanwhile waits for it, or forgets it. */
+    checkpoint_start(w, tail, "second");
+    assert_int_equal(store_checkpoint_put(w->store, "views", tail, SLICE("third"), &w->error), 0);
+    expect_checkpoint(w, "third");
+    checkpoint_start(w, tail, "fourth");
+    crash(w);
+    expect_checkpoint(w, "fourth");
+    checkpoint_start(w, tail, "fifth");
+    buffer_deinit(&more);
+}
+
+static void a_checkpoint_that_cannot_be_written_is_told(void **state)
+{
+    struct world *w = *state;
+    struct topic *orders = topic_of(w, "orders", 1);
+    put(w, orders, "1", "a");
+    assert_int_equal(store_flush(w->store, NULL), 0);
+    io_simulated_fail_sync(w->io, 1);
+    checkpoint_start(w, store_tail(w->store), "lost");
+    int rc = 1;
+    while ((rc = store_checkpoint_ended(w->store, &w->error)) == 1) {
+        assert_int_equal(io_jobs_wait(w->io, -1), 1);
+        io_jobs_finish(w->io);
+    }
+    assert_int_equal(rc, EDDA_EIO);
+    assert_non_null(strstr(w->error.message, "checkpoint"));
+    assert_int_equal(store_checkpoint_ended(w->store, &w->error), 0);
+}
+
 /* --- frames, flushes, crashes ------------------------------------------------------------------------- */
 
 static void flushing_in_the_background_makes_durable(void **state)
@@ -885,6 +951,8 @@ int main(void)
         TEST(group_offsets_are_kept),
         TEST(a_table_is_its_last_values),
         TEST(snapshots_and_checkpoints_come_back),
+        TEST(a_checkpoint_is_written_in_the_background),
+        TEST(a_checkpoint_that_cannot_be_written_is_told),
         TEST(flushing_in_the_background_makes_durable),
         TEST(what_was_not_flushed_is_gone_together),
         TEST(the_hook_joins_the_frame_that_is_closed),

@@ -64,15 +64,15 @@ static struct slice service_part(struct slice key)
     return slice_of(key.data, slash ? (size_t)(slash - key.data) : key.len);
 }
 
-static int64_t decimal(struct slice text)
+static struct edda_text text_of(struct slice s)
 {
-    int64_t value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, text.data[i] - '0', &value))
-            return INT64_MAX;
-    }
-    return value;
+    return (struct edda_text){ (const char *)s.data, s.len };
+}
+
+/* A time of a record's headers; before 1970 it is negative. */
+static int64_t header_ms(struct slice text)
+{
+    return edda_text_int(text_of(text));
 }
 
 static uint32_t service_ordinal(const struct engine *engine, const struct service *service)
@@ -115,7 +115,7 @@ int deadline_fold(struct engine *engine, const struct journal_record *record)
     if (deadline)
         deadline_free(engine, deadline);
     const struct service *service = registry_service(engine, service_part(record->record.key));
-    return deadline_add(engine, id, service_ordinal(engine, service), decimal(due), record->position);
+    return deadline_add(engine, id, service_ordinal(engine, service), header_ms(due), record->position);
 }
 
 void deadline_save(const struct engine *engine, struct buffer *out)
@@ -154,7 +154,9 @@ bool deadline_pending(const struct engine *engine, struct slice key)
 int64_t deadline_next_ms(const struct engine *engine)
 {
     const struct heap_node *first = heap_first(&engine->deadlines_due);
-    return first ? first->key : INT64_MAX;
+    if (!first)
+        return INT64_MAX;
+    return first->key > 0 ? first->key : 0; /* a negative time would be taken for a code */
 }
 
 void deadline_release(struct service *service)
@@ -308,11 +310,6 @@ static void split_key(struct slice key, struct slice *ret_entity, struct slice *
     *ret_entity = last > first + 1 ? slice_of(key.data + first + 1, last - first - 2) : slice_of(NULL, 0);
 }
 
-static struct edda_text text_of(struct slice s)
-{
-    return (struct edda_text){ (const char *)s.data, s.len };
-}
-
 static int visit_deadline(struct engine *engine, uint64_t position, struct arena *arena, engine_deadline_fn *visit, void *user)
 {
     struct journal_record record;
@@ -332,7 +329,7 @@ static int visit_deadline(struct engine *engine, uint64_t position, struct arena
     bool moved = record_header_find(&record.record, HEADER_SET, &set);
     struct edda_deadline_info info = {
         .id = text_of(record.record.key), .service = text_of(service_part(record.record.key)), .key = text_of(entity),
-        .name = text_of(name), .set_ms = moved ? decimal(set) : record.record.timestamp_ms, .due_ms = decimal(due),
+        .name = text_of(name), .set_ms = moved ? header_ms(set) : record.record.timestamp_ms, .due_ms = header_ms(due),
         .type = value ? type->type : NULL, .message = value,
     };
     return visit(user, &info);

@@ -143,11 +143,11 @@ static void fill_quarantine(struct reading *reading, const struct record *record
 
 static void fill_deadline(const struct record *record, struct trace_entry *entry)
 {
-    uint64_t due;
+    struct slice due;
     entry->kind = record->value.data ? TRACE_DEADLINE_SET : TRACE_DEADLINE_CANCELLED;
     entry->name = behind_last(entry->key, '/');
-    if (header_number(record, HEADER_DUE, &due) && due <= INT64_MAX)
-        entry->due_ms = (int64_t)due;
+    if (record_header_find(record, HEADER_DUE, &due))
+        entry->due_ms = edda_text_int((struct edda_text){ (const char *)due.data, due.len });
 }
 
 static void fill_process(struct reading *reading, const struct record *record, struct trace_entry *entry)

@@ -71,8 +71,42 @@ static void a_full_disk_runs_nothing_twice(void **state)
     }
 }
 
+static int sets(struct edda_step *step, const void *message, const void *state)
+{
+    const struct Do *m = message;
+    (void)state;
+    return edda_deadline_set(step, "d", edda_now_ms(step) + 1000, Tick, .id = m->id, .n = 1);
+}
+
+/* The time when the engine wants its turn is no code, however long ago that is. */
+static void a_deadline_of_before_1970_waits_for_room(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    rig_new(&rig);
+    rig.store.log.segment_bytes = UINT64_C(64) << 10;
+    rig_open(&rig);
+    script.on_do = sets;
+    DO(&rig, "a", 1, NULL);
+    assert_int_equal(engine_deadline_move(rig.engine, SLICE("worker/a/d"), -5, NULL), 0);
+    io_simulated_set_capacity(rig.io, 1);
+    while (ask(&rig))
+        flush_some(&rig);
+    for (int i = 0; i < 3; i++)
+        assert_true(engine_turn(rig.engine, NULL) >= 0);
+    assert_int_equal(rig_count(&rig, "ticks", "Tick"), 0);
+    io_simulated_set_capacity(rig.io, UINT64_C(64) << 20);
+    rig_pass(&rig, 1000);
+    assert_int_equal(rig.failed, 0);
+    assert_int_equal(rig_count(&rig, "ticks", "Tick"), 1);
+    rig_free(&rig);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_full_disk_runs_nothing_twice) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_disk_runs_nothing_twice),
+        cmocka_unit_test(a_deadline_of_before_1970_waits_for_room),
+    };
     return cmocka_run_group_tests_name("engine full disk", tests, NULL, NULL);
 }

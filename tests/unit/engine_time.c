@@ -1,6 +1,7 @@
 /* Time: pauses, deadlines, expiry, over restarts. */
 #include "engine_rig.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int setup(void **state)
@@ -152,6 +153,24 @@ static void they_are_listed_moved_and_cancelled_by_an_operator(void **state)
     assert_int_equal(rig_total(rig, "c"), 300);
     rig_pass(rig, 1500);
     assert_int_equal(rig_total(rig, "a"), 500);
+}
+
+static void one_moved_to_before_1970_fires_at_once(void **state)
+{
+    struct rig *rig = *state;
+    script.on_do = sets;
+    for (int i = 0; i < 600; i++) {
+        char key[8], id[24];
+        int len = snprintf(key, sizeof key, "k%d", i);
+        rig_call(rig, &Do, &(struct Do){ .id = { key, (size_t)len }, .n = 1000 }, NULL);
+        len = snprintf(id, sizeof id, "worker/%s/d", key);
+        int64_t due = i % 2 ? -1 - i : INT64_MIN + i;
+        assert_int_equal(engine_deadline_move(rig->engine, slice_of(id, (size_t)len), due, NULL), 0);
+    }
+    rig_run(rig);
+    assert_int_equal(rig->failed, 0);
+    assert_int_equal(rig_count(rig, "ticks", "Tick"), 600);
+    assert_int_equal(engine_deadline_count(rig->engine, NULL), 0);
 }
 
 static void one_that_fell_due_while_nobody_ran_fires_late(void **state)
@@ -319,6 +338,7 @@ int main(void)
         TEST(it_can_be_cancelled),
         TEST(in_one_step_the_last_word_counts),
         TEST(they_are_listed_moved_and_cancelled_by_an_operator),
+        TEST(one_moved_to_before_1970_fires_at_once),
         TEST(one_that_fell_due_while_nobody_ran_fires_late),
         TEST(deadlines_of_a_paused_service_wait),
         TEST(a_paused_service_goes_on_where_it_was),

@@ -69,7 +69,7 @@ struct edda_deadline_info {
     const struct edda_type *type;
     const void *message;      /* a struct of that type */
 };
-/* False leaves the deadline out of its page. */
+/* False leaves the deadline out of its page; one whose message the application no longer knows is left out unasked. */
 typedef bool edda_deadline_row_fn(void *row, const struct edda_deadline_info *deadline);
 EDDA_PUBLIC int edda_respond_deadlines(struct edda_request *request, const struct edda_service *service, const char *name,
                                        const char *item, const struct edda_type *row, edda_deadline_row_fn *fill);

@@ -332,7 +332,7 @@ static int visit_deadline(struct engine *engine, uint64_t position, struct arena
         .name = text_of(name), .set_ms = moved ? header_ms(set) : record.record.timestamp_ms, .due_ms = header_ms(due),
         .type = value ? type->type : NULL, .message = value,
     };
-    return visit(user, &info);
+    return visit(user, &info, event.type, record.record.value);
 }
 
 int engine_deadlines(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_deadline_fn *visit,

@@ -107,8 +107,9 @@ int engine_view_rows(struct engine *engine, const struct edda_service *service, 
  * false when it is not listed. */
 bool engine_view_row(struct engine *engine, const struct edda_service *service, struct slice key, void *ret_row, int64_t *ret_version);
 
-/* Pending deadlines of a service (NULL: all), in the order in which they were set. */
-typedef int engine_deadline_fn(void *user, const struct edda_deadline_info *deadline);
+/* Pending deadlines of a service (NULL: all), in the order in which they were set. `type` and `json` are the message as it is recorded: the
+ * application may no longer know it, and then the deadline's own `type` and `message` are NULL. */
+typedef int engine_deadline_fn(void *user, const struct edda_deadline_info *deadline, struct slice type, struct slice json);
 uint64_t engine_deadline_count(const struct engine *engine, const struct edda_service *service);
 int engine_deadlines(struct engine *engine, const struct edda_service *service, uint64_t from, uint64_t max, engine_deadline_fn *visit, void *user);
 /* Visits the one with this id, "service/key/name"; EDDA_ENOTFOUND, else what `visit` returned. */

@@ -65,9 +65,10 @@ static bool handles(const struct version *version, struct edda_text type)
 }
 
 /* Deadlines that this version does not handle either are some other service's to handle. */
-static int collect_dangling(void *user, const struct edda_deadline_info *deadline)
+static int collect_dangling(void *user, const struct edda_deadline_info *deadline, struct slice name, struct slice json)
 {
     struct migrate *m = user;
+    (void)name, (void)json;
     struct edda_text type = edda_text_of(deadline->type ? deadline->type->name : "");
     if (!handles(m->from, type) || handles(m->to, type))
         return 0;

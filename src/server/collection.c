@@ -102,11 +102,12 @@ struct deadline_rows {
     void *row;
 };
 
-static int deadline_visit(void *user, const struct edda_deadline_info *deadline)
+static int deadline_visit(void *user, const struct edda_deadline_info *deadline, struct slice type, struct slice json)
 {
     struct deadline_rows *rows = user;
+    (void)type, (void)json;
     memset(rows->row, 0, rows->type->size);
-    if (!rows->fill(rows->row, deadline))
+    if (!deadline->message || !rows->fill(rows->row, deadline))
         return 0;
     const struct link_source source = { .type = rows->type, .value = rows->row };
     struct slice link = { NULL, 0 };
@@ -132,10 +133,11 @@ int edda_respond_deadlines(struct edda_request *request, const struct edda_servi
     return collection_end(&rows.collection, engine_deadline_count(engine, service));
 }
 
-static int deadline_item(void *user, const struct edda_deadline_info *deadline)
+static int deadline_item(void *user, const struct edda_deadline_info *deadline, struct slice type, struct slice json)
 {
     struct deadline_rows *rows = user;
-    if (!rows->fill(rows->row, deadline))
+    (void)type, (void)json;
+    if (!deadline->message || !rows->fill(rows->row, deadline))
         return EDDA_ENOTFOUND;
     const struct link_source source = { .type = rows->type, .value = rows->row };
     struct edda_request *request = rows->collection.request;

@@ -3,11 +3,6 @@
 #include "server/handlers.h"
 #include "server/rows.h"
 
-struct deadline_list {
-    struct collection collection;
-    struct buffer *data;
-};
-
 /* Under which path a deadline is found again: by the one by which the list was asked for. */
 static struct slice deadline_link(struct edda_request *request, struct edda_text id)
 {
@@ -16,12 +11,9 @@ static struct slice deadline_link(struct edda_request *request, struct edda_text
     return path ? link_make(request, path, &source) : slice_of(NULL, 0);
 }
 
-static int deadline_visit(void *user, const struct edda_deadline_info *deadline)
+static int deadline_visit(void *user, const struct edda_deadline_info *deadline, struct slice type, struct slice json)
 {
-    struct deadline_list *list = user;
-    struct edda_request *request = list->collection.request;
-    buffer_clear(list->data);
-    json_encode(deadline->type, deadline->message, list->data);
+    struct collection *collection = user;
     const struct Deadline row = {
         .id = deadline->id,
         .service = deadline->service,
@@ -29,10 +21,10 @@ static int deadline_visit(void *user, const struct edda_deadline_info *deadline)
         .name = deadline->name,
         .setTime = deadline->set_ms,
         .dueTime = deadline->due_ms,
-        .type = edda_text_of(deadline->type->name),
-        .data = { (const char *)list->data->data, list->data->len },
+        .type = { (const char *)type.data, type.len },
+        .data = { (const char *)json.data, json.len },
     };
-    collection_row(&list->collection, &Deadline_type, &row, deadline_link(request, deadline->id));
+    collection_row(collection, &Deadline_type, &row, deadline_link(collection->request, deadline->id));
     return 0;
 }
 
@@ -40,15 +32,13 @@ int deadlines_list(struct edda_request *request, const void *body, void *user)
 {
     (void)body, (void)user;
     struct engine *engine = request->server->engine;
-    struct buffer data = BUFFER_EMPTY;
-    struct deadline_list list = { .data = &data };
-    if (collection_begin(&list.collection, request, "deadlines") < 0)
+    struct collection collection;
+    if (collection_begin(&collection, request, "deadlines") < 0)
         return 0;
-    int rc = engine_deadlines(engine, NULL, list.collection.from, list.collection.size, deadline_visit, &list);
-    buffer_deinit(&data);
+    int rc = engine_deadlines(engine, NULL, collection.from, collection.size, deadline_visit, &collection);
     if (rc < 0)
         return edda_fail_with(&request->error, rc, "reading deadlines: %s", edda_code_info(rc)->sentence);
-    return collection_end(&list.collection, engine_deadline_count(engine, NULL));
+    return collection_end(&collection, engine_deadline_count(engine, NULL));
 }
 
 static struct slice deadline_id(const struct edda_request *request)

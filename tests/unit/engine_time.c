@@ -108,9 +108,11 @@ struct listing {
     int count;
 };
 
-static int list_one(void *user, const struct edda_deadline_info *d)
+static int list_one(void *user, const struct edda_deadline_info *d, struct slice type, struct slice json)
 {
     struct listing *listing = user;
+    assert_true(slice_eq_str(type, "Tick"));
+    assert_int_equal(json.data[0], '{');
     strncat(listing->text, d->id.data, d->id.len);
     strncat(listing->text, " ", 2);
     assert_true(edda_text_is(d->service, "worker"));
@@ -171,6 +173,32 @@ static void one_moved_to_before_1970_fires_at_once(void **state)
     assert_int_equal(rig->failed, 0);
     assert_int_equal(rig_count(rig, "ticks", "Tick"), 600);
     assert_int_equal(engine_deadline_count(rig->engine, NULL), 0);
+}
+
+static int list_unknown(void *user, const struct edda_deadline_info *d, struct slice type, struct slice json)
+{
+    assert_null(d->type);
+    assert_null(d->message);
+    assert_true(slice_eq_str(type, "Tick"));
+    assert_true(slice_eq_str(json, "{\"id\":\"a\",\"n\":500}"));
+    ++*(int *)user;
+    return 0;
+}
+
+static void one_whose_message_is_no_longer_declared_is_listed(void **state)
+{
+    struct rig *rig = *state;
+    int count = 0;
+    script.on_do = sets;
+    assert_int_equal(DO(rig, "a", 500, NULL)->code, 0);
+    rig_close(rig);
+    rig->services[0] = &lifter;
+    rig->services[1] = NULL;
+    rig_open(rig);
+    assert_int_equal(engine_deadlines(rig->engine, NULL, 0, 10, list_unknown, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(engine_deadline(rig->engine, SLICE("worker/a/d"), list_unknown, &count), 0);
+    assert_int_equal(count, 2);
 }
 
 static void one_that_fell_due_while_nobody_ran_fires_late(void **state)
@@ -339,6 +367,7 @@ int main(void)
         TEST(in_one_step_the_last_word_counts),
         TEST(they_are_listed_moved_and_cancelled_by_an_operator),
         TEST(one_moved_to_before_1970_fires_at_once),
+        TEST(one_whose_message_is_no_longer_declared_is_listed),
         TEST(one_that_fell_due_while_nobody_ran_fires_late),
         TEST(deadlines_of_a_paused_service_wait),
         TEST(a_paused_service_goes_on_where_it_was),

@@ -70,6 +70,7 @@ static void deadlines_are_listed_moved_and_cancelled(void **state)
 {
     struct talk *talk = *state;
     talk->engine.deadlines = 1;
+    talk->engine.deadlines_known = true;
     talk_expect_part(
         talk, GET("/edda/deadlines"), 200,
         "{\"_embedded\":{\"deadlines\":[{\"id\":\"order/7/pay\",\"service\":\"order\",\"key\":\"7\",\"name\":\"pay\","
@@ -90,6 +91,16 @@ static void deadlines_are_listed_moved_and_cancelled(void **state)
     talk_expect_part(talk, GET("/timers"), 200,
                      "{\"_embedded\":{\"timers\":[{\"id\":1000,\"holderId\":\"7\",\"amount\":1.5,"
                      "\"_links\":{\"self\":{\"href\":\"http://h/timers/1000\"}}}]},");
+}
+
+/* After an older release of the application was started again, say. */
+static void a_deadline_with_an_unknown_message_is_shown_as_it_is_recorded(void **state)
+{
+    struct talk *talk = *state;
+    talk->engine.deadlines = 1;
+    talk_expect_part(talk, GET("/edda/deadlines"), 200,
+                     "\"dueTime\":\"1970-01-01T00:00:06.000Z\",\"type\":\"Gone\",\"data\":{\"holderId\":\"jjy\",\"amount\":7},\"_links\"");
+    talk_expect_part(talk, GET("/timers"), 200, "{\"_embedded\":{\"timers\":[]},");
 }
 
 static void quarantine_is_listed_and_repaired(void **state)
@@ -224,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(services_are_listed_and_paused, setup, teardown),
         cmocka_unit_test_setup_teardown(processes_are_migrated, setup, teardown),
         cmocka_unit_test_setup_teardown(deadlines_are_listed_moved_and_cancelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_deadline_with_an_unknown_message_is_shown_as_it_is_recorded, setup, teardown),
         cmocka_unit_test_setup_teardown(quarantine_is_listed_and_repaired, setup, teardown),
         cmocka_unit_test_setup_teardown(health_and_metrics_are_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(interface_describes_itself, setup, teardown),

@@ -292,6 +292,7 @@ int engine_deadlines(struct engine *engine, const struct edda_service *service, 
 {
     (void)service;
     const struct PlaceOrder message = { EDDA_TEXT("jjy"), 7 };
+    const bool known = engine->deadlines_known;
     for (uint64_t i = from; i < engine->deadlines && i < from + max; i++) {
         const struct edda_deadline_info info = { .id = EDDA_TEXT("order/7/pay"),
                                                  .service = EDDA_TEXT("order"),
@@ -299,9 +300,9 @@ int engine_deadlines(struct engine *engine, const struct edda_service *service, 
                                                  .name = EDDA_TEXT("pay"),
                                                  .set_ms = 1000,
                                                  .due_ms = 6000,
-                                                 .type = &PlaceOrder,
-                                                 .message = &message };
-        int rc = visit(user, &info);
+                                                 .type = known ? &PlaceOrder : NULL,
+                                                 .message = known ? &message : NULL };
+        int rc = visit(user, &info, known ? SLICE("PlaceOrder") : SLICE("Gone"), SLICE("{\"holderId\":\"jjy\",\"amount\":7}"));
         if (rc)
             return rc;
     }

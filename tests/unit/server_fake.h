@@ -20,6 +20,7 @@ struct engine {
     int64_t amount;          /* of the last command */
     uint64_t rows;           /* of the view */
     uint64_t deadlines;
+    bool deadlines_known; /* their messages are of a declared type */
     bool cancelled, paused;
     char moved_id[64];
     int64_t moved_ms;

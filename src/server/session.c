@@ -1,6 +1,7 @@
 /*
  * session: one connection. Its requests are handled one after the other; while one is under way, or while the client
- * does not take its answers, the socket is not read, so that what a client can make the server hold is bounded.
+ * does not take its answers, the socket is not read, so that what a client can make the server hold is bounded. A client that sends many
+ * requests at once has some of them handled in each turn of the loop, or all others would wait for the last of them.
  *
  * A session ends in order: no further request is taken, what is answered is sent, the sending side is shut, and what still arrives is
  * dropped until the peer closes or its time is over. Without that, unread bytes would make the kernel send a reset, which can
@@ -15,6 +16,7 @@
 
 #define READ_BYTES_MIN (UINT32_C(16) << 10)
 #define READ_BYTES_MAX (UINT32_C(256) << 10)
+#define REQUESTS_AT_ONCE 32
 #define INPUT_KEPT_BYTES (UINT32_C(64) << 10)
 
 static void await_readable(struct session *session, bool await)
@@ -118,12 +120,16 @@ void session_flush(struct session *session)
         session_finish(session);
     else if (session->state != SESSION_LINGERING)
         await_readable(session, session->state == SESSION_OPEN && !session->request && !session->blocked &&
-                                    !session->peer_ended);
+                                    !session->peer_ended && !list_linked(&session->resumed));
 }
 
 void session_run(struct session *session)
 {
-    while (session->state == SESSION_OPEN && !session->request && !session->blocked) {
+    for (int taken = 0; session->state == SESSION_OPEN && !session->request && !session->blocked; taken++) {
+        if (taken == REQUESTS_AT_ONCE) {
+            session_resume(session);
+            break;
+        }
         if (output_unsent(&session->output) >= session->server->limits.out_bytes_max)
             session->blocked = true;
         else if (session_take(session) == 0) {

@@ -53,6 +53,47 @@ static void answer_waits_for_the_disk(void **state)
     talk_close(&talk);
 }
 
+/* How many answers have come by now; they are taken. */
+static int answers(int fd)
+{
+    static char got[1 << 16];
+    int count = 0;
+    ssize_t n = recv(fd, got, sizeof got - 1, MSG_DONTWAIT);
+    got[n > 0 ? n : 0] = '\0';
+    for (const char *at = got; (at = strstr(at, "HTTP/1.1 200")); at++)
+        count++;
+    return count;
+}
+
+static void many_requests_at_once_do_not_keep_others_waiting(void **state)
+{
+    struct talk talk;
+    (void)state;
+    talk_open(&talk, NULL);
+    int other = talk_connect(&talk), first = 0, rest = 0;
+    talk_turns(&talk, 3);
+    static char many[200 * sizeof GET("/health")];
+    many[0] = '\0';
+    for (int i = 0; i < 200; i++)
+        strcat(many, GET("/health"));
+    talk_send(&talk, talk.fd, many, strlen(many));
+    talk_send(&talk, other, GET("/health"), strlen(GET("/health")));
+    first = answers(talk.fd);
+    for (int turns = 0; answers(other) == 0; turns++) {
+        assert_true(turns < 3);
+        talk_turns(&talk, 1);
+        rest += answers(talk.fd);
+    }
+    assert_in_range(first + rest, 1, 150);
+    for (int turns = 0; first + rest < 200; turns++) {
+        assert_true(turns < 50);
+        talk_turns(&talk, 1);
+        rest += answers(talk.fd);
+    }
+    close(other);
+    talk_close(&talk);
+}
+
 static void reads_and_refusals_wait_as_well(void **state)
 {
     static const char *const sent[] = { GET("/orders"), GET("/orders/9"), "DELETE /orders HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -355,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answer_waits_for_the_disk),
+        cmocka_unit_test(many_requests_at_once_do_not_keep_others_waiting),
         cmocka_unit_test(reads_and_refusals_wait_as_well),
         cmocka_unit_test(answers_stay_in_order),
         cmocka_unit_test(more_answers_than_marks),

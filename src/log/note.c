@@ -1,7 +1,8 @@
 /*
  * The note: a file beside the segments that says up to which address the log is durable. It is written now and then,
  * in one sector, without a sync, and only after what it speaks of has been synced. So it may be old or missing, but what it
- * says is true: bytes before that address that are not whole were damaged, not torn.
+ * says is true: bytes before that address that are not whole were damaged, not torn. It is also written when the log is
+ * closed: a clean end that is cut off together with what it speaks of says nothing.
  */
 #include "log/parts.h"
 
@@ -29,8 +30,9 @@ void note_write(struct log *log, int64_t time_ms)
     uint8_t bytes[NOTE_BYTES];
     struct slice part = slice_of(bytes, sizeof(bytes));
     struct note note = { .durable = log_durable_end(log), .position = log->durable_position, .time_ms = time_ms };
+    bool early = log->noted_ms && time_ms - log->noted_ms < NOTE_INTERVAL_MS;
 
-    if (log->sync_off || (log->noted_ms && time_ms - log->noted_ms < NOTE_INTERVAL_MS))
+    if (log->sync_off || (early && !log->closing))
         return;
     log->noted_ms = time_ms;
     if (!log->note_file && (log_path(log, NOTE_NAME, path, NULL) < 0 ||

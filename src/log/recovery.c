@@ -374,12 +374,8 @@ static int next_take(struct recovery *rec, const struct walk *before, uint64_t *
     struct walk w;
     int r;
 
-    if (rec->last_at + 1 == rec->listing.count) {
-        if (log->read_only)
-            return 0;
-        return edda_fail_with(rec->error, EDDA_ECORRUPT, "segment %llu is missing in %s: the one before it is sealed",
-                              (unsigned long long)rec->last->number + 1, log->dir);
-    }
+    if (rec->last_at + 1 == rec->listing.count)
+        return 0; /* for a reader, who may have looked before it was made */
     segment = segments_reserve(log) == 0 ? segment_new(log, rec->last->number + 1, 0) : NULL;
     if (!segment)
         return edda_fail_with(rec->error, EDDA_ENOMEM, "out of memory");
@@ -433,8 +429,12 @@ static int end_take(struct recovery *rec, const struct walk *w, const char *reas
     struct log *log = rec->log;
     struct segment *segment = rec->last;
     uint64_t torn = 0;
-    int r = tail_settle(log, segment, w, reason, &torn, rec->error);
+    int r;
 
+    if (w->flags & FRAME_FOOTER && rec->last_at + 1 == rec->listing.count && (!log->read_only || log->noted > w->first_address + w->offset))
+        return edda_fail_with(rec->error, EDDA_ECORRUPT, "segment %llu is missing in %s: the one before it is sealed",
+                              (unsigned long long)segment->number + 1, log->dir);
+    r = tail_settle(log, segment, w, reason, &torn, rec->error);
     recovery->torn_bytes = torn;
     if (r < 0)
         return r;

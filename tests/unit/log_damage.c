@@ -72,6 +72,25 @@ static void a_clean_end_proves_damage(void **state)
     expect_refused(EDDA_ECORRUPT, "the checksum of a frame's body does not match");
 }
 
+/* Cut where a frame begins, the file looks like that of a log which ended there. */
+static void a_closed_log_that_lost_its_end_is_refused(void **state)
+{
+    log_address address;
+    struct io_file *file;
+
+    (void)state;
+    open_log();
+    put("stays");
+    address = put("is lost");
+    close_log();
+    file = file_open(FIRST, IO_WRITE);
+    assert_int_equal(io_file_truncate(w.io, file, address), 0);
+    io_file_close(w.io, file);
+    expect_refused(EDDA_ECORRUPT, "the file durable");
+    file_remove(FIRST);
+    expect_refused(EDDA_ECORRUPT, "the segments in");
+}
+
 static void the_note_proves_damage(void **state)
 {
     struct note note = { .durable = 4096 };
@@ -394,6 +413,7 @@ int log_damage_run(void)
         BOTH(a_tail_that_nothing_proves_is_cut),
         BOTH(a_later_frame_proves_damage),
         BOTH(a_clean_end_proves_damage),
+        BOTH(a_closed_log_that_lost_its_end_is_refused),
         BOTH(the_note_proves_damage),
         BOTH(a_frame_of_another_history_is_none),
         BOTH(a_footer_is_the_one_that_the_next_segment_follows),

@@ -135,7 +135,7 @@ EDDA_PUBLIC int64_t edda_now_ms(const struct edda_step *step);
 EDDA_PUBLIC bool edda_expired(const struct edda_step *step);
 /* Gives this step's emissions whose type `.expires` another expiry than that of the message. */
 EDDA_PUBLIC void edda_expire_at(struct edda_step *step, int64_t expiry_ms);
-/* Waits, in a blocking handler. False when the application is stopping: return at once, the step is dropped and run again at the
+/* Waits, in a blocking handler, ten years at most. False when the application is stopping: return at once, the step is dropped and run again at the
  * next start. In a handler that is not blocking it fails the step. */
 EDDA_PUBLIC bool edda_sleep(struct edda_step *step, int64_t duration_ms);
 

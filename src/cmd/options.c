@@ -24,6 +24,7 @@ static const struct unit durations[] = {
     { "ms", 1 }, { "", 1000 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 }, { "d", 24 * 60 * 60 * 1000 },
     { NULL, 0 },
 };
+#define DURATION_MS_MAX (INT64_C(5000) * 365 * 24 * 60 * 60 * 1000) /* from now on, that is a time that can be written, and added to */
 static const struct unit numbers[] = { { "", 1 }, { NULL, 0 } };
 
 static bool number_parse(const char *text, const struct unit *units, uint64_t max, uint64_t *ret_value)
@@ -59,7 +60,7 @@ bool option_value(enum option_kind kind, const char *text, void *at)
     case OPTION_SIZE:
         return number_parse(text, sizes, UINT64_MAX, at);
     case OPTION_DURATION:
-        if (!number_parse(text, durations, INT64_MAX, &number))
+        if (!number_parse(text, durations, DURATION_MS_MAX, &number))
             return false;
         *(int64_t *)at = (int64_t)number;
         return true;
@@ -75,7 +76,7 @@ static const char *kind_example(enum option_kind kind)
     case OPTION_SIZE:
         return "a size like 100, 4k or 64M";
     case OPTION_DURATION:
-        return "a duration like 250ms, 5s or 2m";
+        return "a duration like 250ms, 5s or 2m, of 5000 years at most";
     case OPTION_FLAG:
     case OPTION_TEXT:
         break;

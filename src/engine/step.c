@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SLEEP_MS_MAX (INT64_C(3650) * 24 * 60 * 60 * 1000)
 #define STEP_ARENA_BLOCK (UINT32_C(8) << 10)
 
 struct edda_step *step_new(struct engine *engine)
@@ -287,6 +288,8 @@ bool edda_sleep(struct edda_step *step, int64_t duration_ms)
 {
     if (duration_ms <= 0)
         return true;
+    if (duration_ms > SLEEP_MS_MAX)
+        duration_ms = SLEEP_MS_MAX;
     if (!step->blocking) {
         (void)step_fail_with(step, EDDA_EINVAL, "sleeps, and its row does not say .blocking", step->handler->row->type->name);
         return false;

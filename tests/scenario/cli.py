@@ -42,6 +42,7 @@ def wrong_usage(world):
             (('run', 'now'), "one argument too many: 'now'"), (('run', '--port'), '--port needs a value'),
             (('run', '--port', 'http'), "--port takes a number.*'http'"), (('run', '--port', '65536'), '--port is at most 65535'),
             (('run', '--port', '-1'), '--port'), (('run', '--deadline', 'soon'), '--deadline takes a duration'),
+            (('run', '--deadline', '9223372036854775807ms'), '--deadline takes a duration like 250ms, 5s or 2m, of 5000 years at most'),
             (('run', '--deadline', '-5s'), '--deadline'), (('run', '--json=yes'), '--json takes no value'),
             (('trace',), 'the correlation id is missing'), (('trace', '1', '--order', '2'), 'not both'),
             (('trace', '1', '--data', 'x', '--url', 'http://y'), 'exclude each other'), (('deadlines', 'postpone'), 'it is: list'),

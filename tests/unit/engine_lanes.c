@@ -43,6 +43,25 @@ static void a_row_uses_no_more_threads_than_it_says(void **state)
     assert_int_equal(rig_runs, 5);
 }
 
+static int sleeps_for_ever(struct edda_step *step, const void *message, const void *state)
+{
+    (void)message, (void)state;
+    return edda_sleep(step, INT64_MAX) ? 0 : 1;
+}
+
+static void the_longest_sleep_is_long(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    script.on_lift = sleeps_for_ever;
+    LIFT(rig, "a", 1);
+    while (engine_turn(rig->engine, NULL) == 0)
+        ;
+    assert_int_equal(engine_running(rig->engine), 1);
+    int64_t sleep_ns = io_simulated_next_job_ns(rig->io) - io_clock_boot_ns(rig->io);
+    assert_true(sleep_ns > INT64_C(9) * 365 * 24 * 3600 * 1000000000);
+}
+
 static void lanes_do_not_starve_each_other_of_threads(void **state)
 {
     struct rig *rig = *state;
@@ -227,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_row_uses_no_more_threads_than_it_says),
+        TEST(the_longest_sleep_is_long),
         TEST(lanes_do_not_starve_each_other_of_threads),
         TEST(one_that_expires_while_it_waits_lets_others_on),
         TEST(a_step_is_run_again_when_its_state_moved),

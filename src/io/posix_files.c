@@ -25,7 +25,8 @@
 int posix_file_open(struct io *io, const char *path, unsigned flags, struct io_file **ret_file,
                     struct edda_error *error)
 {
-    int mode = O_CLOEXEC | (flags & IO_WRITE ? O_RDWR : O_RDONLY);
+    /* Opening what is no file must not wait for its other end. */
+    int mode = O_CLOEXEC | O_NONBLOCK | (flags & IO_WRITE ? O_RDWR : O_RDONLY);
     size_t path_bytes = strlen(path) + 1;
     struct io_file *file;
     struct stat st;
@@ -51,7 +52,7 @@ int posix_file_open(struct io *io, const char *path, unsigned flags, struct io_f
         free(file);
         return edda_fail_with(error, posix_code(system_error), "cannot open %s: %s", path, strerror(system_error));
     }
-    if (fstat(file->fd, &st) < 0 || S_ISDIR(st.st_mode)) {
+    if (fstat(file->fd, &st) < 0 || S_ISDIR(st.st_mode) || S_ISFIFO(st.st_mode)) {
         posix_file_close(file);
         return edda_fail_with(error, EDDA_EIO, "cannot open %s: it is not a file", path);
     }

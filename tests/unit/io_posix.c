@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -47,6 +48,23 @@ static void test_posix_lock_names_the_process(void **state)
     io_file_close(w->io, file);
     close(to_child[0]);
     close(to_parent[0]);
+}
+
+/* Opening it to read would wait for a writer. */
+static void test_posix_a_pipe_is_no_file(void **state)
+{
+    struct world *w = *state;
+    const char *path = path_of(w, "pipe");
+    struct edda_error error = { 0 };
+    struct io_file *file;
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(10);
+    assert_int_equal(io_file_open(w->io, path, IO_READ, &file, &error), EDDA_EIO);
+    assert_non_null(strstr(error.message, "it is not a file"));
+    assert_int_equal(io_file_open(w->io, path, IO_WRITE, &file, &error), EDDA_EIO);
+    alarm(0);
+    assert_int_equal(unlink(path), 0);
 }
 
 static void test_posix_full_disk(void **state)
@@ -418,6 +436,7 @@ static void test_posix_jobs_at_random(void **state)
 
 const struct test io_posix_tests[] = {
     { "a lock names the process that has it", test_posix_lock_names_the_process },
+    { "a pipe is no file", test_posix_a_pipe_is_no_file },
     { "a full disk", test_posix_full_disk },
     { "the wake descriptor is readable while a job has run", test_posix_wake_fd },
     { "handlers run side by side", test_posix_handlers_run_side_by_side },

@@ -122,8 +122,6 @@ static int bytes_copy(struct backup *b, const struct log_segment_info *info, con
     if (r < 0)
         return r;
     r = io_file_size(io, file, &size);
-    if (r == 0 && size < (uint64_t)segment->bytes)
-        r = EDDA_ECORRUPT;
     while (r == 0 && (uint64_t)segment->bytes < info->used_bytes) {
         struct slice piece = log_bytes(b->log, info->first_address + (uint64_t)segment->bytes);
         piece.len = piece.len < PIECE_BYTES ? piece.len : PIECE_BYTES;
@@ -142,8 +140,6 @@ static int bytes_copy(struct backup *b, const struct log_segment_info *info, con
     if (r == 0)
         r = io_file_sync(io, file);
     io_file_close(io, file);
-    if (r == EDDA_ECORRUPT)
-        return edda_fail_with(&b->tool->error, r, "%s is shorter than the backup says: it is damaged", path);
     return r < 0 ? edda_fail_with(&b->tool->error, r, "cannot write %s", path) : 0;
 }
 
@@ -152,6 +148,26 @@ static int copy_path(struct backup *b, const struct log_segment_info *info, char
     char name[64];
     snprintf(name, sizeof(name), "log/%s", info->name);
     return path_join(path, b->v->to, name) ? 0 : edda_fail_with(&b->tool->error, EDDA_EINVAL, "the path of the backup is too long");
+}
+
+/* Whether the backup still has as much of a segment as it says. */
+static int copy_check(struct backup *b, const struct log_segment_info *info, const struct manifest_segment *before)
+{
+    char path[TOOL_PATH_BYTES];
+    struct io_file *file;
+    uint64_t size = 0;
+    int r = copy_path(b, info, path);
+    if (r == 0)
+        r = io_file_open(b->tool->io, path, IO_READ, &file, &b->tool->error);
+    if (r < 0)
+        return r;
+    r = io_file_size(b->tool->io, file, &size);
+    io_file_close(b->tool->io, file);
+    if (r < 0)
+        return edda_fail_with(&b->tool->error, r, "cannot read %s", path);
+    if (size < (uint64_t)before->bytes)
+        return edda_fail_with(&b->tool->error, EDDA_ECORRUPT, "%s is shorter than the backup says: it is damaged", path);
+    return 0;
 }
 
 /* Whether a segment begins as what the backup has of it: in the log, and in the backup. */
@@ -163,12 +179,13 @@ static int segment_check(struct backup *b, const struct log_segment_info *info, 
     if ((uint64_t)before->bytes > info->used_bytes || !slice_eq_str(slice_of(before->name.data, before->name.len), info->name))
         return edda_fail_with(error, EDDA_EINVAL, "segment %s has less than %.200s has of it: it is not the log that was backed up",
                               info->name, b->v->to);
-    if ((uint64_t)before->bytes == info->used_bytes && !b->v->check)
-        return 0;
+    int r = copy_check(b, info, before);
+    if (r < 0 || ((uint64_t)before->bytes == info->used_bytes && !b->v->check))
+        return r;
     if (source_checksum(b, info, (uint64_t)before->bytes) != (uint32_t)before->checksum)
         return edda_fail_with(error, EDDA_EINVAL, "segment %s begins otherwise than what %.200s has of it: it is not the log that was backed up",
                               info->name, b->v->to);
-    int r = copy_path(b, info, path);
+    r = copy_path(b, info, path);
     if (r == 0)
         r = file_checksum(b->tool->io, path, (uint64_t)before->bytes, &checksum, error);
     if (r == 0 && checksum != (uint32_t)before->checksum)

@@ -4,6 +4,8 @@
  */
 #include <inttypes.h>
 
+#include "base/arena.h"
+#include "cmd/edda_manifest.h"
 #include "cmd/edda_tool.h"
 #include "wire/json/json.h"
 
@@ -56,14 +58,32 @@ static int64_t verify_damaged(struct tool *tool, struct finding *finding)
     return found;
 }
 
+/* How far a backup says that it reaches; 0 of a data directory. One that has lost its end is whole as far as it goes. */
+static int64_t reach(struct tool *tool, const char *dir)
+{
+    struct manifest manifest;
+    struct arena arena;
+    arena_init(&arena, 0, 0);
+    int64_t r = manifest_read(tool->io, dir, &arena, &manifest, &tool->error);
+    arena_deinit(&arena);
+    return r == EDDA_ENOTFOUND ? 0 : r < 0 ? r : manifest.end;
+}
+
 static int64_t verify(struct tool *tool, struct finding *finding)
 {
+    int64_t said = reach(tool, finding->v->dir); /* before the log is opened: it may grow meanwhile, and what it says after it */
+    if (said < 0)
+        return said;
     int64_t r = tool_open_reading(tool, finding->v->dir);
-    if (r == 0)
-        r = store_verify(tool->store, tell, finding, &tool->error);
-    else if (r == EDDA_ECORRUPT)
-        r = verify_damaged(tool, finding);
-    return r;
+    if (r == EDDA_ECORRUPT)
+        return verify_damaged(tool, finding);
+    if (r < 0)
+        return r;
+    int64_t end = (int64_t)log_end(store_log(tool->store)), lost = said > end;
+    if (lost)
+        tell(finding, "log", (uint64_t)end, (uint64_t)said, "the backup had this, and has it no more");
+    r = store_verify(tool->store, tell, finding, &tool->error);
+    return r < 0 ? r : r + lost;
 }
 
 static int verify_run(const void *values)

@@ -279,6 +279,22 @@ def find(path, text):
         return file.read().index(text)
 
 
+def backup_loses_its_end(work):
+    """A backup whose file was cut where a frame begins, or removed, is not whole, and the next one does not say that all is well."""
+    data, copy = (os.path.join(work, name) for name in ('data', 'copy'))
+    segment = os.path.join(copy, 'log', '0000000000000001.seg')
+    fill(data, 2, 2)
+    run('backup', data, '--to', copy)
+    says(run('verify', copy), 'is whole')
+    with open(segment, 'rb') as file:
+        whole = file.read()
+    os.truncate(segment, whole.rindex(b'EFRM'))
+    says(run('verify', copy, status=1), r'log, bytes \d+ to \d+: the backup had this, and has it no more')
+    says(run('backup', data, '--to', copy, status=1), r'0000000000000001\.seg is shorter than the backup says: it is damaged')
+    os.remove(segment)
+    says(run('backup', data, '--to', copy, status=1), r'0000000000000001\.seg: No such file')
+
+
 def damage_and_salvage(work):
     """A flipped byte is found, named, refused; salvage copies the rest, and every record keeps its position and offset."""
     data, saved = os.path.join(work, 'data'), os.path.join(work, 'saved')
@@ -368,7 +384,7 @@ def bench_figures(work):
 
 
 SCENARIOS = (help_and_usage, append_and_read, append_refused, read_refused, tail_follows, beside_a_writer, backup_and_restore,
-             backup_refused, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
+             backup_refused, backup_loses_its_end, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
 
 
 def main():

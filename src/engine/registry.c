@@ -40,6 +40,15 @@ static int category_add(struct engine *engine, const char *topic, uint32_t parti
     return 0;
 }
 
+/* A topic that the application names: those of the engine and of the store are not its own. */
+static int app_category_add(struct engine *engine, const char *topic, struct category **ret_category, struct edda_error *error)
+{
+    if (strncmp(topic, "_edda.", 6) == 0 || strncmp(topic, "__", 2) == 0)
+        return edda_fail_with(error, EDDA_EINVAL, "topic %.249s is internal: an application cannot have it", topic);
+    const struct edda_topic *look = registry_look(engine->app, topic);
+    return category_add(engine, topic, look ? look->partitions : 0, ret_category, error);
+}
+
 struct message_type *registry_type(const struct category *category, struct slice name)
 {
     for (struct table_link *link = table_find(&category->types, name_hash(name)); link; link = table_find_next(link)) {
@@ -106,13 +115,12 @@ static int headers_make(struct message_type *type)
     return buffer_ok(&type->headers) ? 0 : EDDA_ENOMEM;
 }
 
-static bool has_field(const struct edda_type *type, const char *path)
+/* A field that a key can be taken from. */
+static bool has_key(const struct edda_type *type, const char *field)
 {
-    size_t len = strcspn(path, ".");
-    for (uint32_t i = 0; i < type->field_count; i++)
-        if (strlen(type->fields[i].name) == len && memcmp(type->fields[i].name, path, len) == 0)
-            return path[len] == '\0' || (type->fields[i].type && has_field(type->fields[i].type, path + len + 1));
-    return false;
+    struct edda_type keyed = *type;
+    keyed.key = field;
+    return edda_type_check(&keyed, NULL) == 0;
 }
 
 int registry_type_ensure(struct engine *engine, const struct edda_type *type, struct message_type **ret_type, struct edda_error *error)
@@ -125,15 +133,12 @@ int registry_type_ensure(struct engine *engine, const struct edda_type *type, st
         return rc;
     if (!type->topic)
         return edda_fail_field(error, EDDA_EINVAL, type->name, "message type %s names no topic", type->name);
-    if (!type->key || !has_field(type, type->key))
-        return edda_fail_field(error, EDDA_EINVAL, type->name, "message type %s has no field %s for its key", type->name,
-                               type->key ? type->key : "(none)");
-    if (type->correlation && !has_field(type, type->correlation))
-        return edda_fail_field(error, EDDA_EINVAL, type->name, "message type %s has no field %s for its correlation id",
-                               type->name, type->correlation);
-    const struct edda_topic *look = registry_look(engine->app, type->topic);
+    if (!type->key)
+        return edda_fail_field(error, EDDA_EINVAL, type->name, "message type %s names no field for its key", type->name);
+    if (type->kind != EDDA_TYPE_EVENT && type->kind != EDDA_TYPE_COMMAND)
+        return edda_fail_field(error, EDDA_EINVAL, type->name, "message type %s is neither an event nor a command", type->name);
     struct category *category;
-    rc = category_add(engine, type->topic, look ? look->partitions : 0, &category, error);
+    rc = app_category_add(engine, type->topic, &category, error);
     if (rc < 0)
         return rc;
     if (registry_type(category, slice_str(type->name)))
@@ -202,9 +207,9 @@ static int handlers_add(struct version *version, struct edda_error *error)
             return rc;
         if (!row->handle)
             return edda_fail_with(error, EDDA_EINVAL, "service %s has no handler for %s", def->name, row->type->name);
-        if (row->key && !has_field(row->type, row->key))
-            return edda_fail_with(error, EDDA_EINVAL, "service %s selects its entity by field %s, which %s has not", def->name,
-                                  row->key, row->type->name);
+        if (row->key && !has_key(row->type, row->key))
+            return edda_fail_with(error, EDDA_EINVAL, "service %s selects its entity by field %s, which %s has not, or not for a key",
+                                  def->name, row->key, row->type->name);
         if (row->blocking > 1024)
             return edda_fail_with(error, EDDA_EINVAL, "service %s wants %u threads for %s; at most 1024", def->name, row->blocking,
                                   row->type->name);
@@ -232,6 +237,12 @@ static int evolvers_add(struct version *version, struct edda_error *error)
         if (type->category != service->category)
             return edda_fail_with(error, EDDA_EINVAL, "service %s folds %s, which is on topic %s and not on its category %s",
                                   def->name, row->type->name, row->type->topic, def->entity.category);
+        if (!row->evolve || row->type->kind != EDDA_TYPE_EVENT)
+            return edda_fail_with(error, EDDA_EINVAL, "service %s cannot fold %s: %s", def->name, row->type->name,
+                                  row->evolve ? "it is no event" : "there is no function for it");
+        for (const struct evolver *other = type->evolvers; other; other = other->next)
+            if (other->slot == version->slot)
+                return edda_fail_with(error, EDDA_EINVAL, "service %s folds %s twice", def->name, row->type->name);
         struct evolver *evolver = calloc(1, sizeof *evolver);
         if (!evolver)
             return edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
@@ -241,6 +252,15 @@ static int evolvers_add(struct version *version, struct edda_error *error)
         type->evolvers = evolver;
     }
     return 0;
+}
+
+static int view_check(const struct edda_service *def, struct edda_error *error)
+{
+    const struct edda_view *view = def->view;
+    if (!view->name || !view->row || !view->fill)
+        return edda_fail_with(error, EDDA_EINVAL, "the view of service %s needs a name, the type of its rows, and a function that fills them",
+                              def->name);
+    return edda_type_check(view->row, error);
 }
 
 static bool name_is_good(const char *name)
@@ -274,8 +294,7 @@ static int entity_add(struct version *version, struct edda_error *error)
     int rc = edda_type_check(def->entity.state, error);
     if (rc < 0)
         return rc;
-    const struct edda_topic *look = registry_look(engine->app, def->entity.category);
-    rc = category_add(engine, def->entity.category, look ? look->partitions : 0, &service->category, error);
+    rc = app_category_add(engine, def->entity.category, &service->category, error);
     if (rc < 0)
         return rc;
     version->slot = service->category->entity_count;
@@ -293,6 +312,8 @@ static int version_open(struct version *version, struct edda_error *error)
         rc = entity_add(version, error);
     else if (def->evolve || def->view || def->version)
         return edda_fail_with(error, EDDA_EINVAL, "service %s has evolve rows, a view or a version, but no entity", def->name);
+    if (rc == 0 && def->view)
+        rc = view_check(def, error);
     if (rc == 0)
         rc = evolvers_add(version, error);
     return rc == 0 ? handlers_add(version, error) : rc;
@@ -316,6 +337,8 @@ static int service_add(struct engine *engine, const struct edda_service *def, st
     if (!name_is_good(def->name))
         return edda_fail_with(error, EDDA_EINVAL, "a service needs a name of 1 to 63 letters, digits, '-' and '_', not %s",
                               def->name ? def->name : "(none)");
+    if (def->entity.state && !def->entity.category)
+        return edda_fail_with(error, EDDA_EINVAL, "the entity of service %s has no category", def->name);
     struct service *service = registry_service(engine, slice_str(def->name));
     if (!service) {
         service = &engine->services[engine->service_count++];
@@ -380,12 +403,26 @@ static int entity_word_check(const struct engine *engine, struct edda_error *err
                 : 0;
 }
 
+static int look_add(struct engine *engine, const struct edda_topic *look, struct edda_error *error)
+{
+    struct category *category;
+    if (registry_look(engine->app, look->name) != look)
+        return edda_fail_with(error, EDDA_EINVAL, "there are two topics %.249s", look->name);
+    for (const char *const *header = look->headers; header && header[0]; header += 2)
+        if (!header[1])
+            return edda_fail_with(error, EDDA_EINVAL, "topic %.249s: header %s has no value", look->name, header[0]);
+    return app_category_add(engine, look->name, &category, error);
+}
+
 int registry_init(struct engine *engine, struct edda_error *error)
 {
     const struct edda_app *app = engine->app;
     uint32_t count = 0;
     while (app->services && app->services[count])
         count++;
+    if (!name_is_good(app->name))
+        return edda_fail_with(error, EDDA_EINVAL, "an application needs a name of 1 to 63 letters, digits, '-' and '_', not %s",
+                              app->name ? app->name : "(none)");
     if (count == 0 || count > ENGINE_SERVICES_MAX)
         return edda_fail_with(error, EDDA_EINVAL, "application %s has %u services; 1 to %d are possible", app->name, count,
                               ENGINE_SERVICES_MAX);
@@ -395,10 +432,8 @@ int registry_init(struct engine *engine, struct edda_error *error)
     if (!engine->services || !engine->versions || !engine->categories)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for services");
     int rc = internal_topics_add(engine, error);
-    for (const struct edda_topic *look = app->topics; rc == 0 && look && look->name; look++) {
-        struct category *category;
-        rc = category_add(engine, look->name, look->partitions, &category, error);
-    }
+    for (const struct edda_topic *look = app->topics; rc == 0 && look && look->name; look++)
+        rc = look_add(engine, look, error);
     for (uint32_t i = 0; rc == 0 && i < count; i++)
         rc = service_add(engine, app->services[i], error);
     for (uint32_t i = 0; rc == 0 && i < engine->service_count; i++)

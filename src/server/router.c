@@ -105,6 +105,12 @@ static int add_own(struct router *router, const struct edda_service *service, st
         if (!route->handle && !route->text)
             return edda_fail_with(error, EDDA_EINVAL, "route %s %s has no handler", route->method,
                                   route->path ? route->path : "?");
+        for (int i = 0; i < 2; i++) {
+            const struct edda_type *type = i ? route->reply : route->body;
+            int bad = type ? edda_type_check(type, error) : 0;
+            if (bad < 0)
+                return bad;
+        }
         if (route->location && (!made_of(route->location, path_characters) || route->location[0] != '/'))
             return edda_fail_field(error, EDDA_EINVAL, "location", "route %s %s: its location is no path",
                                    route->method, route->path ? route->path : "?");

@@ -208,6 +208,75 @@ static void a_word_for_processes_needs_messages_that_name_them(void **state)
     rig_open(rig);
 }
 
+/* Opens an application of the worker alone, with some parts of its tables replaced. */
+struct tables {
+    struct edda_service service;
+    struct edda_row evolve[3], on[3];
+    struct edda_type event, command;
+    struct edda_view view;
+};
+
+static void tables_refused(struct tables *t, const struct edda_topic *topics, const char *name, const char *words)
+{
+    static struct rig rig;
+    struct edda_error error = { 0 };
+    rig_new(&rig);
+    rig.services[0] = &t->service;
+    rig.services[1] = NULL;
+    rig.topics = topics;
+    rig.name = name;
+    int rc = rig_try_open(&rig, &error);
+    if (rc != (words ? EDDA_EINVAL : 0))
+        fail_msg("%d, not refused as \"%s\": %s", rc, words ? words : "", error.message);
+    if (words && !strstr(error.message, words))
+        fail_msg("\"%s\" does not say \"%s\"", error.message, words);
+    rig_free(&rig);
+}
+
+static struct tables *tables_new(void)
+{
+    static struct tables t;
+    t = (struct tables){ .service = worker, .evolve = { worker.evolve[0] }, .on = { worker.on[0] }, .view = *worker.view, .event = Done, .command = Do };
+    t.evolve[0].type = &t.event;
+    t.on[0].type = &t.command;
+    t.service.evolve = t.evolve;
+    t.service.on = t.on;
+    t.service.view = &t.view;
+    return &t;
+}
+
+#define REFUSED(words, ...) \
+    do { \
+        struct tables *t = tables_new(); \
+        __VA_ARGS__; \
+        tables_refused(t, NULL, NULL, words); \
+    } while (0)
+
+static void tables_that_would_be_met_later_are_refused_at_the_start(void **state)
+{
+    (void)state;
+    REFUSED(NULL, (void)t);
+    REFUSED("the entity of service worker has no category", t->service.entity.category = NULL);
+    REFUSED("cannot fold Done: there is no function", t->evolve[0].evolve = NULL);
+    REFUSED("worker folds Done twice", t->evolve[1] = t->evolve[0]);
+    REFUSED("cannot fold Done: it is no event", t->event.kind = EDDA_TYPE_COMMAND);
+    REFUSED("Do is neither an event nor a command", t->command.kind = EDDA_TYPE_VALUE);
+    REFUSED("message type Do names no field for its key", t->command.key = NULL);
+    REFUSED("topic _edda.replies is internal", t->command.topic = "_edda.replies");
+    REFUSED("topic __consumer_offsets is internal", t->service.entity.category = t->event.topic = "__consumer_offsets");
+    REFUSED("selects its entity by field nothing", t->on[0].key = "nothing");
+    REFUSED("the view of service worker needs", t->view.row = NULL);
+    REFUSED("the view of service worker needs", t->view.fill = NULL);
+    REFUSED("the view of service worker needs", t->view.name = NULL);
+    struct edda_type row = { .name = "Row", .kind = EDDA_TYPE_VALUE, .size = 8, .field_count = 1 };
+    REFUSED("Row: has no table of fields", t->view.row = &row);
+    static const char *const odd[] = { "a", "b", "c", NULL };
+    tables_refused(tables_new(), (const struct edda_topic[]){ { .name = "work", .headers = odd }, { .name = NULL } }, NULL, "header c has no value");
+    tables_refused(tables_new(), (const struct edda_topic[]){ { .name = "work" }, { .name = "work" }, { .name = NULL } }, NULL,
+                   "there are two topics work");
+    tables_refused(tables_new(), NULL, "a/b", "an application needs a name");
+}
+
 static void services_wait_for_a_full_disk(void **state)
 {
     struct rig *rig = *state;
@@ -366,6 +435,7 @@ int main(void)
         TEST(a_new_service_begins_at_the_beginning),
         TEST(wrong_tables_are_refused_by_name),
         TEST(a_word_for_processes_needs_messages_that_name_them),
+        TEST(tables_that_would_be_met_later_are_refused_at_the_start),
         TEST(services_wait_for_a_full_disk),
         TEST(a_failure_on_a_full_disk_waits_as_well),
         TEST(a_failed_sync_is_final),

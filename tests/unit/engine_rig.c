@@ -51,7 +51,7 @@ int rig_try_open(struct rig *rig, struct edda_error *error)
 {
     rig->failed = 0;
     rig->app = (struct edda_app){
-        .name = "tests", .services = rig->services, .topics = rig->topics, .entity_word = rig->entity_word, .channels = rig->channels,
+        .name = rig->name ? rig->name : "tests", .services = rig->services, .topics = rig->topics, .entity_word = rig->entity_word, .channels = rig->channels,
     };
     int rc = journal_local_open(rig->io, "data", &rig->store, &rig->journal, NULL, error);
     if (rc < 0)

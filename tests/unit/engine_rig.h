@@ -50,6 +50,7 @@ struct rig {
     const struct edda_service *services[4]; /* NULL-terminated; set before rig_open() */
     const struct edda_channel *channels;    /* NULL; set before rig_open() */
     const struct edda_topic *topics;        /* of the application; set before rig_open() */
+    const char *name;       /* of the application; NULL: "tests" */
     const char *entity_word;
     struct edda_app app;
     struct store_options store;

@@ -35,6 +35,8 @@ static int translation_init(struct translation *t, const struct edda_append_requ
 {
     t->messages = t->inline_messages;
     t->conditions = t->inline_conditions;
+    if (!request || !request->messages || (request->expected_count && !request->expected))
+        return edda_fail_field(error, EDDA_EINVAL, "request", "an append needs a request with its messages and expected versions");
     if (request->count == 0 || request->count > STORE_APPEND_RECORDS_MAX || request->expected_count > STORE_APPEND_RECORDS_MAX)
         return edda_fail_field(error, request->count ? EDDA_ELIMIT : EDDA_EINVAL, "count",
                                "an append is of 1 to %d messages and as many expected versions", STORE_APPEND_RECORDS_MAX);

@@ -258,9 +258,16 @@ static int reading_begin(struct reading *reading, struct edda_store *door, const
     return r;
 }
 
+static int visit_missing(struct edda_error *error)
+{
+    return edda_fail_field(error, EDDA_EINVAL, "visit", "a reading needs somebody to tell");
+}
+
 int64_t edda_read_stream(struct edda_store *door, struct edda_text category, struct edda_text key,
                          const struct edda_read_options *options, edda_record_fn *visit, void *user, struct edda_error *error)
 {
+    if (!visit)
+        return visit_missing(error);
     struct reading reading;
     int r = reading_begin(&reading, door, options, error);
     if (r < 0)
@@ -274,6 +281,8 @@ int64_t edda_read_stream(struct edda_store *door, struct edda_text category, str
 int64_t edda_read_correlation(struct edda_store *door, struct edda_text correlation, const struct edda_read_options *options,
                               edda_record_fn *visit, void *user, struct edda_error *error)
 {
+    if (!visit)
+        return visit_missing(error);
     struct reading reading;
     int r = reading_begin(&reading, door, options, error);
     if (r < 0)
@@ -298,6 +307,8 @@ static int nothing_gather(struct reading *reading)
 int64_t edda_read_all(struct edda_store *door, const struct edda_read_options *options, edda_record_fn *visit, void *user,
                       struct edda_error *error)
 {
+    if (!visit)
+        return visit_missing(error);
     struct reading reading;
     int r = reading_begin(&reading, door, options, error);
     if (r < 0)

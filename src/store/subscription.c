@@ -149,7 +149,7 @@ static struct edda_subscription *subscription_new(struct edda_store *door, const
 
 static int options_check(const struct edda_subscribe_options *options, struct edda_error *error)
 {
-    if (!options->record)
+    if (!options || !options->record)
         return edda_fail_field(error, EDDA_EINVAL, "record", "a subscription needs somebody to tell");
     if (options->key.data && !options->category.data)
         return edda_fail_field(error, EDDA_EINVAL, "category", "a stream has a category");

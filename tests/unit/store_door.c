@@ -178,6 +178,14 @@ static void refusals_are_told(void **state)
     (void)state;
     struct edda_append_message m = message("1", "a");
     struct edda_append_request request = { .messages = &m, .count = 1 };
+    assert_int_equal(edda_append(w.store, NULL, NULL, &w.error), EDDA_EINVAL);
+    assert_int_equal(edda_append(w.store, &(struct edda_append_request){ .count = 1 }, NULL, &w.error), EDDA_EINVAL);
+    assert_int_equal(edda_append(w.store, &(struct edda_append_request){ .messages = &m, .count = 1, .expected_count = 1 }, NULL, &w.error),
+                     EDDA_EINVAL);
+    assert_int_equal(edda_read_all(w.store, NULL, NULL, NULL, &w.error), EDDA_EINVAL);
+    assert_int_equal(edda_read_stream(w.store, T("a"), T("b"), NULL, NULL, NULL, &w.error), EDDA_EINVAL);
+    assert_int_equal(edda_read_correlation(w.store, T("a"), NULL, NULL, NULL, &w.error), EDDA_EINVAL);
+    assert_int_equal(edda_subscribe(w.store, NULL, NULL, &w.error), EDDA_EINVAL);
     assert_int_equal(put_expecting("1", EDDA_EXPECT_EXISTS), EDDA_EVERSION);
     assert_int_equal(put_expecting("1", EDDA_EXPECT_NONE), 0);
     assert_int_equal(put_expecting("1", 7), EDDA_EVERSION);

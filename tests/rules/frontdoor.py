@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The front door tested: tools/run-tests.py must not call a failure a success, and tools/setup.sh must
-install what is missing and nothing else."""
+install what is missing and nothing else, `make run` must not build everything."""
 import os
 import re
 import subprocess
@@ -137,7 +137,17 @@ def test_setup(root):
     expect('setup fails when apt-get does', code == 1 and 'failed' in said, said + calls)
 
 
+def test_make():
+    """What is built before the first program starts is what it needs; `make` alone builds everything."""
+    root = os.path.dirname(TOOLS)
+    for target, wanted in (('run', ' examples/choreography examples/choreography-naive'), ('build', '')):
+        code, said = run(['make', '-n', '-C', root, target, 'BUILD=nowhere'])
+        built = re.findall(r'^ninja -C "nowhere"(.*)$', said, re.MULTILINE)
+        expect(f'make {target} builds what it needs', (code, built) == (0, [wanted]), said)
+
+
 def main():
+    test_make()
     with tempfile.TemporaryDirectory() as root:
         test_runner(root)
     with tempfile.TemporaryDirectory() as root:

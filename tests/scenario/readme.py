@@ -58,7 +58,7 @@ class Reader:
     def make_run(self):
         """What `make run` ends with; that it builds before is shown by the build that is tested."""
         with open(os.path.join(self.source, 'Makefile'), encoding='utf-8') as file:
-            [program] = re.findall(r'^run:.*\n\t@program="\$\(BUILD\)/(\S+)"', file.read(), re.MULTILINE)
+            [program] = re.findall(r'^run:.*\n(?:\t.*\n)*?\t@program="\$\(BUILD\)/(\S+)"', file.read(), re.MULTILINE)
         self.process = edda.Process(os.path.join(self.build, program), os.path.join(self.directory, 'data'), port=PORT)
         self.process.wait_listening()
 

@@ -25,6 +25,8 @@ bool cmd_parse_with_app(const struct edda_app *app, const struct command_row *ro
 /* Says what options_parse() found, when it is not 0: prints help, or what was wrong. Returns the exit status. */
 int cmd_asked(const struct edda_app *app, const struct command_row *row, int rc, char asked,
               const struct edda_error *error);
+/* Adds to an error what to do about it. Returns its code. */
+int cmd_advise(struct edda_error *error, const char *advice);
 /* Says on standard error what went wrong. Returns EXIT_FAILED. */
 int cmd_fail(const struct edda_app *app, const char *command, const struct edda_error *error);
 /* The same for words that parse but make no sense. Returns EXIT_USAGE. */

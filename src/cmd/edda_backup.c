@@ -53,7 +53,7 @@ static int target_open(struct backup *b)
     if (r < 0 && r != EDDA_ENOTFOUND)
         return r;
     if (r == EDDA_ENOTFOUND) {
-        int64_t names = dir_count(tool->io, b->v->to);
+        int64_t names = data_names(tool->io, b->v->to);
         b->before = (struct manifest){ 0 };
         if (names < 0)
             return edda_fail_with(&tool->error, (int)names, "%.300s is no directory", b->v->to);
@@ -65,9 +65,9 @@ static int target_open(struct backup *b)
     }
     if (!path_join(path, b->v->to, "log"))
         return edda_fail_with(&tool->error, EDDA_EINVAL, "the path of the backup is too long");
-    r = io_dir_make(tool->io, path);
+    r = io_dir_make(tool->io, path, &tool->error);
     if (r < 0)
-        return edda_fail_with(&tool->error, r, "cannot make the directory %s", path);
+        return r;
     path_join(path, b->v->to, MANIFEST_NAME ".lock");
     r = io_file_open(tool->io, path, IO_WRITE | IO_CREATE, &b->lock, &tool->error);
     return r < 0 ? r : io_file_lock(tool->io, b->lock, &tool->error);

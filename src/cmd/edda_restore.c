@@ -112,9 +112,9 @@ static int all_copy(struct restore *r)
 {
     const struct manifest_segment *segments = r->manifest.segments.items;
     char path[TOOL_PATH_BYTES];
-    int rc = path_join(path, r->v->to, "log") ? io_dir_make(r->tool->io, path) : EDDA_EINVAL;
-    if (rc < 0)
-        return edda_fail_with(&r->tool->error, rc, "cannot make the directory %.300s", r->v->to);
+    if (!path_join(path, r->v->to, "log"))
+        return edda_fail_with(&r->tool->error, EDDA_EINVAL, "the path --to is too long");
+    int rc = io_dir_make(r->tool->io, path, &r->tool->error);
     for (uint32_t i = 0; rc == 0 && i < r->manifest.segments.count; i++) {
         rc = segment_copy(r, &segments[i]);
         progress_say("copying", (uint64_t)(i + 1) * LOG_SEGMENT_BYTES_DEFAULT, (uint64_t)r->manifest.segments.count * LOG_SEGMENT_BYTES_DEFAULT);
@@ -135,7 +135,7 @@ static int restore(struct restore *r)
     const struct manifest_segment *segments = r->manifest.segments.items;
     if (rc == EDDA_ENOTFOUND)
         return edda_fail_with(&tool->error, rc, "there is no backup in %.300s", r->v->backup);
-    int64_t names = rc == 0 ? dir_count(tool->io, r->v->to) : 0;
+    int64_t names = rc == 0 ? data_names(tool->io, r->v->to) : 0;
     if (names != 0)
         return edda_fail_with(&tool->error, EDDA_EEXISTS, "%.300s is not an empty directory", r->v->to);
     for (uint32_t i = 0; rc == 0 && i < r->manifest.segments.count; i++)

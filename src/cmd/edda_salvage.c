@@ -201,7 +201,7 @@ static int target_open(struct salvage *s)
     const struct log_options options = {
         .segment_bytes = wanted > LOG_SEGMENT_BYTES_DEFAULT ? 2 * LOG_SEGMENT_BYTES_DEFAULT : LOG_SEGMENT_BYTES_DEFAULT,
     };
-    if (dir_count(tool->io, s->v->to) != 0)
+    if (data_names(tool->io, s->v->to) != 0)
         return edda_fail_with(&tool->error, EDDA_EEXISTS, "%.300s is not an empty directory", s->v->to);
     s->next_offsets = calloc((size_t)s->plan.place_count + 2, sizeof(*s->next_offsets));
     if (!s->next_offsets)
@@ -218,7 +218,7 @@ static int salvage(struct salvage *s)
     if (!s->frame || !s->fresh)
         return edda_fail_with(&tool->error, EDDA_ENOMEM, "out of memory");
     /* Before the long part. */
-    if (dir_count(tool->io, s->v->to) != 0)
+    if (data_names(tool->io, s->v->to) != 0)
         return edda_fail_with(&tool->error, EDDA_EEXISTS, "%.300s is not an empty directory", s->v->to);
     int r = log_open(tool->io, s->v->dir, &options, &s->from, NULL, &tool->error);
     if (r < 0)

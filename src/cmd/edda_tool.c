@@ -59,20 +59,12 @@ void tool_wait(struct tool *tool, int64_t ms)
     io_jobs_finish(tool->io);
 }
 
-static bool is_missing(struct tool *tool, const char *dir)
-{
-    char path[TOOL_PATH_BYTES];
-    return path_join(path, dir, "log") && dir_count(tool->io, path) == 0;
-}
-
 bool tool_again(struct tool *tool, const char *dir, int code, int *attempt)
 {
     if (code >= 0)
         return false;
-    if (is_missing(tool, dir)) {
-        edda_fail_with(&tool->error, EDDA_ENOTFOUND, "there is no log in %.300s", dir);
+    if (data_missing(tool->io, dir, &tool->error))
         return false;
-    }
     if ((code != EDDA_ECORRUPT && code != EDDA_ENOTFOUND && code != EDDA_ECLOSED) || ++*attempt >= OPEN_ATTEMPTS)
         return false;
     tool_wait(tool, OPEN_AGAIN_MS);
@@ -150,21 +142,6 @@ bool path_join(char path[TOOL_PATH_BYTES], const char *dir, const char *name)
 {
     int len = snprintf(path, TOOL_PATH_BYTES, "%s/%s", dir, name);
     return len > 0 && len < TOOL_PATH_BYTES;
-}
-
-static int count_name(void *user, const char *name)
-{
-    int64_t *count = user;
-    (void)name;
-    ++*count;
-    return 0;
-}
-
-int64_t dir_count(struct io *io, const char *dir)
-{
-    int64_t count = 0;
-    int r = io_dir_list(io, dir, count_name, &count);
-    return r == EDDA_ENOTFOUND ? 0 : r < 0 ? r : count;
 }
 
 bool print_buffer(struct buffer *out)

@@ -7,6 +7,7 @@
 #ifndef EDDA_CMD_EDDA_TOOL_H
 #define EDDA_CMD_EDDA_TOOL_H
 
+#include "cmd/data.h"
 #include "cmd/options.h"
 #include "io/posix.h"
 #include "store/store.h"
@@ -56,8 +57,6 @@ bool stream_split(const char *stream, struct slice *ret_category, struct slice *
 /* A file of a directory: "dir/name". False when it is too long. */
 #define TOOL_PATH_BYTES 4096
 bool path_join(char path[TOOL_PATH_BYTES], const char *dir, const char *name);
-/* How many names a directory has; 0 when it is missing, or a negative code. */
-int64_t dir_count(struct io *io, const char *dir);
 
 /* Writes one line for a record: for people, or as JSON. `version` -1: not known. */
 void record_line(const struct store_record *record, int64_t version, bool json, struct buffer *out);

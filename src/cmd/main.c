@@ -64,6 +64,13 @@ bool cmd_parse(const struct edda_app *app, const struct command_row *row, int ar
     return rc == 0;
 }
 
+int cmd_advise(struct edda_error *error, const char *advice)
+{
+    size_t len = strlen(error->message);
+    (void)snprintf(error->message + len, sizeof error->message - len, "; %s", advice);
+    return error->code;
+}
+
 int cmd_fail(const struct edda_app *app, const char *command, const struct edda_error *error)
 {
     fprintf(stderr, "%s %s: %s\n", app->name, command,

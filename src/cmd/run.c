@@ -193,12 +193,9 @@ static int run_open(struct run *run, struct log_recovery *ret_recovery, struct e
     run->io = io_posix_new(handler_threads(run->app));
     if (!run->io)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory, threads or descriptors");
-    int rc = io_dir_make(run->io, run->data);
+    int rc = journal_local_open(run->io, run->data, &store_options, &run->journal, ret_recovery, error);
     if (rc < 0)
-        return edda_fail_with(error, rc, "%s cannot be made a directory", run->data);
-    rc = journal_local_open(run->io, run->data, &store_options, &run->journal, ret_recovery, error);
-    if (rc < 0)
-        return rc;
+        return rc == EDDA_ECORRUPT || rc == EDDA_EFORMAT ? rc : cmd_advise(error, "--data DIR chooses another directory");
     const struct engine_options engine_options = {
         .app = run->app, .io = run->io, .journal = run->journal, .log = engine_says, .log_user = run
     };
@@ -210,7 +207,9 @@ static int run_open(struct run *run, struct log_recovery *ret_recovery, struct e
         .after_turn = after_turn, .after_turn_user = run
     };
     rc = server_open(&server_options, &run->server, error);
-    return rc == 0 && run->values.redis ? open_channels(run, error) : rc;
+    if (rc < 0)
+        return strcmp(error->field, "port") == 0 ? cmd_advise(error, "--port N chooses another, --port 0 takes a free one") : rc;
+    return run->values.redis ? open_channels(run, error) : 0;
 }
 
 /* `abandon`: the journal has failed, nothing more is written. */

@@ -1,6 +1,7 @@
 /* trace: everything of one process, from a running instance, or straight from a data directory, whether an instance has it open or not. */
 #include <stdio.h>
 
+#include "cmd/data.h"
 #include "cmd/remote.h"
 #include "engine/trace.h"
 #include "io/posix.h"
@@ -73,6 +74,8 @@ static int trace_data(const struct edda_app *app, const struct trace_values *val
         return cmd_fail(app, "trace", &error);
     }
     int rc = journal_local_open(io, values->data, &options, &journal, NULL, &error);
+    if (rc < 0 && data_missing(io, values->data, &error))
+        (void)cmd_advise(&error, "--data names the directory that `run` was given");
     if (rc == 0)
         rc = trace_journal(app, journal, values->remote.json, id, &error);
     journal_close(journal, true);

@@ -64,7 +64,7 @@ struct io_ops {
     int (*file_lock)(struct io_file *file, struct edda_error *error);
     int (*file_rename)(struct io *io, const char *from, const char *to);
     int (*file_remove)(struct io *io, const char *path);
-    int (*dir_make)(struct io *io, const char *path);
+    int (*dir_make)(struct io *io, const char *path, struct edda_error *error);
     int (*dir_list)(struct io *io, const char *path, io_dir_entry_fn *entry, void *user);
     int (*dir_sync)(struct io *io, const char *path);
     int64_t (*clock_wall_ns)(struct io *io);
@@ -162,10 +162,10 @@ static inline int io_file_remove(struct io *io, const char *path)
     return io->ops->file_remove(io, path);
 }
 
-/* Makes a directory and its parents; 0 when it is there already. */
-static inline int io_dir_make(struct io *io, const char *path)
+/* Makes a directory and its parents; 0 when it is there already. EDDA_EEXISTS: a file is in the way. `error` may be NULL. */
+static inline int io_dir_make(struct io *io, const char *path, struct edda_error *error)
 {
-    return io->ops->dir_make(io, path);
+    return io->ops->dir_make(io, path, error);
 }
 
 /* The names in a directory, sorted, without "." and "..". */

@@ -51,20 +51,18 @@ static int posix_file_remove(struct io *io, const char *path)
 }
 
 /* Makes one directory; what is there already must be one. */
-static int make_one(const char *path)
+static int make_one(const char *path, struct edda_error *error)
 {
     struct stat st;
 
     if (mkdir(path, 0700) == 0)
         return 0;
-    if (errno != EEXIST)
-        return posix_code(errno);
-    if (stat(path, &st) < 0)
-        return posix_code(errno);
-    return S_ISDIR(st.st_mode) ? 0 : EDDA_EEXISTS;
+    if (errno == EEXIST && stat(path, &st) == 0)
+        return S_ISDIR(st.st_mode) ? 0 : edda_fail_with(error, EDDA_EEXISTS, "%s is a file, not a directory", path);
+    return edda_fail_with(error, posix_code(errno), "cannot make the directory %s: %s", path, strerror(errno));
 }
 
-static int posix_dir_make(struct io *io, const char *path)
+static int posix_dir_make(struct io *io, const char *path, struct edda_error *error)
 {
     char part[PATH_MAX];
     size_t len = strlen(path);
@@ -72,17 +70,17 @@ static int posix_dir_make(struct io *io, const char *path)
 
     (void)io;
     if (len >= sizeof(part))
-        return EDDA_EIO;
+        return edda_fail_with(error, EDDA_EIO, "cannot make a directory: its path of %zu bytes is too long", len);
     for (size_t at = 1; at < len; at++) {
         if (path[at] != '/' || path[at - 1] == '/')
             continue;
         memcpy(part, path, at);
         part[at] = '\0';
-        r = make_one(part);
+        r = make_one(part, error);
         if (r < 0)
             return r;
     }
-    return make_one(path);
+    return make_one(path, error);
 }
 
 static int compare_names(const void *a, const void *b)

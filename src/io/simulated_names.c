@@ -239,9 +239,8 @@ int sim_name_make(struct io_simulated *s, const char *path, bool is_dir, struct 
     return path_normal(path, &p) ? name_make(s, &p, is_dir, ret_name) : EDDA_EIO;
 }
 
-int sim_dir_make(struct io *io, const char *path)
+static int dirs_make(struct io_simulated *s, const char *path)
 {
-    struct io_simulated *s = sim_of(io);
     struct sim_path p, part;
 
     if (s->is_cut)
@@ -268,6 +267,13 @@ int sim_dir_make(struct io *io, const char *path)
             return r;
     }
     return 0;
+}
+
+int sim_dir_make(struct io *io, const char *path, struct edda_error *error)
+{
+    int r = dirs_make(sim_of(io), path);
+
+    return r < 0 ? edda_fail_with(error, r, "cannot make the directory %s: %s", path, edda_code_info(r)->sentence) : 0;
 }
 
 int sim_file_remove(struct io *io, const char *path)

@@ -164,7 +164,7 @@ struct sim_name *sim_name_find(struct io_simulated *s, const char *path);
 int sim_name_make(struct io_simulated *s, const char *path, bool is_dir, struct sim_name **ret_name);
 int sim_file_rename(struct io *io, const char *from, const char *to);
 int sim_file_remove(struct io *io, const char *path);
-int sim_dir_make(struct io *io, const char *path);
+int sim_dir_make(struct io *io, const char *path, struct edda_error *error);
 int sim_dir_list(struct io *io, const char *path, io_dir_entry_fn *entry, void *user);
 int sim_dir_sync(struct io *io, const char *path);
 

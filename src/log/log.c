@@ -68,10 +68,10 @@ static void log_free(struct log *log)
 static int dir_take(struct log *log, size_t path_len, struct edda_error *error)
 {
     char path[LOG_PATH_BYTES];
-    int r = io_dir_make(log->io, log->dir);
+    int r = io_dir_make(log->io, log->dir, error);
 
     if (r < 0)
-        return edda_fail_with(error, r, "cannot make the directory %s", log->dir);
+        return r;
     memcpy(path, log->dir, path_len);
     memcpy(path + path_len, "/lock", sizeof("/lock"));
     r = io_file_open(log->io, path, IO_WRITE | IO_CREATE, &log->lock_file, error);

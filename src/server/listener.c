@@ -82,7 +82,10 @@ static int listener_fail(struct server *server, const char *what, const char *ad
                          struct edda_error *error)
 {
     int code = errno == EADDRINUSE ? EDDA_EEXISTS : EDDA_EIO;
-    (void)edda_fail_with(error, code, "%s %s port %u: %s", what, address, (unsigned)port, strerror(errno));
+    if (code == EDDA_EEXISTS)
+        (void)edda_fail_field(error, code, "port", "port %u of %s is taken: another process listens there", (unsigned)port, address);
+    else
+        (void)edda_fail_field(error, code, "port", "%s port %u of %s: %s", what, (unsigned)port, address, strerror(errno));
     listener_close(server);
     return code;
 }

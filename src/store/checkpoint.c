@@ -104,7 +104,7 @@ static int dir_ensure(struct store *store, struct edda_error *error)
     if (store->checkpoint_dir)
         return 0;
     snprintf(dir, sizeof(dir), "%s/checkpoint", store->path);
-    int r = io_dir_make(store->io, dir);
+    int r = io_dir_make(store->io, dir, NULL);
     if (r == 0)
         r = io_dir_sync(store->io, store->path);
     if (r < 0)

@@ -173,7 +173,7 @@ static int seal_start(struct index_seal *s)
     if (!s->temporary || !s->path)
         return EDDA_ENOMEM;
     if (index->dir_missing)
-        r = io_dir_make(index->io, index->path);
+        r = io_dir_make(index->io, index->path, NULL);
     if (r == 0)
         r = file_make(index, s->temporary, &s->file);
     return r;

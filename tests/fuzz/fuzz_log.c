@@ -182,7 +182,7 @@ static void layout_write(struct io *io, const struct layout *l)
         PATH "/log/0000000000000003.seg", PATH "/log/0000000000000004.seg",
     };
 
-    ASSERT(io_dir_make(io, PATH "/log") == 0);
+    ASSERT(io_dir_make(io, PATH "/log", NULL) == 0);
     for (size_t i = 0; i < l->count; i++)
         file_write(io, paths[i], slice_of(l->bytes[i], SEGMENT_BYTES));
     if (l->has_note)

@@ -75,7 +75,30 @@ def run_says(world):
 def port_taken(world):
     """A port that is taken is named, with status 1."""
     port = world.start().port
-    says(world.run('run', '--data', world.data + '2', '--port', str(port), status=1), str(port))
+    says(world.run('run', '--data', world.data + '2', '--port', str(port), status=1),
+         f'port {port} of 127.0.0.1 is taken: another process listens there; --port N chooses another, --port 0 takes a free one')
+
+
+def directories(world):
+    """A directory that cannot be had is named, and why; what only reads makes nothing."""
+    file, nowhere, empty = (os.path.join(world.directory, name) for name in ('file', 'nowhere', 'empty'))
+    os.mkdir(empty)
+    with open(file, 'w', encoding='utf-8') as out:
+        out.write('a file\n')
+    other = '; --data DIR chooses another directory'
+    says(world.run('run', '--port', '0', '--data', file, status=1), f'{file} is a file, not a directory{other}')
+    says(world.run('run', '--port', '0', '--data', file + '/x', status=1), f'{file} is a file, not a directory{other}')
+    says(world.run('run', '--port', '0', '--data', '/proc/nowhere', status=1), f'/proc/nowhere: No such file or directory{other}')
+    says(world.run('run', '--port', '0', '--data', '', status=1), f'is empty or too long{other}')
+    if os.geteuid() != 0:
+        os.chmod(empty, 0o500)
+        says(world.run('run', '--port', '0', '--data', empty, status=1), f'{empty}/log: Permission denied{other}')
+    world.start()
+    says(world.run('run', '--port', '0', '--data', world.data, status=1), rf'is in use by process \d+{other}')
+    for path, why in ((nowhere, ': there is no such directory'), (empty, ''), (file, ': that is a file')):
+        says(world.run('trace', '1', '--data', path, status=1), f'there is no log in {path}{why}; --data names the directory that `run` was given\n')
+    same(sorted(os.listdir(world.directory)), ['data', 'empty', 'file'])
+    same(os.listdir(empty), [])
 
 
 def trace(world):
@@ -154,7 +177,7 @@ def simulate_finds(world):
     holds(every['failed'] > 1 and every['seeds'] == 500, f'all are counted: {every}')
 
 
-SCENARIOS = (help_and_version, wrong_usage, run_says, port_taken, trace, deadlines_and_quarantine, reference_pages, simulate_repeats,
+SCENARIOS = (help_and_version, wrong_usage, run_says, port_taken, directories, trace, deadlines_and_quarantine, reference_pages, simulate_repeats,
              simulate_finds)
 
 if __name__ == '__main__':

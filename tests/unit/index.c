@@ -383,7 +383,7 @@ static void foreign_names_are_left_alone(void **state)
 
     (void)state;
     rig_init(&r, true, 1);
-    assert_int_equal(io_dir_make(r.io, r.path), 0);
+    assert_int_equal(io_dir_make(r.io, r.path, NULL), 0);
     for (unsigned i = 0; i < COUNT(names); i++) {
         assert_int_equal(io_file_open(r.io, file_path(&r, names[i]), IO_WRITE | IO_CREATE, &file, NULL), 0);
         io_file_close(r.io, file);

@@ -63,7 +63,7 @@ void rig_init(struct rig *r, bool simulated, uint64_t seed)
     assert_non_null(r->io);
     snprintf(r->path, sizeof(r->path), "%s/index", r->dir);
     if (simulated)
-        assert_int_equal(io_dir_make(r->io, r->dir), 0);
+        assert_int_equal(io_dir_make(r->io, r->dir, NULL), 0);
 }
 
 const char *file_path(const struct rig *r, const char *name)

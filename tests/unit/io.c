@@ -22,7 +22,7 @@ static int world_setup(void **state)
     if (w->simulated) {
         w->io = io_simulated_new(&(struct io_simulated_options){ .seed = w->seed });
         snprintf(w->dir, sizeof(w->dir), "/data");
-        return w->io ? io_dir_make(w->io, w->dir) : -1;
+        return w->io ? io_dir_make(w->io, w->dir, NULL) : -1;
     }
     w->io = io_posix_new(HANDLER_THREADS);
     snprintf(w->dir, sizeof(w->dir), "/tmp/edda-unit-io-XXXXXX");

@@ -303,7 +303,7 @@ static void test_a_lost_directory_takes_its_files(void **state)
         struct io_file *file;
 
         restart(w, seed);
-        assert_int_equal(io_dir_make(w->io, path_of(w, "d/e")), 0);
+        assert_int_equal(io_dir_make(w->io, path_of(w, "d/e"), NULL), 0);
         file = create(w->io, path_of(w, "d/e/file"));
         write_at(w->io, file, "x", 0);
         assert_int_equal(io_file_sync(w->io, file), 0);
@@ -316,7 +316,7 @@ static void test_a_lost_directory_takes_its_files(void **state)
             kept = true;
         } else {
             assert_false(exists(w->io, path_of(w, "d/e/file")));
-            assert_int_equal(io_dir_make(w->io, path_of(w, "d/e")), 0);
+            assert_int_equal(io_dir_make(w->io, path_of(w, "d/e"), NULL), 0);
             assert_false(exists(w->io, path_of(w, "d/e/file")));
             lost = true;
         }

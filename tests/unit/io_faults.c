@@ -53,7 +53,7 @@ static void expect_dead(struct world *w)
     assert_int_equal(io_file_open(w->io, path_of(w, "file"), IO_READ, &file, NULL), EDDA_ECLOSED);
     assert_int_equal(io_file_remove(w->io, path_of(w, "file")), EDDA_ECLOSED);
     assert_int_equal(io_file_rename(w->io, path_of(w, "file"), path_of(w, "x")), EDDA_ECLOSED);
-    assert_int_equal(io_dir_make(w->io, path_of(w, "x")), EDDA_ECLOSED);
+    assert_int_equal(io_dir_make(w->io, path_of(w, "x"), NULL), EDDA_ECLOSED);
     assert_int_equal(io_dir_sync(w->io, w->dir), EDDA_ECLOSED);
     assert_int_equal(io_dir_list(w->io, w->dir, gather, &g), EDDA_ECLOSED);
 }

@@ -227,9 +227,11 @@ static void test_dir_make_and_list(void **state)
     put_file(w, "a-10", "");
     put_file(w, "a-9", "");
     put_file(w, "B", "");
-    assert_int_equal(io_dir_make(w->io, path_of(w, "c/d/e/")), 0);
-    assert_int_equal(io_dir_make(w->io, path_of(w, "c/d")), 0); /* is there already */
-    assert_int_equal(io_dir_make(w->io, path_of(w, "b")), EDDA_EEXISTS);
+    assert_int_equal(io_dir_make(w->io, path_of(w, "c/d/e/"), NULL), 0);
+    assert_int_equal(io_dir_make(w->io, path_of(w, "c/d"), NULL), 0); /* is there already */
+    struct edda_error error;
+    assert_int_equal(io_dir_make(w->io, path_of(w, "b"), &error), EDDA_EEXISTS);
+    assert_non_null(strstr(error.message, "/b"));
     put_file(w, "c/inner", "");
 
     assert_int_equal(io_dir_list(w->io, w->dir, gather, &g), 0);

@@ -152,7 +152,7 @@ void restart(struct world *w, uint64_t seed)
 {
     w->seed = seed;
     io_simulated_reset(w->io, &(struct io_simulated_options){ .seed = seed });
-    assert_int_equal(io_dir_make(w->io, w->dir), 0);
+    assert_int_equal(io_dir_make(w->io, w->dir, NULL), 0);
     assert_int_equal(io_dir_sync(w->io, "/"), 0);
 }
 

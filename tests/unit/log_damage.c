@@ -250,7 +250,7 @@ static void a_copy_of_the_used_bytes_is_a_log(void **state)
     open_log();
     frames = fill_segments(3);
     snprintf(path, sizeof(path), "%s/copy/log", w.dir);
-    assert_int_equal(io_dir_make(w.io, path), 0);
+    assert_int_equal(io_dir_make(w.io, path, NULL), 0);
     for (size_t i = 0; log_segment(w.log, i, &info); i++) {
         uint8_t *bytes = malloc(info.used_bytes);
         struct slice part = slice_of(bytes, info.used_bytes);
@@ -400,7 +400,7 @@ static void a_log_of_format_1_is_read(void **state)
     frame_header_encode(bytes + 4096, frame_seed(golden_id, 1), &frame);
     memcpy(bytes + 4096 + 64, "hello", 5);
     snprintf(path, sizeof(path), "%s/log", w.dir);
-    assert_int_equal(io_dir_make(w.io, path), 0);
+    assert_int_equal(io_dir_make(w.io, path, NULL), 0);
     file_put(FIRST, 0, bytes, sizeof(bytes));
     open_log();
     expect_text(4096, "hello");

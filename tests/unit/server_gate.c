@@ -386,7 +386,7 @@ static void taken_port_is_named(void **state)
     talk_open(&talk, NULL);
     const struct server_options options = { .engine = &talk.engine, .io = talk.io, .port = server_port(talk.server) };
     assert_int_equal(server_open(&options, &second, &error), EDDA_EEXISTS);
-    assert_non_null(strstr(error.message, "127.0.0.1 port"));
+    assert_non_null(strstr(error.message, "of 127.0.0.1 is taken"));
     const struct server_options nowhere = { .engine = &talk.engine, .io = talk.io, .address = "here" };
     assert_int_equal(server_open(&nowhere, &second, &error), EDDA_EINVAL);
     talk_close(&talk);

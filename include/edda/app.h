@@ -44,7 +44,7 @@ struct edda_channel {
 /* A flag of the application's own for `run` and `simulate`: --name VALUE. */
 struct edda_option {
     const char *name;            /* "deadline" */
-    const char *value;           /* "5s": the default; "5s", "250ms", "2m", "1h" are durations; 5000 years at most */
+    const char *value;           /* "5s": the default; "5s", "250ms", "2m", "1h" are durations, from 1ms to 5000 years */
     int64_t *duration_ms;        /* set before services run; durations only for now */
     const char *description;
 };

@@ -8,7 +8,7 @@
 #include "cmd/options.h"
 #include "edda/app.h"
 
-/* A command, with the words behind its name. Returns the exit status of the process (enum exit_status). */
+/* A command, with the words of its line: the program, its name, and those behind it. Returns the exit status of the process (enum exit_status). */
 typedef int cmd_fn(const struct edda_app *app, int argc, char **argv);
 
 cmd_fn cmd_run, cmd_trace, cmd_deadlines, cmd_quarantine, cmd_migrate, cmd_simulate, cmd_bench, cmd_reference;

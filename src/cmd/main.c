@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/nearest.h"
 
 #define PORT_DEFAULT 8080
 
 struct app_command {
     const char *name;
-    const char *summary;
+    const char *summary; /* NULL: it is for those who make Edda, and --help is silent about it */
     cmd_fn *run;
 };
 
@@ -21,7 +22,7 @@ static const struct app_command commands[] = {
     { "migrate",    "Lets running processes of one version of a service belong to another", cmd_migrate },
     { "simulate",   "Crash-tests the application in a simulated world", cmd_simulate },
     { "bench",      "Measures the application on this machine", cmd_bench },
-    { "reference",  "Writes a page of the reference: errors, metrics or routes", cmd_reference },
+    { "reference",  NULL, cmd_reference },
     { NULL, NULL, NULL },
 };
 /* clang-format on */
@@ -58,7 +59,7 @@ bool cmd_parse(const struct edda_app *app, const struct command_row *row, int ar
 {
     struct edda_error error = { 0 };
     char asked = 0;
-    int rc = options_parse(row, argc, argv, values, &asked, &error);
+    int rc = options_parse(row, argc - 2, argv + 2, values, &asked, &error);
     if (rc != 0)
         *ret_status = cmd_asked(app, row, rc, asked, &error);
     return rc == 0;
@@ -90,7 +91,8 @@ static void say_help(FILE *out, const struct edda_app *app)
     if (app->summary)
         fprintf(out, "%s\n\n", app->summary);
     for (const struct app_command *command = commands; command->name; command++)
-        fprintf(out, "  %-12s %s\n", command->name, command->summary);
+        if (command->summary)
+            fprintf(out, "  %-12s %s\n", command->name, command->summary);
     fprintf(out, "\n%s COMMAND --help says more. Exit status: 0 done, 1 failed, 2 wrong usage.\n", app->name);
 }
 
@@ -122,7 +124,9 @@ int edda_main(const struct edda_app *app, int argc, char **argv)
     }
     for (const struct app_command *command = commands; command->name; command++)
         if (strcmp(command->name, word) == 0)
-            return run_command(app, command, argc - 2, argv + 2);
-    fprintf(stderr, "%s: there is no command %s; %s --help lists them\n", app->name, word, app->name);
-    return EXIT_USAGE;
+            return run_command(app, command, argc, argv);
+    struct nearest nearest = nearest_to(slice_str(word));
+    for (const struct app_command *command = commands; command->name; command++)
+        nearest_see(&nearest, command->name);
+    return command_unknown(app->name, word, nearest.name);
 }

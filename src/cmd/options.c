@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "cmd/nearest.h"
 
 #define HELP_COLUMN 26
+#define DAY_MS (UINT64_C(24) * 60 * 60 * 1000)
 
 struct unit {
     const char *name;
@@ -21,13 +23,27 @@ static const struct unit sizes[] = {
     { NULL, 0 },
 };
 static const struct unit durations[] = {
-    { "ms", 1 }, { "", 1000 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 }, { "d", 24 * 60 * 60 * 1000 },
-    { NULL, 0 },
+    { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 }, { "d", DAY_MS }, { NULL, 0 },
 };
-#define DURATION_MS_MAX (INT64_C(5000) * 365 * 24 * 60 * 60 * 1000) /* from now on, that is a time that can be written, and added to */
+#define DURATION_MS_MAX (5000 * 365 * DAY_MS) /* from now on, that is a time that can be written, and added to */
 static const struct unit numbers[] = { { "", 1 }, { NULL, 0 } };
 
-static bool number_parse(const char *text, const struct unit *units, uint64_t max, uint64_t *ret_value)
+/* What a kind of option takes, and how that is said. */
+static const struct kind {
+    const char *example;
+    const struct unit *units; /* NULL: any text */
+    uint64_t min, max;
+} kinds[] = {
+    [OPTION_FLAG] = { .example = "nothing" },
+    [OPTION_TEXT] = { .example = "a text" },
+    [OPTION_NUMBER] = { "a number like 100", numbers, 0, UINT64_MAX },
+    [OPTION_COUNT] = { "a number like 100, at least 1", numbers, 1, UINT64_MAX },
+    [OPTION_PORT] = { "a number from 0 to 65535", numbers, 0, UINT16_MAX },
+    [OPTION_SIZE] = { "a size like 100, 4k or 64M", sizes, 0, UINT64_MAX },
+    [OPTION_DURATION] = { "a duration with its unit, like 250ms, 5s, 2m, 1h or 7d, from 1ms to 5000 years", durations, 1, DURATION_MS_MAX },
+};
+
+static bool number_parse(const char *text, const struct kind *kind, uint64_t *ret_value)
 {
     char *end;
     uint64_t value;
@@ -37,8 +53,8 @@ static bool number_parse(const char *text, const struct unit *units, uint64_t ma
     value = strtoull(text, &end, 10);
     if (errno)
         return false;
-    for (const struct unit *u = units; u->name; u++)
-        if (strcmp(end, u->name) == 0 && value <= max / u->factor) {
+    for (const struct unit *u = kind->units; u->name; u++)
+        if (strcmp(end, u->name) == 0 && value <= kind->max / u->factor && value * u->factor >= kind->min) {
             *ret_value = value * u->factor;
             return true;
         }
@@ -56,32 +72,17 @@ bool option_value(enum option_kind kind, const char *text, void *at)
         *(const char **)at = text;
         return true;
     case OPTION_NUMBER:
-        return number_parse(text, numbers, UINT64_MAX, at);
+    case OPTION_COUNT:
+    case OPTION_PORT:
     case OPTION_SIZE:
-        return number_parse(text, sizes, UINT64_MAX, at);
+        return number_parse(text, &kinds[kind], at);
     case OPTION_DURATION:
-        if (!number_parse(text, durations, DURATION_MS_MAX, &number))
+        if (!number_parse(text, &kinds[kind], &number))
             return false;
         *(int64_t *)at = (int64_t)number;
         return true;
     }
     UNREACHABLE();
-}
-
-static const char *kind_example(enum option_kind kind)
-{
-    switch (kind) {
-    case OPTION_NUMBER:
-        return "a number like 100";
-    case OPTION_SIZE:
-        return "a size like 100, 4k or 64M";
-    case OPTION_DURATION:
-        return "a duration like 250ms, 5s or 2m, of 5000 years at most";
-    case OPTION_FLAG:
-    case OPTION_TEXT:
-        break;
-    }
-    return "a text";
 }
 
 static const struct option_row *option_find(const struct command_row *command, const char *name, size_t len)
@@ -90,6 +91,16 @@ static const struct option_row *option_find(const struct command_row *command, c
         if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
             return o;
     return NULL;
+}
+
+static int option_unknown(const struct command_row *command, const char *word, size_t len, struct edda_error *error)
+{
+    size_t dashes = strspn(word, "-");
+    struct nearest nearest = nearest_to(slice_of(word + dashes, len - dashes));
+    for (const struct option_row *o = command->options; o && o->name; o++)
+        nearest_see(&nearest, o->name);
+    return edda_fail_with(error, EDDA_EINVAL, nearest.name ? "there is no option '%.*s'; did you mean '--%s'?" : "there is no option '%.*s'",
+                          (int)(len < 60 ? len : 60), word, nearest.name);
 }
 
 /* Takes the option at argv[*i], and its value. */
@@ -102,16 +113,16 @@ static int option_take(const struct command_row *command, int argc, char *const 
     const struct option_row *o = option_find(command, word, len);
     const char *value = equals ? equals + 1 : NULL;
     if (!o)
-        return edda_fail_with(error, EDDA_EINVAL, "there is no option --%.*s", (int)(len < 60 ? len : 60), word);
+        return option_unknown(command, argv[*i], len + 2, error);
     if (o->kind == OPTION_FLAG && value)
         return edda_fail_field(error, EDDA_EINVAL, o->name, "--%s takes no value", o->name);
     if (o->kind != OPTION_FLAG && !value) {
         if (*i + 1 >= argc)
-            return edda_fail_field(error, EDDA_EINVAL, o->name, "--%s needs a value: %s", o->name, kind_example(o->kind));
+            return edda_fail_field(error, EDDA_EINVAL, o->name, "--%s needs a value: %s", o->name, kinds[o->kind].example);
         value = argv[++*i];
     }
     if (!option_value(o->kind, value, (char *)values + o->offset))
-        return edda_fail_field(error, EDDA_EINVAL, o->name, "--%s takes %s, not '%.60s'", o->name, kind_example(o->kind), value);
+        return edda_fail_field(error, EDDA_EINVAL, o->name, "--%s takes %s, not '%.60s'", o->name, kinds[o->kind].example, value);
     return 0;
 }
 
@@ -147,7 +158,7 @@ int options_parse(const struct command_row *command, int argc, char *const *argv
         if (option && strcmp(word, "--") == 0)
             ended = true;
         else if (option && word[1] != '-')
-            r = edda_fail_with(error, EDDA_EINVAL, "there is no option %.60s", word);
+            r = option_unknown(command, word, strlen(word), error);
         else if (option)
             r = option_take(command, argc, argv, &i, values, error);
         else
@@ -168,6 +179,7 @@ static void usage_line(FILE *out, const char *program, const struct command_row 
 
 void options_help(FILE *out, const char *program, const struct command_row *command)
 {
+    bool durations_taken = false;
     usage_line(out, program, command);
     fprintf(out, "\n%s.\n", command->summary);
     if (command->notes)
@@ -182,9 +194,12 @@ void options_help(FILE *out, const char *program, const struct command_row *comm
         if (o->fallback)
             fprintf(out, " (%s)", o->fallback);
         fprintf(out, "\n");
+        durations_taken |= o->kind == OPTION_DURATION;
     }
     fprintf(out, "  %-*s %s\n", HELP_COLUMN, "--help", "Says this");
     fprintf(out, "  %-*s %s\n", HELP_COLUMN, "--version", "Says which release this is");
+    if (durations_taken)
+        fprintf(out, "\nTIME is a whole number with its unit: 250ms, 5s, 2m, 1h or 7d.\n");
 }
 
 static void table_help(FILE *out, const struct command_table *table)
@@ -227,6 +242,18 @@ static int command_run(const struct command_table *table, const struct command_r
     return status;
 }
 
+int command_unknown(const char *program, const char *word, const char *nearest)
+{
+    if (*word == '-')
+        fprintf(stderr, "%s: the command is missing; '%.60s' stands behind it\n", program, word);
+    else if (nearest)
+        fprintf(stderr, "%s: there is no command '%.60s'; did you mean '%s'?\n", program, word, nearest);
+    else
+        fprintf(stderr, "%s: there is no command '%.60s'\n", program, word);
+    fprintf(stderr, "%s --help lists the commands\n", program);
+    return EXIT_USAGE;
+}
+
 int commands_main(const struct command_table *table, int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
@@ -245,6 +272,8 @@ int commands_main(const struct command_table *table, int argc, char **argv)
     for (const struct command_row *const *c = table->commands; *c; c++)
         if (strcmp((*c)->name, name) == 0)
             return command_run(table, *c, argc - 2, argv + 2);
-    fprintf(stderr, "%s: there is no command '%s'; %s --help lists them\n", table->program, name, table->program);
-    return EXIT_USAGE;
+    struct nearest nearest = nearest_to(slice_str(name));
+    for (const struct command_row *const *c = table->commands; *c; c++)
+        nearest_see(&nearest, (*c)->name);
+    return command_unknown(table->program, name, nearest.name);
 }

@@ -24,8 +24,10 @@ enum option_kind {
     OPTION_FLAG,     /* bool; has no value */
     OPTION_TEXT,     /* const char * */
     OPTION_NUMBER,   /* uint64_t; decimal */
+    OPTION_COUNT,    /* the same, at least 1 */
+    OPTION_PORT,     /* the same, at most 65535 */
     OPTION_SIZE,     /* uint64_t of bytes: 100, 4k, 64M, 1G, also KiB, MiB, GiB */
-    OPTION_DURATION  /* int64_t of milliseconds: 250ms, 5s, 2m, 1h; a plain number is of seconds */
+    OPTION_DURATION  /* int64_t of milliseconds, from 1ms to 5000 years: 250ms, 5s, 2m, 1h, 7d; never without its unit */
 };
 
 struct option_row {
@@ -65,6 +67,8 @@ struct command_table {
 /* Finds the command that argv[1] names, parses what follows it and runs it. Returns the exit status. Help goes to standard
  * output, errors to standard error. */
 int commands_main(const struct command_table *table, int argc, char **argv);
+/* Says that there is no command `word`, and which is `nearest` to it, if any is. Returns EXIT_USAGE. */
+int command_unknown(const char *program, const char *word, const char *nearest);
 
 /* Parses the words behind a command's name into `values`, which is zeroed first. 1 when --help or --version was there: *ret_asked is
  * then 'h' or 'v'. EDDA_EINVAL names the word that was wrong. */

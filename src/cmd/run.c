@@ -31,7 +31,7 @@ struct run_values {
 
 static const struct option_row own_options[] = {
     { "data", OPTION_TEXT, offsetof(struct run_values, data), "DIR", NULL, "Directory of the log and the index" },
-    { "port", OPTION_NUMBER, offsetof(struct run_values, port), "N", NULL,
+    { "port", OPTION_PORT, offsetof(struct run_values, port), "N", NULL,
       "Port of the HTTP interface on 127.0.0.1; 0 takes a free one" },
     { "json", OPTION_FLAG, offsetof(struct run_values, json), NULL, NULL,
       "Says what happens as JSON, one object a line" },
@@ -271,8 +271,6 @@ int cmd_run(const struct edda_app *app, int argc, char **argv)
     };
     if (!cmd_parse_with_app(app, &row, offsetof(struct run_values, durations_ms), argc, argv, &run.values, &status))
         return status;
-    if (run.values.port > UINT16_MAX)
-        return cmd_misused(app, "run", "--port is at most 65535");
     (void)snprintf(run.data, sizeof run.data, "%s", run.values.data);
     raise_descriptor_limit();
     return run_serve(&run);

@@ -18,7 +18,7 @@ struct simulate {
 };
 
 static const struct option_row simulate_options[] = {
-    { "seeds", OPTION_NUMBER, offsetof(struct simulate, seeds), "N", "1000", "How many seeds to run" },
+    { "seeds", OPTION_COUNT, offsetof(struct simulate, seeds), "N", "1000", "How many seeds to run" },
     { "seed", OPTION_NUMBER, offsetof(struct simulate, seed), "S", "1", "The first of them; a failure is repeated by its seed" },
     { "all", OPTION_FLAG, offsetof(struct simulate, all), NULL, NULL, "Go on after a failure, and count them" },
     { "json", OPTION_FLAG, offsetof(struct simulate, json), NULL, NULL, "Print the result as one JSON object" },
@@ -95,8 +95,6 @@ int cmd_simulate(const struct edda_app *app, int argc, char **argv)
     int status;
     if (!cmd_parse_with_app(app, &simulate_command, offsetof(struct simulate, durations_ms), argc, argv, &values, &status))
         return status;
-    if (values.seeds == 0)
-        return cmd_misused(app, "simulate", "--seeds is at least 1");
     if (!app->simulation) {
         (void)fprintf(stderr, "%s: the application declares no simulation\n", app->name);
         return EXIT_USAGE;

@@ -15,7 +15,7 @@ import edda
 from choreography import decided, give, order, settled
 from edda import holds, same, says, wait_for
 
-COMMANDS = ('run', 'trace', 'deadlines', 'quarantine', 'simulate', 'bench', 'reference')
+COMMANDS = ('run', 'trace', 'deadlines', 'quarantine', 'simulate', 'bench')
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -25,29 +25,37 @@ def help_and_version(world):
     same(shown, world.run('-h'))
     same(shown, world.run('help'))
     says(shown, r'^usage: choreography COMMAND', *(rf'\n  {name} +\S' for name in COMMANDS))
+    holds('reference' not in shown, 'what writes the documents is for those who make Edda')
     says(world.run('--version'), r'^choreography \d+\.\d+ \(edda \d+\.\d+\.\d+\)\n$')
     for name in COMMANDS:
         if name == 'bench':
             continue
         says(world.run(name, '--help'), rf'^usage: choreography {name}\b', '--help', '--version')
         same(world.run(name, '--version'), world.run('--version'))
-    says(world.run('run', '--help'), '--data DIR', r'--port N .*\(8088\)', r'--deadline TIME .*\(5s\)', r'--injected-delay TIME .*\(10s\)')
+    says(world.run('run', '--help'), '--data DIR', r'--port N .*\(8088\)', r'--deadline TIME .*\(5s\)', r'--injected-delay TIME .*\(10s\)',
+         'TIME is a whole number with its unit: 250ms, 5s, 2m, 1h or 7d')
     says(world.run('trace', '--help'), '--order N')
 
 
 def wrong_usage(world):
     """Wrong words end with 2 and say which word was wrong, on standard error; nothing is begun."""
     for words, *patterns in (
-            ((), '^usage:'), (('walk',), 'there is no command walk'), (('run', '--fast'), 'there is no option --fast'),
+            ((), '^usage:'), (('walk',), "there is no command 'walk'\n.*--help lists"), (('run', '--fast'), "there is no option '--fast'\n"),
+            (('simulat',), "there is no command 'simulat'; did you mean 'simulate'"), (('rnu',), "did you mean 'run'"),
+            (('--port', '0'), "the command is missing; '--port' stands behind it"), (('',), "there is no command ''"),
+            (('run', '--dta', 'x'), "there is no option '--dta'; did you mean '--data'"), (('run', '-port=1'), "'-port=1'"),
+            (('run', '--dedline=5s'), "'--dedline'; did you mean '--deadline'"), (('run', '-x'), "there is no option '-x'\n"),
             (('run', 'now'), "one argument too many: 'now'"), (('run', '--port'), '--port needs a value'),
-            (('run', '--port', 'http'), "--port takes a number.*'http'"), (('run', '--port', '65536'), '--port is at most 65535'),
+            (('run', '--port', 'http'), "--port takes a number.*'http'"), (('run', '--port', '65536'), 'from 0 to 65535.*65536'),
             (('run', '--port', '-1'), '--port'), (('run', '--deadline', 'soon'), '--deadline takes a duration'),
-            (('run', '--deadline', '9223372036854775807ms'), '--deadline takes a duration like 250ms, 5s or 2m, of 5000 years at most'),
+            (('run', '--deadline', '9223372036854775807ms'), 'to 5000 years'),
+            (('run', '--deadline', '5'), 'a duration with its unit.*250ms, 5s, 2m, 1h or 7d, from 1ms to 5000 years, not .5.'),
+            (('run', '--deadline', '0s'), 'from 1ms'), (('run', '--deadline', '1825001d'), '5000 years'), (('run', '--deadline', '9' * 30 + 'h'), '5000 years'),
             (('run', '--deadline', '-5s'), '--deadline'), (('run', '--json=yes'), '--json takes no value'),
             (('trace',), 'the correlation id is missing'), (('trace', '1', '--order', '2'), 'not both'),
             (('trace', '1', '--data', 'x', '--url', 'http://y'), 'exclude each other'), (('deadlines', 'postpone'), 'it is: list'),
             (('deadlines', 'move', 'x', 'tomorrow'), 'TIME must be like'), (('quarantine', 'retry', 'exchange'), 'it is: list'),
-            (('simulate', '--seeds', 'many'), '--seeds takes a number'), (('reference', 'nothing'), 'PAGE')):
+            (('simulate', '--seeds', 'many'), '--seeds takes a number'), (('simulate', '--seeds', '0'), 'at least 1'), (('reference', 'nothing'), 'PAGE')):
         done = subprocess.run([world.application, *words], cwd=world.directory, text=True, capture_output=True, timeout=edda.LIMIT_S, check=False)
         same((done.returncode, done.stdout), (2, ''), words)
         says(done.stderr, *patterns)
@@ -73,7 +81,7 @@ def run_says(world):
 
 
 def port_taken(world):
-    """A port that is taken is named, with status 1."""
+    """A port that is taken is named, with status 1, and what to do about it."""
     port = world.start().port
     says(world.run('run', '--data', world.data + '2', '--port', str(port), status=1),
          f'port {port} of 127.0.0.1 is taken: another process listens there; --port N chooses another, --port 0 takes a free one')

@@ -82,11 +82,12 @@ def help_and_usage(_):
     for name in names:
         says(run(name, '--help'), f'usage: edda {name}', '--version', r'--help +Says this')
         says(run(name, '--version'), r'^edda \d+\.\d+\.\d+$')
-        says(run(name, '--nonsense', status=2), 'no option --nonsense', f'usage: edda {name}')
+        says(run(name, '--nonsense', status=2), "no option '--nonsense'", f'usage: edda {name}')
         if name != 'bench':
             says(run(name, status=2), 'is missing')
     says(run(status=2), 'usage: edda COMMAND')
-    says(run('frobnicate', status=2), "no command 'frobnicate'")
+    says(run('frobnicate', status=2), "no command 'frobnicate'\n")
+    says(run('slavage', status=2), "no command 'slavage'; did you mean 'salvage'")
     says(run('read', 'a', 'b/c', 'd', status=2), "one argument too many: 'd'")
     says(run('read', 'a', 'b/c', '--limit', status=2), '--limit needs a value')
     says(run('read', 'a', 'b/c', '--limit', '1x', status=2), "--limit takes a number like 100, not '1x'")

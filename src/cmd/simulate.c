@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/options.h"
 #include "engine/simulator.h"
@@ -69,7 +70,35 @@ static void run_seeds(const struct simulate *values, struct simulator *simulator
     simulator_stats(simulator, &outcome->stats);
 }
 
-static void print_outcome(const struct edda_app *app, const struct simulate *values, const struct outcome *o)
+/* A word as a shell reads it. */
+static void print_word(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=+@%";
+    if (*word && strspn(word, plain) == strlen(word)) {
+        (void)printf("%s", word);
+        return;
+    }
+    (void)putchar('\'');
+    for (; *word; word++)
+        (void)printf(*word == '\'' ? "'\\''" : "%c", *word);
+    (void)putchar('\'');
+}
+
+/* The command that shows the first failure again: the program as it was started, and what the application was told. */
+static void print_again(const struct edda_app *app, const struct simulate *values, const char *program, uint64_t seed)
+{
+    (void)printf("  again: ");
+    print_word(program);
+    (void)printf(" simulate --seed %" PRIu64 " --seeds 1", seed);
+    for (size_t i = 0; app->options && app->options[i].name; i++) {
+        int64_t usual_ms = 0;
+        if (option_value(OPTION_DURATION, app->options[i].value, &usual_ms) && values->durations_ms[i] != usual_ms)
+            (void)printf(" --%s %" PRId64 "ms", app->options[i].name, values->durations_ms[i]);
+    }
+    (void)putchar('\n');
+}
+
+static void print_outcome(const struct edda_app *app, const struct simulate *values, const char *program, const struct outcome *o)
 {
     if (values->json) {
         (void)printf("{\"application\":\"%s\",\"seeds\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"firstFailedSeed\":%" PRIu64
@@ -86,7 +115,7 @@ static void print_outcome(const struct edda_app *app, const struct simulate *val
                      o->stats.calls, o->stats.restarts, o->stats.records, (double)o->stats.simulated_ms / 3600e3, o->seconds,
                      (double)o->run / o->seconds, (double)o->stats.calls / o->seconds);
     if (o->failed)
-        (void)printf("  again: %s simulate --seed %" PRIu64 " --seeds 1\n", app->name, o->first_failed);
+        print_again(app, values, program, o->first_failed);
 }
 
 int cmd_simulate(const struct edda_app *app, int argc, char **argv)
@@ -109,7 +138,7 @@ int cmd_simulate(const struct edda_app *app, int argc, char **argv)
     int64_t start_ns = io_clock_boot_ns(io);
     run_seeds(&values, simulator, &outcome);
     outcome.seconds = (double)(io_clock_boot_ns(io) - start_ns) / 1e9;
-    print_outcome(app, &values, &outcome);
+    print_outcome(app, &values, argv[0], &outcome);
     simulator_free(simulator);
     io_posix_free(io);
     return outcome.failed ? EXIT_FAILED : EXIT_DONE;

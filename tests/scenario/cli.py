@@ -177,10 +177,19 @@ def simulate_finds(world):
     says(shown, r'^seed \d+: 1 invariant is broken\n', 'order 2 is approved, its exchange is gone, its points are taken|order',
          'The fewest steps that show it', r'CreateOrder \{', r'\nprocess \d+\n', '◄─DeadlineReached─', 'ExchangeCompensated', '│',
          r'choreography-naive: \d+ seeds? from 1, 1 failed\n')
-    [again] = re.findall(r'again: choreography-naive (simulate --seed \d+ --seeds 1)\n', shown)
+    [program, again] = re.findall(r'again: (\S+) (simulate --seed \d+ --seeds 1)\n', shown)[0]
+    same(program, naive)
     repeated = world.run(*again.split(), '--quiet', status=1, application=naive)
     same(repeated, world.run(*again.split(), '--quiet', status=1, application=naive))
     same(repeated.split('choreography-naive:')[0], shown.split('choreography-naive:')[0])
+    # The line can be pasted into a shell, from wherever the program was started and with what it was told.
+    odd = os.path.join(world.directory, "it's odd")
+    os.symlink(naive, odd)
+    told = world.run(*again.split(), '--quiet', '--deadline', '7s', '--injected-delay', '10s', status=1, application=odd)
+    [pasted] = re.findall(r'again: (.*)\n', told)
+    says(pasted, 'seeds 1 --deadline 7000ms$')
+    done = subprocess.run(pasted + ' --quiet', shell=True, text=True, capture_output=True, timeout=edda.LIMIT_S, check=False)
+    same((done.returncode, done.stdout), (1, told))
     every = json.loads(world.run('simulate', '--seeds', '500', '--all', '--quiet', '--json', status=1, application=naive))
     holds(every['failed'] > 1 and every['seeds'] == 500, f'all are counted: {every}')
 

@@ -40,7 +40,7 @@ struct edda_route {
  * Idempotency-Key makes a repeat get the first response. Returns 0 when it is under way or done. A request makes one call, and is answered once. A
  * command that no service of the application handles is answered with 501 (EDDA_EUNHANDLED). */
 EDDA_PUBLIC int edda_call_struct(struct edda_request *request, const struct edda_type *command, const void *value);
-/* Responds now, with a body. */
+/* Responds now, with a body. JSON is sent with a line feed behind it, which is no part of its value. */
 EDDA_PUBLIC int edda_respond_struct(struct edda_request *request, int status, const struct edda_type *type, const void *value);
 /* Responds with ready bytes. */
 EDDA_PUBLIC int edda_respond_text(struct edda_request *request, int status, const char *content_type, struct edda_text text);

@@ -64,7 +64,7 @@ static int list_page(const struct edda_app *app, const char *command, const stru
         bool first = page->number == 0;
         *page = *(struct remote_page *)answer;
         if (values->json)
-            printf("%s\n", buffer_cstr(&content));
+            printf("%s", buffer_cstr(&content));
         else
             show(answer, first);
     }

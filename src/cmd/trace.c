@@ -36,7 +36,7 @@ static int trace_remote(const struct edda_app *app, const struct trace_values *v
     buffer_append_str(&path, values->remote.json ? "?format=json" : "?format=text");
     int status = remote_ask(app, "trace", &values->remote, "GET", buffer_cstr(&path), slice_of(NULL, 0), &content);
     if (status == EXIT_DONE)
-        printf("%s%s", buffer_cstr(&content), values->remote.json ? "\n" : "");
+        printf("%s", buffer_cstr(&content));
     buffer_deinit(&path);
     buffer_deinit(&content);
     return status;

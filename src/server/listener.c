@@ -34,7 +34,7 @@ void listener_resume(struct server *server)
 static void refuse_connection(struct server *server, int fd)
 {
     static const char content[] = "{\"type\":\"urn:edda:error:limit\",\"title\":\"a limit was reached\",\"status\":503,"
-                                  "\"detail\":\"there are as many open connections as are allowed\"}";
+                                  "\"detail\":\"there are as many open connections as are allowed\"}\n";
     struct buffer answer = BUFFER_EMPTY;
     server->counts.refused++;
     server->counts.responses[503]++;

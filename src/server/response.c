@@ -3,6 +3,7 @@
  */
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "server/parts.h"
 
@@ -67,6 +68,14 @@ static void response_too_long(struct edda_request *request, uint64_t gate)
     response_problem(request, 0, &error, slice_of(NULL, 0), gate);
 }
 
+/* JSON ends with a line feed, which is no part of its value: on a terminal the next prompt has a line of its own. */
+static bool lacks_line_end(const struct response *response)
+{
+    struct slice content = response->content;
+    size_t len = response->content_type ? strlen(response->content_type) : 0;
+    return len >= 4 && memcmp(response->content_type + len - 4, "json", 4) == 0 && content.len && content.data[content.len - 1] != '\n';
+}
+
 void response_put(struct edda_request *request, const struct response *response)
 {
     struct server *server = request->server;
@@ -85,10 +94,13 @@ void response_put(struct edda_request *request, const struct response *response)
     struct buffer *out = &session->output.bytes;
     size_t before = out->len;
     bool head_only = slice_eq_str(request->head.method, "HEAD");
-    http_response_head(out, response->status, response->content_type, response->content.len, request->keep_alive,
+    bool lacking = lacks_line_end(response);
+    http_response_head(out, response->status, response->content_type, response->content.len + lacking, request->keep_alive,
                        extra_make(server, response));
     if (!head_only)
         buffer_append_slice(out, response->content);
+    if (!head_only && lacking)
+        buffer_append_byte(out, '\n');
     if (!buffer_ok(out)) {
         /* Half an answer must not be sent: the client sees the connection end instead. */
         out->failed = false;

@@ -122,6 +122,9 @@ def trace(world):
     same(world.run('trace', '--order', number, '--url', process.url), shown)
     same(world.run('trace', number, '--data', world.data), shown)
     same(json.loads(world.run('trace', number, '--data', world.data, '--json')), client.get(f'/traces/{number}'))
+    for answer in (client.text(f'/traces/{number}'), client.text(f'/orders/{number}'), client.ask('GET', '/nowhere').body.decode(),
+                   world.run('trace', number, '--data', world.data, '--json'), world.run('trace', number, '--url', process.url, '--json')):
+        holds(answer.endswith('\n') and not answer.endswith('\n\n'), f'the line ends, once: {answer[-80:]!r}')
     says(world.run('trace', '99', '--url', process.url, status=1), 'there is no process 99')
     same(process.end()[0], 0)
     same(world.run('trace', number, '--data', world.data), shown)

@@ -8,20 +8,20 @@
     "POST " path " HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n" headers "Content-Length: 31\r\n\r\n" PLACE
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define JSON(length, body) \
-    "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\nContent-Type: application/json\r\n\r\n" body
+    "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\nContent-Type: application/json\r\n\r\n" body "\n"
 #define PROBLEM(line, length, more, body) \
-    "HTTP/1.1 " line "\r\nContent-Length: " #length "\r\nContent-Type: application/problem+json\r\n" more "\r\n" body
+    "HTTP/1.1 " line "\r\nContent-Length: " #length "\r\nContent-Type: application/problem+json\r\n" more "\r\n" body "\n"
 
 #define ORDER(id) \
     "{\"id\":" #id ",\"holderId\":\"jjy\",\"amount\":500.0,\"_links\":{\"self\":{\"href\":\"http://h/orders/" #id \
     "\"}}}"
 #define PLACED(id) \
-    "HTTP/1.1 201 Created\r\nContent-Length: 87\r\nContent-Type: application/json\r\nLocation: http://h/orders/" #id \
+    "HTTP/1.1 201 Created\r\nContent-Length: 88\r\nContent-Type: application/json\r\nLocation: http://h/orders/" #id \
     "\r\n" \
-    "ETag: \"4\"\r\n\r\n" ORDER(id)
+    "ETag: \"4\"\r\n\r\n" ORDER(id) "\n"
 
-#define SHOWN_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 87\r\nContent-Type: application/json\r\nETag: \"4\"\r\n\r\n"
-#define SHOWN SHOWN_HEAD ORDER(1)
+#define SHOWN_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 88\r\nContent-Type: application/json\r\nETag: \"4\"\r\n\r\n"
+#define SHOWN SHOWN_HEAD ORDER(1) "\n"
 
 static int setup(void **state)
 {
@@ -95,7 +95,7 @@ static void text_of_a_row_is_the_answer(void **state)
 {
     talk_expect(
         *state, POST("/batches", ""),
-        "HTTP/1.1 202 Accepted\r\nContent-Length: 4\r\nContent-Type: application/json\r\nETag: \"4\"\r\n\r\n\"OK\"");
+        "HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\nContent-Type: application/json\r\nETag: \"4\"\r\n\r\n\"OK\"\n");
 }
 
 static void conditions_and_identity_reach_the_engine(void **state)
@@ -127,7 +127,7 @@ static void failed_call_is_a_problem(void **state)
     talk_expect(
         talk, POST("/orders", "If-Match: \"3\"\r\n"),
         PROBLEM(
-            "412 Precondition Failed", 157, "",
+            "412 Precondition Failed", 158, "",
             "{\"type\":\"urn:edda:error:version\",\"title\":\"the stream is not at the expected version\",\"status\":412,"
             "\"detail\":\"not today\",\"field\":\"amount\",\"instance\":\"/orders\"}"));
     talk->engine.fail = EDDA_EPAUSED;
@@ -138,7 +138,7 @@ static void wrong_field_is_named(void **state)
 {
     talk_expect(
         *state, "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 29\r\n\r\n{\"holderId\":\"jjy\",\"amount\":0}",
-        PROBLEM("422 Unprocessable Content", 160, "",
+        PROBLEM("422 Unprocessable Content", 161, "",
                 "{\"type\":\"urn:edda:error:inval\",\"title\":\"an argument or a field is wrong\",\"status\":422,"
                 "\"detail\":\"must be at least 1, is 0\",\"field\":\"amount\",\"instance\":\"/orders\"}"));
     talk_expect_part(*state, "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{]", 400,
@@ -154,7 +154,7 @@ static void wrong_field_is_named(void **state)
 static void unknown_path_is_404(void **state)
 {
     talk_expect(*state, GET("/nowhere"),
-                PROBLEM("404 Not Found", 129, "",
+                PROBLEM("404 Not Found", 130, "",
                         "{\"type\":\"urn:edda:error:notfound\",\"title\":\"it does not exist\",\"status\":404,"
                         "\"detail\":\"there is no /nowhere\",\"instance\":\"/nowhere\"}"));
     talk_expect_part(*state, GET("/orders/1/2/3/4/5/6/7/8"), 404, "notfound");
@@ -166,7 +166,7 @@ static void other_method_is_405_with_allow(void **state)
 {
     talk_expect(
         *state, "DELETE /orders HTTP/1.1\r\nHost: h\r\n\r\n",
-        PROBLEM("405 Method Not Allowed", 165, "Allow: POST, GET, HEAD\r\n",
+        PROBLEM("405 Method Not Allowed", 166, "Allow: POST, GET, HEAD\r\n",
                 "{\"type\":\"urn:edda:error:method\",\"title\":\"the path does not have this method\",\"status\":405,"
                 "\"detail\":\"/orders has POST, GET, HEAD, but no DELETE\",\"instance\":\"/orders\"}"));
     talk_expect(*state, "OPTIONS /orders HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -183,7 +183,7 @@ static void malformed_request_is_400_and_the_end(void **state)
 {
     talk_expect_end(
         *state, "GET / HTTP/1.1\r\nHost : h\r\n\r\n" GET("/orders/1"),
-        PROBLEM("400 Bad Request", 162, "Connection: close\r\n",
+        PROBLEM("400 Bad Request", 163, "Connection: close\r\n",
                 "{\"type\":\"urn:edda:error:malformed\",\"title\":\"the bytes do not parse\",\"status\":400,"
                 "\"detail\":\"white space stands before a header's colon, at byte 20 of the request\"}"));
 }
@@ -206,7 +206,7 @@ static void long_body_is_413_and_not_waited_for(void **state)
     talk_expect_end(
         *state, "POST /orders HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n",
         PROBLEM(
-            "413 Content Too Large", 185, "Connection: close\r\n",
+            "413 Content Too Large", 186, "Connection: close\r\n",
             "{\"type\":\"urn:edda:error:toolarge\",\"title\":\"a body, record or batch is over its limit\",\"status\":413,"
             "\"detail\":\"the body has 1048577 bytes; at most 1048576 are taken\",\"instance\":\"/orders\"}"));
 }
@@ -247,8 +247,8 @@ static void connection_ends_when_asked(void **state)
 {
     talk_expect_end(
         *state, "GET /orders/1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" GET("/orders/1"),
-        "HTTP/1.1 200 OK\r\nContent-Length: 87\r\nContent-Type: application/json\r\nETag: \"4\"\r\nConnection: close\r\n\r\n" ORDER(
-            1));
+        "HTTP/1.1 200 OK\r\nContent-Length: 88\r\nContent-Type: application/json\r\nETag: \"4\"\r\nConnection: close\r\n\r\n" ORDER(
+            1) "\n");
 }
 
 static void client_that_ends_its_side_still_gets_its_answers(void **state)
@@ -272,11 +272,11 @@ static void page_is_a_collection(void **state)
     talk_expect(
         talk, GET("/orders"),
         JSON(
-            90,
+            91,
             "{\"_embedded\":{\"orders\":[]},\"page\":{\"size\":20,\"totalElements\":0,\"totalPages\":0,\"number\":0}}"));
     talk->engine.rows = 3;
     talk_expect(talk, GET("/orders?size=2&page=1"),
-                JSON(176, "{\"_embedded\":{\"orders\":[" ORDER(
+                JSON(177, "{\"_embedded\":{\"orders\":[" ORDER(
                               3) "]},\"page\":{\"size\":2,\"totalElements\":3,\"totalPages\":2,\"number\":1}}"));
     talk_expect_part(talk, GET("/orders?size=0"), 400,
                      "\"detail\":\"size must be a whole number from 1 to 1000\",\"field\":\"size\"");

@@ -3,6 +3,8 @@
 #include "server/router.h"
 #include "server/rows.h"
 
+#define DEADLINE_MOVE_EXAMPLE "{\"dueTime\":\"2030-01-31T12:00:00Z\"}"
+
 /* clang-format off */
 const struct route_row builtin_routes[] = {
     { .route = { .method = "GET", .path = "/traces/{correlationId}", .handle = trace_show,
@@ -24,16 +26,18 @@ const struct route_row builtin_routes[] = {
                  .description = "deadlines that are pending, in the order in which they were set" },
       .answer = ROUTE_ANSWERS_COLLECTION, .collection = "deadlines" },
     { .route = { .method = "PATCH", .path = "/edda/deadlines/{id}", .body = &DeadlineMove_type, .handle = deadline_move,
-                 .description = "moves a deadline; the slashes of its id are percent-encoded" } },
+                 .description = "moves a deadline that is pending, else 404; a time that has passed is due at once; the slashes of its id are percent-encoded" },
+      .example = DEADLINE_MOVE_EXAMPLE },
     { .route = { .method = "DELETE", .path = "/edda/deadlines/{id}", .handle = deadline_cancel,
-                 .description = "cancels a deadline" } },
+                 .description = "cancels a deadline that is pending, else 404" } },
     { .route = { .method = "GET", .path = "/deadlines", .handle = deadlines_list, .reply = &Deadline_type,
-                 .description = "as /edda/deadlines, unless the application has a path of this name" },
+                 .description = "as GET /edda/deadlines, unless the application has routes of its own under /deadlines" },
       .answer = ROUTE_ANSWERS_COLLECTION, .collection = "deadlines", .unless_taken = true },
     { .route = { .method = "PATCH", .path = "/deadlines/{id}", .body = &DeadlineMove_type, .handle = deadline_move,
-                 .description = "as /edda/deadlines/{id}" }, .unless_taken = true },
+                 .description = "as PATCH /edda/deadlines/{id}, unless the application has routes of its own under /deadlines" },
+      .example = DEADLINE_MOVE_EXAMPLE, .unless_taken = true },
     { .route = { .method = "DELETE", .path = "/deadlines/{id}", .handle = deadline_cancel,
-                 .description = "as /edda/deadlines/{id}" }, .unless_taken = true },
+                 .description = "as DELETE /edda/deadlines/{id}, unless the application has routes of its own under /deadlines" }, .unless_taken = true },
     { .route = { .method = "GET", .path = "/quarantine", .handle = quarantine_list, .reply = &Quarantined_type,
                  .description = "entities whose handler keeps failing; their messages wait" },
       .answer = ROUTE_ANSWERS_COLLECTION, .collection = "quarantine" },

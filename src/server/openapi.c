@@ -129,6 +129,8 @@ static void put_operation(struct document *document, const struct route *route)
     if (row->body) {
         put(document, ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":");
         put_reference(document, row->body);
+        if (route->row.example)
+            buffer_printf(document->out, ",\"example\":%s", route->row.example);
         put(document, "}}}");
     }
     put_success(document, route);
@@ -195,9 +197,12 @@ void routes_document(struct buffer *out)
         out, "# Built-in routes\n\nEvery application answers these besides its own; `GET /openapi.json` lists both. "
              "A route of the application's own with the same method and path goes before.\n\n"
              "| call | does |\n|---|---|\n");
-    for (const struct route_row *row = builtin_routes; row->route.method; row++)
-        buffer_printf(out, "| `%s %s%s` | %s |\n", row->route.method, row->of_entity ? "/<entity>s" : "",
-                      row->route.path, row->route.description);
+    for (const struct route_row *row = builtin_routes; row->route.method; row++) {
+        buffer_printf(out, "| `%s %s%s` | %s", row->route.method, row->of_entity ? "/<entity>s" : "", row->route.path, row->route.description);
+        if (row->example)
+            buffer_printf(out, "; body: `%s`", row->example);
+        buffer_append_str(out, " |\n");
+    }
     buffer_append_str(
         out, "\nLists take `?page=` (from 0) and `?size=` (20, at most 1000). What is no success is "
              "`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, `instance`, and `field` "

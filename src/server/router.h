@@ -28,6 +28,7 @@ struct route_row {
     struct edda_route route;
     enum route_answer answer;
     const char *collection; /* name of the rows in a collection */
+    const char *example;    /* of a body, as JSON, for the documentation; or NULL */
     bool unless_taken;      /* left out when the application has routes that begin with the same word */
     bool of_entity;         /* its path goes behind "/<entity_word>s"; left out when there is no such word */
 };

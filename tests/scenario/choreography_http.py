@@ -272,6 +272,9 @@ def pending_deadlines(world):
     rows = wait_for(lambda: len(found := client.all('/edda/deadlines')) == 2 and found, 'the deadlines of both orders')
     same([d['id'] for d in rows], [f'deadline/{moved}/decision', f'deadline/{cancelled}/decision'])
     path = f'/edda/deadlines/deadline%2F{moved}%2Fdecision'
+    documented = client.get('/openapi.json')['paths']['/edda/deadlines/{id}']['patch']['requestBody']['content']['application/json']['example']
+    same(client.ask('PATCH', path, documented).status, 204)
+    same({d['id']: d['dueTime'][:19] for d in client.all('/edda/deadlines')}[rows[0]['id']], documented['dueTime'][:19])
     same(client.ask('PATCH', path, {'dueTime': rows[0]['setTime']}).status, 204)
     same(decided(client, moved), 'REJECTED DUE TO DEADLINE')
     same(client.ask('DELETE', f'/edda/deadlines/deadline%2F{cancelled}%2Fdecision').status, 204)

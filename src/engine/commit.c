@@ -251,6 +251,18 @@ static int fold_recorded(struct engine *engine, struct edda_error *error)
     return rc;
 }
 
+/* What is recorded is folded at once. */
+static int record_all(struct engine *engine, const struct journal_condition *condition, const struct journal_message *messages, size_t count,
+                  struct edda_error *error)
+{
+    uint64_t position;
+    int rc = journal_append(engine->journal, condition, messages, count, &position, error);
+    if (rc < 0)
+        return rc;
+    engine->full = false;
+    return fold_recorded(engine, error);
+}
+
 static int append(struct commit *commit, struct engine_call *call, struct edda_error *error)
 {
     struct edda_step *step = commit->step;
@@ -265,9 +277,7 @@ static int append(struct commit *commit, struct engine_call *call, struct edda_e
     bool conditional = call && call->expected != JOURNAL_ANY && step->service->category;
     if (conditional)
         condition = (struct journal_condition){ step->service->category->topic, step->key, call->expected };
-    uint64_t position;
-    int rc = journal_append(engine->journal, conditional ? &condition : NULL, commit->messages, commit->count, &position, error);
-    return rc < 0 ? rc : fold_recorded(engine, error);
+    return record_all(engine, conditional ? &condition : NULL, commit->messages, commit->count, error);
 }
 
 int commit_skip(struct edda_step *step, struct engine_call *call, const char *reason, struct edda_error *error)
@@ -321,7 +331,5 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
 
 int commit_records(struct engine *engine, const struct journal_message *messages, size_t count, struct edda_error *error)
 {
-    uint64_t position;
-    int rc = journal_append(engine->journal, NULL, messages, count, &position, error);
-    return rc < 0 ? rc : fold_recorded(engine, error);
+    return record_all(engine, NULL, messages, count, error);
 }

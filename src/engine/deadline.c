@@ -254,8 +254,7 @@ int64_t deadline_fire(struct engine *engine, uint64_t max, struct edda_error *er
         if (rc == 0)
             rc = commit_records(engine, messages, count, error);
         if (rc == EDDA_EBUSY || rc == EDDA_EFULL) {
-            engine->stalled = true;
-            engine->stalled_until_ms = now_ms + (rc == EDDA_EFULL ? 200 : 0);
+            engine_stall(engine, rc, error);
             break;
         }
         if (rc < 0)

@@ -281,7 +281,7 @@ struct engine {
     bool sequences_dirty;
     bool progress_dirty;
     bool stalled;                  /* the journal has no room: nothing is started until `stalled_until_ms` */
-    bool full;                     /* because the disk is full */
+    bool full;                     /* the disk is full, as far as the last append said */
     int64_t stalled_until_ms;
     bool opening;                  /* the journal is being folded after a start */
     bool stopping;
@@ -400,6 +400,8 @@ struct slice entity_key_of(const struct handler *handler, const struct taken *ta
 /* lane.c */
 struct lane *lane_find(struct service *service, struct slice key);
 struct lane *lane_make(struct service *service, struct slice key);
+/* Nothing is started for a while: the journal has said EDDA_EFULL or EDDA_EBUSY. `error` may be NULL. */
+void engine_stall(struct engine *engine, int code, const struct edda_error *error);
 /* Gives an entity a message, taken from the journal: it is run at once when nothing is before it, else it waits in the lane. */
 int lane_take(struct handler *handler, struct slice key, const struct taken *taken, struct edda_error *error);
 /* The same for a call. */

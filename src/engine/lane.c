@@ -213,14 +213,15 @@ static enum outcome broken(struct engine *engine, int code, const struct edda_er
     return OUTCOME_BROKEN;
 }
 
-static enum outcome stall(struct engine *engine, int code, const struct edda_error *error)
+void engine_stall(struct engine *engine, int code, const struct edda_error *error)
 {
-    if (!engine->stalled && code == EDDA_EFULL)
-        engine_log(engine, "journal.full", "%s; services wait until there is room", error->message);
+    /* Said once, and not at each attempt until there is room. */
+    if (code == EDDA_EFULL && !engine->full)
+        engine_log(engine, "journal.full", "%s; services wait until there is room",
+                   error && error->message[0] ? error->message : edda_code_info(code)->sentence);
     engine->stalled = true;
     engine->full = code == EDDA_EFULL;
     engine->stalled_until_ms = journal_time_ms(engine->journal) + (code == EDDA_EFULL ? STALL_FULL_MS : STALL_BUSY_MS);
-    return OUTCOME_STALLED;
 }
 
 /* What becomes of a commit that failed. */
@@ -231,8 +232,10 @@ static enum outcome commit_failed(struct edda_step *step, struct engine_call *ca
         return OUTCOME_AGAIN;
     if (engine->broken)
         return OUTCOME_BROKEN;
-    if (code == EDDA_EBUSY || (code == EDDA_EFULL && !call))
-        return stall(engine, code, error);
+    if (code == EDDA_EBUSY || (code == EDDA_EFULL && !call)) {
+        engine_stall(engine, code, error);
+        return OUTCOME_STALLED;
+    }
     if (edda_code_info(code)->fatal)
         return broken(engine, code, error);
     if (call) {
@@ -346,7 +349,7 @@ static int task_failed(struct lane *lane, struct task *task, const struct edda_e
     int rc = quarantine_enter(lane, why, error);
     if (rc != EDDA_EFULL && rc != EDDA_EBUSY)
         return rc;
-    (void)stall(engine, rc, error);
+    engine_stall(engine, rc, error);
     lane_go_on(lane);
     return 0;
 }
@@ -519,7 +522,7 @@ static int enqueue(struct handler *handler, struct slice key, const struct taken
     if (lane->state == LANE_QUARANTINED) {
         int rc = quarantine_hold(lane, task, error);
         if (rc == EDDA_EFULL || rc == EDDA_EBUSY) {
-            (void)stall(handler->service->engine, rc, error);
+            engine_stall(handler->service->engine, rc, error);
             return 0; /* held in memory, and among the service's pending */
         }
         return rc;

@@ -27,6 +27,8 @@
 #define ZERO_BYTES_MIN (UINT64_C(16) << 10)
 #define ZERO_BYTES_MAX (UINT64_C(1) << 20)
 #define ZERO_SEGMENT_PARTS 64
+#define FULL_WAIT_NS_MIN INT64_C(50000000)
+#define FULL_WAIT_NS_MAX INT64_C(800000000)
 
 enum ahead_state {
     AHEAD_IDLE,
@@ -223,6 +225,18 @@ static void ahead_settle(struct ahead *a)
         sched_yield();
 }
 
+/*
+ * Asking a full disk for a segment costs as much as making one, and whoever has something to append asks at every turn. So it is asked
+ * again after a while only, and after twice as long each time that there is still no room; never longer than clients are told to wait.
+ */
+static void full_again(struct log *log)
+{
+    int64_t twice_ns = 2 * log->full_wait_ns;
+
+    log->full_wait_ns = twice_ns == 0 ? FULL_WAIT_NS_MIN : twice_ns < FULL_WAIT_NS_MAX ? twice_ns : FULL_WAIT_NS_MAX;
+    log->full_until_ns = io_clock_boot_ns(log->io) + log->full_wait_ns;
+}
+
 int ahead_spare(struct log *log, struct edda_error *error)
 {
     struct ahead *a = log->ahead;
@@ -239,6 +253,8 @@ int ahead_spare(struct log *log, struct edda_error *error)
         if (log->spare)
             return 0;
     }
+    if (log->full_wait_ns > 0 && io_clock_boot_ns(log->io) < log->full_until_ns)
+        return edda_fail_with(error, EDDA_EFULL, "there was no room for another segment of the log, which is tried again in a moment");
     segment_name(log->current->number + 1, name);
     r = log_path(log, name, path, error);
     if (r < 0)
@@ -251,10 +267,13 @@ int ahead_spare(struct log *log, struct edda_error *error)
     r = segment_file_make(log->io, log->dir, path, segment->bytes, 0, &segment->file, error);
     if (r < 0) {
         segment_free(log->io, segment);
+        if (r == EDDA_EFULL)
+            full_again(log);
         return r;
     }
     log->spare = segment;
     log->spare_failed = false;
+    log->full_wait_ns = 0;
     return 0;
 }
 

@@ -78,7 +78,7 @@ void log_abandon(struct log *log);
 
 /*
  * Whether a body of `body_bytes` fits what is reserved on the disk, so that an append of it cannot fail, for lack of space or of memory.
- * EDDA_EFULL when the disk has none (asked again each time: appends resume when there is space), EDDA_ETOOLARGE over body_bytes_max, EDDA_EIO
+ * EDDA_EFULL when the disk has none (asked again after a while of less than a second: appends resume when there is space), EDDA_ETOOLARGE over body_bytes_max, EDDA_EIO
  * when broken, EDDA_EUNSUPPORTED when read_only, EDDA_ENOMEM. To be called before sequencing; holds for the next append, of that
  * size or less. Usually a comparison; when the segment is full and no job has made the next one yet, it is made here.
  */

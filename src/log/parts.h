@@ -147,6 +147,8 @@ struct log {
     struct ahead *ahead;          /* NULL until it is first needed */
     uint64_t flush_average;       /* bytes */
     bool spare_failed;
+    int64_t full_until_ns;     /* no segment is made before: there was no room for one */
+    int64_t full_wait_ns;      /* how long that was put off last; 0: there was room */
 
     int64_t noted_ms;             /* log time of the last note */
     uint64_t noted;               /* what it said; 0 when there is none */

@@ -162,7 +162,7 @@ void response_problem(struct edda_request *request, int status, const struct edd
                                        .allow = allow,
                                        .version = -1,
                                        .gate = gate,
-                                       .retriable = info->retriable && status == 503 };
+                                       .retriable = info->retriable && (status == 503 || status == 507) };
     response_put(request, &response);
 }
 

@@ -84,7 +84,7 @@ def full_and_free_again(world):
                 refused = f'k{n}'
                 break
             acknowledged[f'k{n}'] = answer.json['id']
-        same((answer.status, answer.json['type']), (507, 'urn:edda:error:full'))
+        same((answer.status, answer.json['type'], answer.headers['Retry-After']), (507, 'urn:edda:error:full', '1'))
         print(f'full after {len(acknowledged)} orders', flush=True)
         same(client.get('/health')['live'], True)
         same({o['id'] for o in client.all('/orders')}, set(acknowledged.values()))

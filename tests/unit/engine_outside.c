@@ -296,6 +296,7 @@ static void services_wait_for_a_full_disk(void **state)
     assert_int_equal(call->code, EDDA_EFULL);
     assert_int_equal(rig_total(rig, "b"), called);
     io_simulated_set_capacity(rig->io, 64 << 20);
+    rig_pass(rig, 1000);
     for (int64_t n = 1; n <= 400; n++, sum += n - 1)
         ASK(rig, "a", n);
     assert_int_equal(journal_flush(rig->journal, true, NULL), 0);

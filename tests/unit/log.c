@@ -329,13 +329,27 @@ static void a_full_disk_refuses_and_resumes(void **state)
     }
     assert_int_equal(r, EDDA_EFULL);
     assert_non_null(strstr(w.error.message, "no space"));
+    /* The disk is asked again after a while only, and after a longer one when it was asked in vain. */
+    io_simulated_set_capacity(w.io, UINT64_C(64) << 20);
     assert_int_equal(log_reserve(w.log, sizeof(body), &w.error), EDDA_EFULL);
+    assert_non_null(strstr(w.error.message, "tried again"));
+    io_simulated_set_capacity(w.io, 1);
+    for (int64_t waited_ms = 50; waited_ms <= 1600; waited_ms *= 2) {
+        int64_t wait_ms = waited_ms < 800 ? waited_ms : 800;
+        io_simulated_advance(w.io, (wait_ms - 1) * 1000000);
+        assert_int_equal(log_reserve(w.log, sizeof(body), &w.error), EDDA_EFULL);
+        assert_non_null(strstr(w.error.message, "tried again"));
+        io_simulated_advance(w.io, 1000000);
+        assert_int_equal(log_reserve(w.log, sizeof(body), &w.error), EDDA_EFULL);
+        assert_non_null(strstr(w.error.message, "no space"));
+    }
     assert_int_equal(count_frames(), frames);
     close_log();
     open_log();
     assert_true(w.recovery.clean);
     assert_int_equal(log_reserve(w.log, sizeof(body), &w.error), EDDA_EFULL);
     io_simulated_set_capacity(w.io, UINT64_C(64) << 20);
+    io_simulated_advance(w.io, 50000000);
     append(slice_of(body, sizeof(body)), 1);
     flush_well();
     assert_int_equal(count_frames(), frames + 1);

@@ -132,6 +132,8 @@ static void failed_call_is_a_problem(void **state)
             "\"detail\":\"not today\",\"field\":\"amount\",\"instance\":\"/orders\"}"));
     talk->engine.fail = EDDA_EPAUSED;
     talk_expect_part(talk, POST("/orders", ""), 503, "\r\nRetry-After: 1\r\n");
+    talk->engine.fail = EDDA_EFULL;
+    talk_expect_part(talk, POST("/orders", ""), 507, "\r\nRetry-After: 1\r\n");
 }
 
 static void wrong_field_is_named(void **state)

@@ -794,6 +794,7 @@ static void a_full_disk_refuses_appends_and_serves_reads(void **state)
     struct store_record last;
     assert_int_equal(store_stream_last(w->store, SLICE("orders"), SLICE("1"), &last), 0);
     io_simulated_set_capacity(w->io, UINT64_C(64) << 20);
+    io_simulated_advance(w->io, 1000000000);
     assert_int_equal(store_append(w->store, NULL, 0, &m, 1, false, NULL, &w->error), 0);
 }
 

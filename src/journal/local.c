@@ -241,8 +241,7 @@ static int local_flush(struct journal *journal, bool idle, struct edda_error *er
     if (store_broken(store) || store_durable_position(store) == store_tail(store))
         return store_broken(store);
     uint64_t open = store_open_frame_bytes(store);
-    bool under_way = log_unflushed_bytes(store_log(store)) > 0;
-    if (idle && !under_way && open <= FLUSH_HERE_BYTES)
+    if (idle && !store_frames_unflushed(store) && open <= FLUSH_HERE_BYTES)
         return flushed(store_flush(store, error));
     bool due = idle || open >= FLUSH_BYTES ||
                (open > 0 && io_clock_boot_ns(store_io(store)) - store_open_frame_since_ns(store) >= FLUSH_AFTER_NS);

@@ -193,6 +193,11 @@ uint64_t store_open_frame_bytes(const struct store *store)
     return store->open && store->open->record_count > 0 ? store->open->body_bytes : 0;
 }
 
+bool store_frames_unflushed(const struct store *store)
+{
+    return log_unflushed_bytes(store->log) > 0;
+}
+
 int64_t store_open_frame_since_ns(const struct store *store)
 {
     return store->open && store->open->record_count > 0 ? store->open->opened_ns : 0;

@@ -163,6 +163,9 @@ int store_close_frame(struct store *store, struct edda_error *error);
 uint64_t store_open_frame_bytes(const struct store *store);
 int64_t store_open_frame_since_ns(const struct store *store);
 
+/* Whether frames that were closed are not synced yet: a flush is under way, or is to come. */
+bool store_frames_unflushed(const struct store *store);
+
 /* Closes the frame and writes and syncs everything, on this thread. Waits for flushes under way, in io_jobs_finish(). */
 int store_flush(struct store *store, struct edda_error *error);
 /* Closes the frame and submits a job of IO_POOL_FLUSH; `io_jobs_finish()` ends it. 0 when nothing is to be done, 1 when started, EDDA_EBUSY when as many as

@@ -192,6 +192,13 @@ static void print_figures(const struct edda_app *app, const struct bench *values
         (void)printf("calls refused                              %10" PRIu64 "\n", refused);
 }
 
+/* One is enough: the directory is there. */
+static int name_seen(void *user, const char *name)
+{
+    (void)user, (void)name;
+    return 1;
+}
+
 static int world_open(struct world *w, const struct edda_app *app, const char *parent, char ret_dir[DIR_BYTES])
 {
     char data[DIR_BYTES + 8];
@@ -202,6 +209,8 @@ static int world_open(struct world *w, const struct edda_app *app, const char *p
     w->io = io_posix_new(64);
     if (!w->load || !w->io)
         return edda_fail_with(&w->error, EDDA_ENOMEM, "out of memory");
+    if (io_dir_list(w->io, parent, name_seen, NULL) < 0)
+        return edda_fail_with(&w->error, EDDA_ENOTFOUND, "there is no directory %s to measure in; --data DIR chooses another", parent);
     io_random_fill(w->io, &number, sizeof number);
     (void)snprintf(ret_dir, DIR_BYTES, "%s/edda-bench-%016" PRIx64, parent, number);
     (void)snprintf(data, sizeof data, "%s/data", ret_dir);

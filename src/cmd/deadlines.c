@@ -13,10 +13,10 @@ struct deadlines_values {
 };
 
 static const struct argument_row deadlines_arguments[] = {
-    { "ACTION", offsetof(struct deadlines_values, action), true, "list (when left out), move or cancel" },
+    { "ACTION", offsetof(struct deadlines_values, action), true, "What to do: list (when left out), move or cancel" },
     { "ID", offsetof(struct deadlines_values, id), true,
-      "of the deadline to move or cancel, as the list shows it: SERVICE/KEY/NAME" },
-    { "TIME", offsetof(struct deadlines_values, time), true, "to move it to, such as 2026-01-31T23:59:59Z" },
+      "Of the deadline to move or cancel, as the list shows it: SERVICE/KEY/NAME" },
+    { "TIME", offsetof(struct deadlines_values, time), true, "When it is to be due, such as 2026-01-31T23:59:59Z" },
     { NULL, 0, false, NULL },
 };
 static const struct option_row deadlines_options[] = { REMOTE_OPTIONS, { .name = NULL } };

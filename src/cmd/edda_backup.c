@@ -273,9 +273,7 @@ static int backup_run(const void *values)
     struct backup b = { .tool = &tool, .v = values };
     int status = EXIT_DONE;
     arena_init(&b.arena, 0, 0);
-    if (!b.v->to)
-        status = tool_usage(&tool, "--to is missing");
-    else if (backup(&b) < 0)
+    if (backup(&b) < 0)
         status = tool_fail(&tool);
     else if (b.v->json)
         printf("{\"segments\":%" PRIu32 ",\"copiedBytes\":%" PRIu64 ",\"positions\":%" PRId64 ",\"end\":%" PRId64 "}\n",
@@ -303,7 +301,7 @@ const struct command_row tool_backup = {
         { "DIR", AT(dir), false, "The data directory" },
         { .name = NULL } },
     .options = (const struct option_row[]){
-        { "to", OPTION_TEXT, AT(to), "DIR", NULL, "The backup: a new or empty directory, or an earlier backup of this log" },
+        { "to", OPTION_NEEDED, AT(to), "DIR", NULL, "The backup: a new or empty directory, or an earlier backup of this log" },
         { "check", OPTION_FLAG, AT(check), NULL, NULL, "Compares all that was copied earlier, too" },
         { "json", OPTION_FLAG, AT(json), NULL, NULL, "Answers in JSON" },
         { .name = NULL } },

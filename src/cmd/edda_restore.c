@@ -158,9 +158,7 @@ static int restore_run(const void *values)
     struct restore r = { .tool = &tool, .v = values };
     int status = EXIT_DONE;
     arena_init(&r.arena, 0, 0);
-    if (!r.v->to)
-        status = tool_usage(&tool, "--to is missing");
-    else if (restore(&r) < 0)
+    if (restore(&r) < 0)
         status = tool_fail(&tool);
     else
         printf("%s has %" PRId64 " records\n", r.v->to, r.manifest.positions);
@@ -179,6 +177,6 @@ const struct command_row tool_restore = {
         { "BACKUP", AT(backup), false, "What edda backup made" },
         { .name = NULL } },
     .options = (const struct option_row[]){
-        { "to", OPTION_TEXT, AT(to), "DIR", NULL, "The data directory: new or empty" },
+        { "to", OPTION_NEEDED, AT(to), "DIR", NULL, "The data directory: new or empty" },
         { .name = NULL } },
 };

@@ -273,9 +273,7 @@ static int salvage_run(const void *values)
     struct salvage s = { .tool = &tool, .v = values };
     int status = EXIT_DONE;
     loss_plan_init(&s.plan, tool.io);
-    if (!s.v->to)
-        status = tool_usage(&tool, "--to is missing");
-    else if (salvage(&s) < 0)
+    if (salvage(&s) < 0)
         status = tool_fail(&tool);
     else
         report(&s);
@@ -304,6 +302,6 @@ const struct command_row tool_salvage = {
         { "DIR", AT(dir), false, "The damaged data directory; no process may have it open" },
         { .name = NULL } },
     .options = (const struct option_row[]){
-        { "to", OPTION_TEXT, AT(to), "DIR", NULL, "The new data directory: new or empty" },
+        { "to", OPTION_NEEDED, AT(to), "DIR", NULL, "The new data directory: new or empty" },
         { .name = NULL } },
 };

@@ -36,6 +36,7 @@ static const struct kind {
 } kinds[] = {
     [OPTION_FLAG] = { .example = "nothing" },
     [OPTION_TEXT] = { .example = "a text" },
+    [OPTION_NEEDED] = { .example = "a text" },
     [OPTION_NUMBER] = { "a number like 100", numbers, 0, UINT64_MAX },
     [OPTION_COUNT] = { "a number like 100, at least 1", numbers, 1, UINT64_MAX },
     [OPTION_PORT] = { "a number from 0 to 65535", numbers, 0, UINT16_MAX },
@@ -69,6 +70,7 @@ bool option_value(enum option_kind kind, const char *text, void *at)
         *(bool *)at = true;
         return true;
     case OPTION_TEXT:
+    case OPTION_NEEDED:
         *(const char **)at = text;
         return true;
     case OPTION_NUMBER:
@@ -166,6 +168,9 @@ int options_parse(const struct command_row *command, int argc, char *const *argv
     }
     if (r == 0 && argument && argument->name && !argument->optional)
         r = edda_fail_field(error, EDDA_EINVAL, argument->name, "%s is missing", argument->name);
+    for (const struct option_row *o = command->options; r == 0 && o && o->name; o++)
+        if (o->kind == OPTION_NEEDED && !*(const char **)(void *)((char *)values + o->offset))
+            r = edda_fail_field(error, EDDA_EINVAL, o->name, "--%s is missing", o->name);
     return r;
 }
 
@@ -174,6 +179,9 @@ static void usage_line(FILE *out, const char *program, const struct command_row 
     fprintf(out, "usage: %s %s", program, command->name);
     for (const struct argument_row *a = command->arguments; a && a->name; a++)
         fprintf(out, a->optional ? " [%s]" : " %s", a->name);
+    for (const struct option_row *o = command->options; o && o->name; o++)
+        if (o->kind == OPTION_NEEDED)
+            fprintf(out, " --%s %s", o->name, o->value);
     fprintf(out, command->options && command->options->name ? " [OPTION]…\n" : "\n");
 }
 

@@ -23,6 +23,7 @@ enum exit_status {
 enum option_kind {
     OPTION_FLAG,     /* bool; has no value */
     OPTION_TEXT,     /* const char * */
+    OPTION_NEEDED,   /* the same, and one that must be given */
     OPTION_NUMBER,   /* uint64_t; decimal */
     OPTION_COUNT,    /* the same, at least 1 */
     OPTION_PORT,     /* the same, at most 65535 */

@@ -13,9 +13,9 @@ struct quarantine_values {
 };
 
 static const struct argument_row quarantine_arguments[] = {
-    { "ACTION", offsetof(struct quarantine_values, action), true, "list (when left out), retry or skip" },
-    { "SERVICE", offsetof(struct quarantine_values, service), true, "whose entity is to be repaired" },
-    { "KEY", offsetof(struct quarantine_values, key), true, "of that entity" },
+    { "ACTION", offsetof(struct quarantine_values, action), true, "What to do: list (when left out), retry or skip" },
+    { "SERVICE", offsetof(struct quarantine_values, service), true, "Whose entity is to be repaired" },
+    { "KEY", offsetof(struct quarantine_values, key), true, "Of that entity" },
     { NULL, 0, false, NULL },
 };
 static const struct option_row quarantine_options[] = { REMOTE_OPTIONS, { .name = NULL } };

@@ -40,6 +40,8 @@ int remote_ask(const struct edda_app *app, const char *command, const struct rem
         .url = values->url ? values->url : url, .method = method, .path = path, .json = json
     };
     int status = client_call(&request, content, &error);
+    if (status == EDDA_ENOTFOUND)
+        (void)cmd_advise(&error, "start it with `run`, or say where it is with --url URL");
     if (status < 0)
         return cmd_fail(app, command, &error);
     return status < 300 ? EXIT_DONE : say_problem(app, command, status, buffer_slice(content));

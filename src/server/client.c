@@ -54,7 +54,7 @@ static int place_connect(const struct place *place, struct edda_error *error)
     int fd = -1;
     int why = getaddrinfo(place->host, place->port, &hints, &found);
     if (why)
-        return edda_fail_with(error, EDDA_ENOTFOUND, "%s: %s", place->host, gai_strerror(why));
+        return edda_fail_with(error, EDDA_ENOTFOUND, "there is no host %s: %s", place->host, gai_strerror(why));
     for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next) {
         fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
         if (fd < 0)

@@ -28,8 +28,6 @@ def help_and_version(world):
     holds('reference' not in shown, 'what writes the documents is for those who make Edda')
     says(world.run('--version'), r'^choreography \d+\.\d+ \(edda \d+\.\d+\.\d+\)\n$')
     for name in COMMANDS:
-        if name == 'bench':
-            continue
         says(world.run(name, '--help'), rf'^usage: choreography {name}\b', '--help', '--version')
         same(world.run(name, '--version'), world.run('--version'))
     says(world.run('run', '--help'), '--data DIR', r'--port N .*\(8088\)', r'--deadline TIME .*\(5s\)', r'--injected-delay TIME .*\(10s\)',
@@ -105,6 +103,8 @@ def directories(world):
     says(world.run('run', '--port', '0', '--data', world.data, status=1), rf'is in use by process \d+{other}')
     for path, why in ((nowhere, ': there is no such directory'), (empty, ''), (file, ': that is a file')):
         says(world.run('trace', '1', '--data', path, status=1), f'there is no log in {path}{why}; --data names the directory that `run` was given\n')
+    for path in (nowhere, file):
+        says(world.run('bench', '--data', path, status=1), f'there is no directory {path} to measure in; --data DIR chooses another')
     same(sorted(os.listdir(world.directory)), ['data', 'empty', 'file'])
     same(os.listdir(empty), [])
 
@@ -129,7 +129,7 @@ def trace(world):
     same(process.end()[0], 0)
     same(world.run('trace', number, '--data', world.data), shown)
     says(world.run('trace', '99', '--data', world.data, status=1), 'there is no process 99')
-    says(world.run('trace', number, '--url', process.url, status=1), 'nobody answers')
+    says(world.run('trace', number, '--url', process.url, status=1), 'nobody answers.*; start it with `run`, or say where it is with --url URL')
     says(world.run('trace', number, '--data', world.data + '2', status=1), 'data2')
 
 

@@ -92,6 +92,7 @@ def help_and_usage(_):
     says(run('read', 'a', 'b/c', '--limit', status=2), '--limit needs a value')
     says(run('read', 'a', 'b/c', '--limit', '1x', status=2), "--limit takes a number like 100, not '1x'")
     says(run('bench', '--for', '1 day', status=2), '--for takes a duration')
+    says(run('bench', '--for', '0s', status=2), 'from 1ms')
     says(run('bench', '--size', '1T', status=2), '--size takes a size')
     says(run('bench', '--json=1', status=2), '--json takes no value')
 
@@ -164,7 +165,7 @@ def read_refused(work):
     says(run('read', data, 'orders/7', '--limit', '0', status=2), '--limit is at least 1')
     says(run('read', data, 'orders/7', '--from', 'x', status=2), '--from takes a number')
     for command in (['backup', data], ['restore', data], ['salvage', data]):
-        says(run(*command, status=2), '--to is missing')
+        says(run(*command, status=2), '--to is missing', rf'usage: edda {command[0]} \w+ --to DIR ')
 
 
 def used_segments(directory):

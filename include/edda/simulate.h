@@ -19,7 +19,8 @@ typedef void edda_sim_plan_fn(struct edda_sim *sim, void *user);
 /* Checks the invariants when all has settled; reports each broken one with edda_sim_fail(). */
 typedef void edda_sim_check_fn(struct edda_sim *sim, void *user);
 
-/* Plans the calls of the n-th process of an endless load, each process distinct from all others; for `bench`. Number 0 comes first and alone, to prepare. */
+/* Plans the calls of the n-th process of an endless load, each process distinct from all others; for `bench`. Number 0 comes first and alone, to prepare.
+ * Calls planned at 0 are made at once; those planned later when all that came before has been handled, in the order of their times. */
 typedef void edda_sim_load_fn(struct edda_sim *sim, uint64_t n, void *user);
 
 struct edda_simulation {

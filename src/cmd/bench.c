@@ -11,6 +11,7 @@
 
 #include "engine/engine.h"
 #include "engine/simulator.h"
+#include "engine/value.h"
 #include "io/posix.h"
 #include "journal/local.h"
 
@@ -42,12 +43,21 @@ static const struct command_row bench_command = {
     .values_size = sizeof(struct bench),
 };
 
+/* A call that waits until all that came before it has been handled. */
+struct later {
+    struct list link;
+    int64_t at_ms;
+    const struct edda_type *command;
+    const void *value;
+};
+
 struct world {
     struct io *io;
     struct journal *journal;
     struct engine *engine;
     struct simulator *load;
     struct arena arena;
+    struct list later; /* of struct later */
     struct edda_error error;
     uint64_t next;
     uint64_t refused;
@@ -59,9 +69,8 @@ static void answered(struct engine_call *call)
     w->refused += call->code < 0;
 }
 
-static void call(void *user, const struct edda_type *command, const void *value)
+static void call(struct world *w, const struct edda_type *command, const void *value)
 {
-    struct world *w = user;
     struct engine_call *c = arena_alloc(&w->arena, sizeof *c);
     if (!c)
         return;
@@ -71,10 +80,47 @@ static void call(void *user, const struct edda_type *command, const void *value)
     engine_call(w->engine, c);
 }
 
+static void plan_call(void *user, int64_t at_ms, const struct edda_type *command, const void *value)
+{
+    struct world *w = user;
+    if (at_ms <= 0) {
+        call(w, command, value);
+        return;
+    }
+    struct later *later = arena_alloc(&w->arena, sizeof *later);
+    const void *copy = value_copy(command, value, &w->arena);
+    if (!later || !copy) {
+        w->refused++;
+        return;
+    }
+    *later = (struct later){ .at_ms = at_ms, .command = command, .value = copy };
+    list_push_back(&w->later, &later->link);
+}
+
+/* Makes the earliest of the calls that wait; false when there are none. */
+static bool call_later(struct world *w)
+{
+    int64_t at_ms = INT64_MAX;
+    for (struct list *link = w->later.next; link != &w->later; link = link->next) {
+        const struct later *later = container_of(link, struct later, link);
+        at_ms = later->at_ms < at_ms ? later->at_ms : at_ms;
+    }
+    bool any = !list_empty(&w->later);
+    for (struct list *link = w->later.next, *next; link != &w->later; link = next) {
+        const struct later *later = container_of(link, struct later, link);
+        next = link->next;
+        if (later->at_ms != at_ms)
+            continue;
+        list_remove(link);
+        call(w, later->command, later->value);
+    }
+    return any;
+}
+
 /* Begins the next process. */
 static void begin(struct world *w)
 {
-    simulator_load(w->load, w->next++, call, w);
+    simulator_load(w->load, w->next++, plan_call, w);
 }
 
 /* Turns until everything is handled and durable. */
@@ -85,8 +131,11 @@ static int settle(struct world *w)
         int rc = next < 0 ? (int)next : journal_flush(w->journal, next != 0, &w->error);
         if (rc < 0)
             return rc;
-        if (engine_settled(w->engine) && !journal_flushing(w->journal))
-            break;
+        if (engine_settled(w->engine) && !journal_flushing(w->journal)) {
+            if (!call_later(w))
+                break;
+            continue;
+        }
         if (engine_running(w->engine) || (next != 0 && journal_flushing(w->journal)))
             (void)io_jobs_wait(w->io, 1000000);
     }
@@ -205,6 +254,7 @@ static int world_open(struct world *w, const struct edda_app *app, const char *p
     uint64_t number;
     ret_dir[0] = '\0';
     arena_init(&w->arena, 0, 0);
+    list_init(&w->later);
     w->load = simulator_new(app);
     w->io = io_posix_new(64);
     if (!w->load || !w->io)

@@ -460,7 +460,7 @@ void simulator_load(struct simulator *simulator, uint64_t n, simulator_call_fn *
     sim->action_count = 0;
     sim->app->simulation->load(sim, n, sim->app->simulation->user);
     for (size_t i = 0; i < sim->action_count; i++)
-        visit(user, sim->actions[i].type, sim->actions[i].value);
+        visit(user, sim->actions[i].planned_ms, sim->actions[i].type, sim->actions[i].value);
 }
 
 void simulator_stats(const struct simulator *simulator, struct simulator_stats *ret_stats)

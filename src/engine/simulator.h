@@ -29,7 +29,7 @@ void simulator_free(struct simulator *simulator);
  * diagram of the process; a negative code when the run itself failed, with `report` saying why. */
 int simulator_run(struct simulator *simulator, uint64_t seed, struct buffer *report);
 /* Visits the calls of the n-th process of the application's load. The values are good until the next call. */
-typedef void simulator_call_fn(void *user, const struct edda_type *command, const void *value);
+typedef void simulator_call_fn(void *user, int64_t at_ms, const struct edda_type *command, const void *value);
 void simulator_load(struct simulator *simulator, uint64_t n, simulator_call_fn *visit, void *user);
 
 void simulator_stats(const struct simulator *simulator, struct simulator_stats *ret_stats);

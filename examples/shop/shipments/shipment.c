@@ -69,9 +69,10 @@ static int send(struct edda_step *step, const struct SendPackage *c, const struc
     const struct PackageItem *items = c->productItems.items;
     if (s->status != SHIPMENT_NONE)
         return edda_skip(step, "the package is %s", status_words[s->status]);
+    edda_emit(step, PackageRequested, .orderId = c->orderId, .productItems = c->productItems);
     for (uint32_t i = 0; i < c->productItems.count; i++)
         edda_send(step, TakeStock, .productId = items[i].productId, .orderId = c->orderId, .quantity = items[i].quantity);
-    return edda_emit(step, PackageRequested, .orderId = c->orderId, .productItems = c->productItems);
+    return 0;
 }
 
 /* The state may be ahead of the answer that is handled, so whoever finds all of them there decides, and the others find it decided. */

@@ -11,7 +11,7 @@
 static const char *const clients[] = { "ada", "bob" };
 #define CLIENTS (sizeof clients / sizeof clients[0])
 #define PRODUCTS 3
-#define CARTS_MAX 4
+#define CARTS_MAX 5
 #define HORIZON_MS 20000
 
 static int64_t chance(struct edda_sim *sim, int64_t below)
@@ -34,7 +34,7 @@ static void fill_cart(struct edda_sim *sim, int64_t id, int64_t at)
 /* When the bank and the client act: mostly at once, when everything is under way; sometimes about the deadline. */
 static int64_t soon(struct edda_sim *sim)
 {
-    static const int64_t within_ms[] = { 10, 10, 100, 1000 };
+    static const int64_t within_ms[] = { 10, 50, 200, 1000 };
     return 31 + chance(sim, within_ms[chance(sim, 4)]);
 }
 
@@ -60,7 +60,7 @@ static void plan(struct edda_sim *sim, void *user)
 {
     (void)user;
     for (int64_t product = 1; product <= PRODUCTS; product++)
-        edda_sim_call(sim, 0, AddStock, .productId = product, .quantity = 1 + chance(sim, 8));
+        edda_sim_call(sim, 0, AddStock, .productId = product, .quantity = 2 + chance(sim, 12));
     int64_t carts = 1 + chance(sim, CARTS_MAX);
     for (int64_t id = 1; id <= carts; id++) {
         int64_t at = 100 + chance(sim, HORIZON_MS);

@@ -2,7 +2,7 @@
 """Includes go downward only, and are written one way.
 
 Each layer of src/ may include the layers named for it, itself and the public headers; examples see
-the public headers only; other people's libraries are included where their work is done and nowhere
+the public headers only, and a folder in one is a module, of which others may include X/X.h; other people's libraries are included where their work is done and nowhere
 else. Files of src/ are included as "layer/file.h", public headers as "edda/file.h", the system's in
 angle brackets.
 """
@@ -136,8 +136,16 @@ def check_example(rule, path, line, name):
             continue
         target = os.path.normpath(os.path.join(base, name))
         if example and target.startswith(example + '/') and os.path.exists(os.path.join(rule.root, target)):
+            check_module(rule, path, line, target)
             return
     rule.object(path, line, f'"{name}": an example includes "edda/…", the C library and files of its own folder only')
+
+
+def check_module(rule, path, line, target):
+    """A module in a folder of its own sees of another what that one shows. What is in no module, as tests are, sees all."""
+    ours, theirs = (p.split('/')[2] if p.count('/') > 2 else None for p in (path, target))
+    if ours and theirs and ours != theirs and os.path.basename(target) != theirs + '.h':
+        rule.object(path, line, f'"{os.path.relpath(target, os.path.dirname(os.path.dirname(target)))}": module {ours} sees only {theirs}/{theirs}.h of {theirs}')
 
 
 if __name__ == '__main__':

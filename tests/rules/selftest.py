@@ -49,6 +49,14 @@ CASES = (
     }, ('examples/shop/main.c:3', 'examples/hotel/main.c:1', 'examples/hotel/main.c:2', 'examples/one.c:2',
         'examples/one.c:3')),
 
+    ('a module looks inside another', 'includes', {
+        'examples/shop/carts/carts.h': '#include <stdint.h>\n',
+        'examples/shop/carts/cart.h': '#include "carts/carts.h"\n',
+        'examples/shop/orders/order.c': '#include "carts/carts.h"\n#include "carts/cart.h"\n#include "shop.h"\n#include "../carts/cart.h"\n',
+        'examples/shop/shop.h': '#include <stdint.h>\n',
+        'examples/shop/tests.c': '#include "carts/cart.h"\n',
+    }, ('examples/shop/orders/order.c:2: "carts/cart.h": module orders sees only carts/carts.h', 'examples/shop/orders/order.c:4')),
+
     ('a header leans on another', 'headers', {
         'src/base/a.h': '#ifndef A_H\n#define A_H\nsize_t a(void);\n#endif\n',
         'src/base/b.h': '#ifndef B_H\n#define B_H\n#include <stddef.h>\nsize_t b(void);\n#endif\n',

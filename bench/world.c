@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "choreography/messages.h"
 #include "io/posix.h"
 #include "journal/local.h"
 
@@ -59,19 +58,6 @@ void world_call(struct world *w, const struct edda_type *type, const void *value
     };
     engine_call(w->engine, &call);
     arena_reset(&w->arena);
-}
-
-void world_deposit(struct world *w)
-{
-    struct SetPoints points = { .userId = EDDA_TEXT("jjy"), .point = 1e12 };
-    world_call(w, &SetPoints, &points);
-    world_settle(w);
-}
-
-void world_order(struct world *w)
-{
-    struct CreateOrder command = { .id = ++w->next_order, .holderId = EDDA_TEXT("jjy"), .currencyId = 1, .amount = 1 };
-    world_call(w, &CreateOrder, &command);
 }
 
 bool world_turn(struct world *w, int64_t wait_ns)

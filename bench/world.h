@@ -1,5 +1,5 @@
 /*
- * world: the choreography's engine over a journal on the disk of this machine, driven by the program itself: no network, no other process.
+ * world: an application's engine over a journal on the disk of this machine, driven by the program itself: no network, no other process.
  */
 #ifndef BENCH_WORLD_H
 #define BENCH_WORLD_H
@@ -29,7 +29,7 @@ void world_open_engine(struct world *w, const struct edda_app *app);
 void world_close(struct world *w, bool abandon);
 
 void world_call(struct world *w, const struct edda_type *type, const void *value);
-/* An account with points for many orders, and an order that will be approved. */
+/* orders.c, of the choreography: an account with points for many orders, and an order that will be approved. */
 void world_deposit(struct world *w);
 void world_order(struct world *w);
 

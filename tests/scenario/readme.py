@@ -3,8 +3,8 @@
 
     readme.py DOCUMENT --build=DIRECTORY [--source=DIRECTORY]
 
-Runs the blocks marked ```sh test, in order. A line that starts with `make run` starts that program of the build and waits until it
-listens; the others are run by bash, one after the other, and must end with 0. `# => text` behind a command is what its output must
+Runs the blocks marked ```sh test, in order. A line `make run` starts that program of the build and waits until it listens, and so
+does a line `build/PROGRAM run`; the others are run by bash, one after the other, and must end with 0. `# => text` behind a command is what its output must
 contain, white space aside; with `(exit status N)` at its end the command must end so. Paths `build/` are those of the build directory. The
 process gets the port that the document names; where that is taken the test is skipped.
 """
@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 import edda
 from edda import holds, same
 
-PORT = 8088
+PORT = 8088  # of a document that names none
 
 
 def blocks(text):
@@ -51,21 +51,28 @@ def contains(text, wanted):
 class Reader:
     """Does what the document says, as somebody who reads it would."""
 
-    def __init__(self, build, source, directory):
-        self.build, self.source, self.directory = build, source, directory
+    def __init__(self, build, source, directory, port):
+        self.build, self.source, self.directory, self.port = build, source, directory, port
         self.process = None
 
     def make_run(self):
         """What `make run` ends with; that it builds before is shown by the build that is tested."""
         with open(os.path.join(self.source, 'Makefile'), encoding='utf-8') as file:
             [program] = re.findall(r'^run:.*\n(?:\t.*\n)*?\t@program="\$\(BUILD\)/(\S+)"', file.read(), re.MULTILINE)
-        self.process = edda.Process(os.path.join(self.build, program), os.path.join(self.directory, 'data'), port=PORT)
+        self.start(program)
+
+    def start(self, program):
+        self.process = edda.Process(os.path.join(self.build, program), os.path.join(self.directory, 'data'), port=self.port)
         self.process.wait_listening()
 
     def run(self, command, shows, status):
         """What it shows may need a moment, as it would for somebody who types it: a command that only asks is repeated."""
         if command == 'make run':
             self.make_run()
+            return
+        started = re.match(r'build/(\S+) run$', command)
+        if started:
+            self.start(started[1])
             return
         command = re.sub(r'(?<![\w./])build/', self.build + '/', command)
         if re.match(r'curl -s \S+$|http :\S+$', command):
@@ -83,10 +90,16 @@ class Reader:
         return done.stdout
 
 
-def port_is_free():
+def port_of(commands):
+    """The first port that a command names."""
+    named = [found[1] for found in (re.search(r'(?:localhost| ):(\d{4,5})\b', command) for command in commands) if found]
+    return int(named[0]) if named else PORT
+
+
+def port_is_free(port):
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return one.connect_ex(('127.0.0.1', PORT)) != 0
+        return one.connect_ex(('127.0.0.1', port)) != 0
 
 
 def main():
@@ -99,11 +112,12 @@ def main():
         if any(command.split()[0] == tool for _, command, _, _ in found) and not shutil.which(tool):
             print(f'{tool} is not installed; tools/setup.sh installs it')
             sys.exit(edda.SKIPPED)
-    if not port_is_free():
-        print(f'port {PORT} is taken')
+    port = port_of(command for _, command, _, _ in found)
+    if not port_is_free(port):
+        print(f'port {port} is taken')
         sys.exit(edda.SKIPPED)
     with tempfile.TemporaryDirectory(prefix='edda-') as directory:
-        reader = Reader(os.path.abspath(edda.option('build', 'build')), source, directory)
+        reader = Reader(os.path.abspath(edda.option('build', 'build')), source, directory, port)
         try:
             for line, command, shows, status in found:
                 try:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-import load
+import orders
 from load import edda
 from edda import Skip, same, says, wait_for
 
@@ -70,7 +70,7 @@ def full_and_free_again(world):
     with small_disk(world) as disk:
         data, ballast = os.path.join(disk, 'data'), os.path.join(disk, 'ballast')
         process = world.start(*TIMES, data=data)
-        load.deposit(process)
+        orders.prepare(process)
         same(process.end()[0], 0)
         fill_disk(ballast, SPARE_MIB)
         fill_segment(data)
@@ -99,7 +99,7 @@ def full_and_free_again(world):
                 process.kill()
                 client = world.start(*TIMES, data=data).client()
                 settle(client)
-            load.consistent(client, {user: load.DEPOSIT for user in load.USERS})
+            orders.consistent(client, {user: orders.DEPOSIT for user in orders.USERS})
             same(set(acknowledged.values()) - {o['id'] for o in client.all('/orders')}, set(), 'acknowledged orders that are lost')
 
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Kills the process at random moments while clients place orders, again and again, and looks what is left.
+"""Kills the process at random moments while clients are at it, again and again, and looks what is left.
 
-    kill9.py APPLICATION --edda=TOOL [--kills=10] [--seed=N]
+    kill9.py APPLICATION --load=orders|carts --edda=TOOL [--kills=10] [--seed=N]
 
 The seed is printed first; with it the same requests and moments come again, as far as threads and the disk allow. Without --kills, the
 environment's SOAK_SECONDS says how long it goes on.
 """
+import importlib
 import os
 import random
 import sys
@@ -16,7 +17,6 @@ import load
 from load import edda
 from edda import holds, says
 
-DEADLINE = ('--deadline', '1s', '--injected-delay', '1500ms')
 ALIVE_S = (0.0, 0.6)  # of a process, after it listens
 
 
@@ -35,9 +35,10 @@ def kill_and_look(world):
     seed = edda.option('seed', random.SystemRandom().randrange(2 ** 32))
     print(f'seed {seed}', flush=True)
     chance = random.Random(seed)
-    process = world.start(*DEADLINE)
-    load.deposit(process)
-    clients = load.Load(seed)
+    application = importlib.import_module(edda.option('load', 'orders'))
+    process = world.start(*application.OPTIONS)
+    application.prepare(process)
+    clients = load.Load(seed, application)
     clients.start(process)
     kills = 0
     for kills in rounds():
@@ -46,15 +47,15 @@ def kill_and_look(world):
         clients.gone()
         process.kill()
         world.processes.remove(process)
-        process = world.start(*DEADLINE)
+        process = world.start(*application.OPTIONS)
         clients.start(process)
     clients.stop()
-    print(f'{kills} kills, {len(clients.acknowledged)} orders acknowledged, {clients.resent} of them after they were sent again', flush=True)
-    holds(len(clients.acknowledged) > kills, 'orders were placed between the kills')
-    load.check(process, clients)
+    print(f'{kills} kills, {len(clients.acknowledged)} requests acknowledged, {clients.resent} of them after they were sent again', flush=True)
+    holds(len(clients.acknowledged) > kills, 'requests were answered between the kills')
+    application.check(process, clients)
     process.kill()
-    process = world.start(*DEADLINE)
-    load.check(process, clients)
+    process = world.start(*application.OPTIONS)
+    application.check(process, clients)
     process.end()
     says(world.run('verify', world.data, application=edda.option('edda', 'edda')), 'is whole')
 

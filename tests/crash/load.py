@@ -1,5 +1,11 @@
-"""Clients that place orders until they are told to stop, whatever happens to the process: a request without an answer is sent again, with the
-same Idempotency-Key, until it has one. And the check of what came of it."""
+"""Clients that ask until they are told to stop, whatever happens to the process: a request without an answer is sent again, with the
+same Idempotency-Key, until it has one. What they ask is told by a module of its own for each application, with
+
+    OPTIONS                   of the process
+    prepare(process)          before the load
+    request(chance, known)    the next request; `known` are those that were acknowledged
+    check(process, clients)   afterwards: nothing acknowledged is lost, nothing was done twice, every process has come to its end
+"""
 import http.client
 import os
 import random
@@ -9,31 +15,24 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'scenario'))
 import edda  # noqa: E402
-from choreography import consistent  # noqa: E402
-from edda import holds, same, wait_for  # noqa: E402
-
-USERS = ('jjy', 'kim', 'lee')
-DEPOSIT = 20000
-# Mostly ordinary ones, and some of each that ends otherwise.
-CURRENCIES = (1,) * 16 + (0, 100, 200, 1)
-AMOUNTS = (1, 10, 25, 50, 100, 100000)
-FINAL = {'APPROVED', 'REJECTED DUE TO POINT LIMIT', 'REJECTED DUE TO DEADLINE', 'REJECTED DUE TO EXCHANGE ERROR'}
+from edda import holds, same  # noqa: E402
 
 
-class Acknowledged:
-    """An order as a client knows it: what it asked for, and the number it was given. `epoch`: how often the process had been started when it was
-    asked for first, and when the answer came."""
+class Request:
+    """A POST, and its answer once it has one that is among `statuses`. `asked_epoch`, `epoch`: how often the process had been started when it
+    was sent first, and when the answer came."""
 
-    def __init__(self, key, body, asked_epoch):
-        self.key, self.body, self.asked_epoch = key, body, asked_epoch
-        self.id = self.epoch = None
+    def __init__(self, path, body=None, statuses=(201,)):
+        self.path, self.body, self.statuses = path, body, statuses
+        self.key = self.asked_epoch = self.epoch = self.status = self.answer = None
         self.sent = 0
 
 
 class Load:
     """Some clients, each with a connection of its own and one request under way at a time."""
 
-    def __init__(self, seed, clients=4):
+    def __init__(self, seed, application, clients=4):
+        self.request = application.request
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
         self.process = None  # None: there is none, or it is about to be killed
@@ -42,7 +41,7 @@ class Load:
         self.acknowledged = []
         self.resent = 0
         self.wrong = []
-        self.threads = [threading.Thread(target=self._place, args=(n, random.Random(f'{seed}/{n}')), daemon=True) for n in range(clients)]
+        self.threads = [threading.Thread(target=self._ask, args=(n, random.Random(f'{seed}/{n}')), daemon=True) for n in range(clients)]
 
     def start(self, process):
         """The process is there, for the first time or again."""
@@ -65,7 +64,7 @@ class Load:
         for thread in self.threads:
             thread.join(edda.LIMIT_S)
             holds(not thread.is_alive(), 'a client has no answer to its last request')
-        same(self.wrong, [], 'answers that are no success')
+        same(self.wrong, [], 'answers that are none of those expected')
 
     def _connect(self, known):
         """A client of the process that is there now; `known` when that is the one it has."""
@@ -75,17 +74,18 @@ class Load:
                 return known
             return self.process, self.process.client(), self.epoch
 
-    def _place(self, number, chance):
+    def _ask(self, number, chance):
         connection = None
         count = 0
         while not self.stopping:
-            body = {'holderId': chance.choice(USERS), 'currencyId': chance.choice(CURRENCIES), 'amount': chance.choice(AMOUNTS)}
-            order = Acknowledged(f'{number}-{count}', body, self.epoch)
+            with self.lock:
+                request = self.request(chance, self.acknowledged)
+                request.key, request.asked_epoch = f'{number}-{count}', self.epoch
             count += 1
-            while order.id is None and not self.wrong:
+            while request.status is None and not self.wrong:
                 try:
                     connection = self._connect(connection)
-                    self._send(order, connection)
+                    self._send(request, connection)
                 except (OSError, http.client.HTTPException):
                     connection = None
                 except AssertionError as wrong:
@@ -93,52 +93,15 @@ class Load:
             if self.wrong:
                 return
 
-    def _send(self, order, connection):
-        order.sent += 1
-        answer = connection[1].ask('POST', '/orders', order.body, {'Idempotency-Key': order.key})
+    def _send(self, request, connection):
+        request.sent += 1
+        answer = connection[1].ask('POST', request.path, request.body, {'Idempotency-Key': request.key})
         if answer.status == 503:  # it is stopping
             raise ConnectionError(answer)
-        same(answer.status, 201, f'{order.key} {order.body}, sent {order.sent} times: {answer}')
-        order.id, order.epoch = answer.json['id'], connection[2]
+        holds(answer.status in request.statuses,
+              f'{request.key} {request.path} {request.body}, sent {request.sent} times: {answer}')
+        request.answer, request.epoch = answer.json if answer.body else None, connection[2]
+        request.status = answer.status
         with self.lock:
-            self.acknowledged.append(order)
-            self.resent += order.sent > 1
-
-
-def deposit(process):
-    client = process.client()
-    for user in USERS:
-        client.post('/points', {'userId': user, 'point': DEPOSIT})
-    client.close()
-
-
-def check(process, load):
-    """Nothing that was acknowledged is lost, nothing was done twice, and every order has come to its end."""
-    client = process.client()
-    wait_for(lambda: not any(o['status'] == 'PENDING' for o in client.all('/orders')), 'the decisions of all orders')
-    orders = {o['id']: o for o in client.all('/orders')}
-    same(len(orders), len(client.all('/orders')), 'orders with a number of their own')
-    acknowledged = {a.id: a for a in load.acknowledged}
-    same(len(acknowledged), len(load.acknowledged), 'numbers that were given, of as many requests')
-    same(set(acknowledged) - set(orders), set(), 'acknowledged orders that are lost')
-    same(set(orders) - set(acknowledged), set(), 'orders that nobody asked for, or that were made twice')
-    for number, asked in acknowledged.items():
-        same({k: orders[number][k] for k in asked.body}, asked.body, f'order {number}')
-        holds(orders[number]['status'] in FINAL, f'order {number} is {orders[number]["status"]}')
-    numbers_go_on(load.acknowledged)
-    consistent(client, {user: DEPOSIT for user in USERS})
-    same(client.get('/quarantine')['page']['totalElements'], 0, 'quarantined entities')
-    client.close()
-
-
-def numbers_go_on(acknowledged):
-    """What was asked for first after a restart has a higher number than everything answered before it."""
-    highest = 0
-    by_epoch = {}
-    for order in acknowledged:
-        by_epoch.setdefault(order.epoch, []).append(order)
-    for epoch in sorted(by_epoch):
-        for order in by_epoch[epoch]:
-            if order.asked_epoch == epoch:
-                holds(order.id > highest, f'number {order.id} was given after {highest}')
-        highest = max([highest] + [order.id for order in by_epoch[epoch]])
+            self.acknowledged.append(request)
+            self.resent += request.sent > 1

@@ -10,6 +10,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import load
+import orders
 from load import edda
 from edda import holds, same, says, wait_for
 
@@ -20,8 +21,8 @@ def stops_in_order(world):
     """SIGTERM and SIGINT under load: it ends with 0 within 5 s, also while handlers sleep, and loses nothing."""
     times = ('--deadline', '2s', '--injected-delay', '10m')
     process = world.start(*times)
-    load.deposit(process)
-    clients = load.Load('stop')
+    orders.prepare(process)
+    clients = load.Load('stop', orders)
     clients.start(process)
     for with_signal in (signal.SIGTERM, signal.SIGINT):
         client = process.client()
@@ -41,14 +42,14 @@ def stops_in_order(world):
     clients.stop()
     client = process.client()
     numbers = {o['id'] for o in client.all('/orders')}
-    same({a.id for a in clients.acknowledged} - numbers, set(), 'acknowledged orders that are lost')
+    same({a.answer['id'] for a in clients.acknowledged} - numbers, set(), 'acknowledged orders that are lost')
     same(len(numbers), len(clients.acknowledged) + 2, 'orders, with the two that sleep')
 
 
 def two_signals(world):
     """A second signal ends a process at once; what it acknowledged is there all the same."""
     process = world.start('--injected-delay', '10m')
-    load.deposit(process)
+    orders.prepare(process)
     client = process.client()
     numbers = {client.post('/orders', {'holderId': 'jjy', 'currencyId': c, 'amount': 1})['id'] for c in (1, 100, 200)}
     process.process.send_signal(signal.SIGTERM)
@@ -60,14 +61,14 @@ def two_signals(world):
 def one_process_per_directory(world):
     """A second process on a directory is refused with the number of the one that has it; the first notices nothing."""
     process = world.start()
-    load.deposit(process)
+    orders.prepare(process)
     says(world.run('run', '--data', world.data, '--port', '0', status=1), rf'\b{process.process.pid}\b')
     link = os.path.join(world.directory, 'link')
     os.symlink(world.data, link)
     says(world.run('run', '--data', link, '--port', '0', status=1), rf'\b{process.process.pid}\b')
     same(process.client().get('/health')['live'], True)
     process.kill()
-    same(len(world.start().client().all('/points')), len(load.USERS))
+    same(len(world.start().client().all('/points')), len(orders.USERS))
 
 
 def not_its_directory(world):

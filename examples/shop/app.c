@@ -15,7 +15,7 @@ static const struct edda_service *const services[] = {
 };
 
 static const struct edda_option options[] = {
-    { "payment-deadline", "15m", &payment_deadline_ms, "A payment that is not completed this long after it was requested fails, and its order with it" },
+    { "payment-deadline", "15m", &payment_deadline_ms, "A payment not completed this long after it was requested fails, and its order with it" },
     { .name = NULL },
 };
 

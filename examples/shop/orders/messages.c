@@ -1,5 +1,6 @@
-/* The tables behind orders.h and order.h. */
+/* The tables behind orders.h and order.h. An order is of no more products than a package holds. */
 #include "orders/order.h"
+#include "shipments/shipments.h"
 
 #define EVENT(name) const struct edda_type name = EDDA_EVENT(name, orderId, .topic = ORDERS)
 #define COMMAND(name) const struct edda_type name = EDDA_COMMAND(name, orderId, .topic = "orders.commands", .correlation = "orderId")
@@ -25,7 +26,7 @@ EVENT(OrderInitialized);
 static const struct edda_field OrderPaymentRecorded_fields[] = {
     EDDA_FIELD(OrderPaymentRecorded, orderId),
     EDDA_FIELD(OrderPaymentRecorded, paymentId),
-    EDDA_FIELD_LIST_OF(OrderPaymentRecorded, productItems, ProductItem),
+    EDDA_FIELD_LIST_OF(OrderPaymentRecorded, productItems, ProductItem, .len_max = PACKAGE_ITEMS_MAX),
 };
 EVENT(OrderPaymentRecorded);
 
@@ -43,7 +44,7 @@ EVENT(OrderCancelled);
 static const struct edda_field InitializeOrder_fields[] = {
     EDDA_FIELD(InitializeOrder, orderId),
     EDDA_FIELD(InitializeOrder, clientId),
-    EDDA_FIELD_LIST_OF(InitializeOrder, productItems, ProductItem, .len_min = 1),
+    EDDA_FIELD_LIST_OF(InitializeOrder, productItems, ProductItem, .len_min = 1, .len_max = PACKAGE_ITEMS_MAX),
     EDDA_FIELD(InitializeOrder, totalPrice),
 };
 COMMAND(InitializeOrder);

@@ -30,7 +30,7 @@ static int payment_recorded(struct edda_step *step, const struct OrderPaymentRec
     const struct ProductItem *items = e->productItems.items;
     struct PackageItem package[PACKAGE_ITEMS_MAX];
     uint32_t count = e->productItems.count;
-    for (uint32_t i = 0; i < count && i < PACKAGE_ITEMS_MAX; i++)
+    for (uint32_t i = 0; i < count; i++)
         package[i] = (struct PackageItem){ items[i].productId, items[i].quantity };
     return edda_send(step, SendPackage, .orderId = e->orderId, .productItems = { .items = package, .count = count });
 }

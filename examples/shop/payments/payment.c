@@ -1,6 +1,6 @@
 /*
- * payment: asks a client for money, and takes it once. All that can happen to a payment, its completion by the bank, its refusal, its deadline and its
- * being discarded, passes through here one after the other: whoever comes first decides, and the rest finds it decided.
+ * payment: asks a client for money, and takes it once. All that can happen to a payment, its completion by the bank, its refusal, its deadline
+ * and its being discarded, passes through here one after the other: whoever comes first decides, and the rest finds it decided.
  */
 #include "payments/payment.h"
 

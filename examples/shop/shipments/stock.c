@@ -1,4 +1,4 @@
-/* stock: how much there is of each product. All that takes from one product passes through here one after the other, so that nothing is sold twice. */
+/* stock: how much there is of each product. All that takes from one passes through here one after the other, so that nothing is sold twice. */
 #include "shipments/shipment.h"
 
 static const struct edda_field stock_fields[] = { EDDA_FIELD(stock, added), EDDA_FIELD(stock, available) };
@@ -84,6 +84,7 @@ const struct edda_service stock_service = {
         EDDA_END },
     .view = &stocks,
     .routes = (const struct edda_route[]){
-        EDDA_POST("/stock", AddStock, post_stock, .reply = &Stock, .location = "/stock/{productId}", .description = "Puts more of a product on the shelf"),
+        EDDA_POST("/stock", AddStock, post_stock, .reply = &Stock, .location = "/stock/{productId}",
+                  .description = "Puts more of a product on the shelf"),
         EDDA_ROUTES_END },
 };

@@ -77,9 +77,7 @@ static bool cart_row(struct Cart *row, struct edda_text key, const struct cart *
     return c->status != CART_NONE;
 }
 
-static const struct edda_view carts = {
-    .name = "carts", .path = "/carts", .item = "/carts/{cartId}", .row = &Cart, .fill = cart_row_row,
-};
+static const struct edda_view carts = EDDA_VIEW("carts", Cart, cart_row, .path = "/carts", .item = "/carts/{cartId}");
 
 /* --- decisions ------------------------------------------------------------------------------------------ */
 

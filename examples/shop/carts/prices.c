@@ -18,9 +18,7 @@ static bool price_row(struct Price *row, struct edda_text key, const struct Pric
     return p->unitPrice > 0;
 }
 
-static const struct edda_view prices = {
-    .name = "prices", .path = "/prices", .item = "/prices/{productId}", .row = &Price, .fill = price_row_row,
-};
+static const struct edda_view prices = EDDA_VIEW("prices", Price, price_row, .path = "/prices", .item = "/prices/{productId}");
 
 EDDA_HANDLER(set_price, SetPrice, Price);
 static int set_price(struct edda_step *step, const struct SetPrice *c, const struct Price *p)

@@ -46,9 +46,7 @@ static bool client_row(struct Client *row, struct edda_text key, const struct cl
     return c->known || c->vip;
 }
 
-static const struct edda_view clients = {
-    .name = "clients", .path = "/clients", .item = "/clients/{clientId}", .row = &Client, .fill = client_row_row,
-};
+static const struct edda_view clients = EDDA_VIEW("clients", Client, client_row, .path = "/clients", .item = "/clients/{clientId}");
 
 EDDA_HANDLER(enrol, RegisterClient, client);
 static int enrol(struct edda_step *step, const struct RegisterClient *c, const struct client *is)

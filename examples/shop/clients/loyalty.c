@@ -29,9 +29,7 @@ static bool loyalty_row(struct Loyalty *row, struct edda_text key, const struct 
     return l->completed > 0;
 }
 
-static const struct edda_view loyalties = {
-    .name = "loyalty", .path = "/loyalty", .item = "/loyalty/{clientId}", .row = &Loyalty, .fill = loyalty_row_row,
-};
+static const struct edda_view loyalties = EDDA_VIEW("loyalty", Loyalty, loyalty_row, .path = "/loyalty", .item = "/loyalty/{clientId}");
 
 /* The state may be ahead of the event that is handled, so it remembers which order was the third. */
 EDDA_HANDLER(order_completed, OrderFinalized, loyalty);

@@ -65,9 +65,7 @@ static bool order_row(struct Order *row, struct edda_text key, const struct orde
     return o->status != ORDER_NONE;
 }
 
-static const struct edda_view orders = {
-    .name = "orders", .path = "/orders", .item = "/orders/{orderId}", .row = &Order, .fill = order_row_row,
-};
+static const struct edda_view orders = EDDA_VIEW("orders", Order, order_row, .path = "/orders", .item = "/orders/{orderId}");
 
 /* --- decisions ------------------------------------------------------------------------------------------ */
 

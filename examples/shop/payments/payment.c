@@ -69,9 +69,7 @@ static bool payment_row(struct Payment *row, struct edda_text key, const struct 
     return p->status != PAYMENT_NONE;
 }
 
-static const struct edda_view payments = {
-    .name = "payments", .path = "/payments", .item = "/payments/{paymentId}", .row = &Payment, .fill = payment_row_row,
-};
+static const struct edda_view payments = EDDA_VIEW("payments", Payment, payment_row, .path = "/payments", .item = "/payments/{paymentId}");
 
 /* --- decisions ------------------------------------------------------------------------------------------ */
 

@@ -59,9 +59,7 @@ static bool shipment_row(struct Shipment *row, struct edda_text key, const struc
     return s->status != SHIPMENT_NONE;
 }
 
-static const struct edda_view shipments = {
-    .name = "shipments", .path = "/shipments", .item = "/shipments/{orderId}", .row = &Shipment, .fill = shipment_row_row,
-};
+static const struct edda_view shipments = EDDA_VIEW("shipments", Shipment, shipment_row, .path = "/shipments", .item = "/shipments/{orderId}");
 
 EDDA_HANDLER(send, SendPackage, shipment);
 static int send(struct edda_step *step, const struct SendPackage *c, const struct shipment *s)

@@ -34,9 +34,7 @@ static bool stock_row(struct Stock *row, struct edda_text key, const struct stoc
     return s->added > 0;
 }
 
-static const struct edda_view stocks = {
-    .name = "stock", .path = "/stock", .item = "/stock/{productId}", .row = &Stock, .fill = stock_row_row,
-};
+static const struct edda_view stocks = EDDA_VIEW("stock", Stock, stock_row, .path = "/stock", .item = "/stock/{productId}");
 
 EDDA_HANDLER(add, AddStock, stock);
 static int add(struct edda_step *step, const struct AddStock *c, const struct stock *s)

@@ -166,6 +166,9 @@ bool request_accepts(const struct edda_request *request, const char *content_typ
 /* Whether If-None-Match names this version, weak or not, among others or by * (RFC 9110 13.1.2): the client has it. */
 bool request_has_version(const struct edda_request *request, int64_t version);
 
+/* origin.c: EDDA_EFORBIDDEN when a page of another site asks for more than a look. */
+int origin_check(struct edda_request *request);
+
 /* link.c: where the parameters of a path's template come from: a key that stands for all of them, or the fields of a value, or
  * those of a JSON object. */
 struct link_source {

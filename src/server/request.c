@@ -287,7 +287,8 @@ static int request_handle(struct edda_request *request)
     }
     const struct edda_route *row = &request->route->row.route;
     void *body = NULL;
-    if (row->body)
+    rc = origin_check(request);
+    if (rc == 0 && row->body)
         rc = body_decode(request, row->body, &body);
     if (rc == 0 && strcmp(row->method, "GET") != 0)
         rc = call_headers_check(request);

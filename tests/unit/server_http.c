@@ -48,6 +48,24 @@ static void call_gives_201_with_links(void **state)
     assert_string_equal(talk->engine.id, "");
 }
 
+static void another_sites_page_may_only_look(void **state)
+{
+    struct talk *talk = *state;
+    static const char *const refused[] = {
+        POST("/orders", "Sec-Fetch-Site: cross-site\r\n"), POST("/orders", "Sec-Fetch-Site: same-site\r\n"), POST("/orders", "Origin: http://evil\r\n"),
+        POST("/orders", "Origin: null\r\n"), POST("/orders", "Origin: ftp://h\r\n"), POST("/orders", "Origin: \r\n"),
+        POST("/orders", "Origin: http://h:80\r\nSec-Fetch-Site: cross-site\r\n"), "POST /services/order/pause HTTP/1.1\r\nHost: h\r\nOrigin: http://evil\r\n\r\n",
+    };
+    static const char *const taken[] = { POST("/orders", "Sec-Fetch-Site: same-origin\r\nOrigin: http://h\r\n"), POST("/orders", "Sec-Fetch-Site: none\r\n"),
+                                         POST("/orders", "Origin: http://h\r\n"), POST("/orders", "Origin: https://h\r\n") };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        talk_expect_part(talk, refused[i], 403, "a page of another site cannot ask for this");
+    assert_int_equal(talk->engine.amount, 0);
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+        talk_expect_part(talk, taken[i], 201, "jjy");
+    talk_expect_part(talk, "GET /orders/1 HTTP/1.1\r\nHost: h\r\nSec-Fetch-Site: cross-site\r\nOrigin: http://evil\r\n\r\n", 200, "jjy");
+}
+
 #define GET_ORDER_IF(tags) "GET /orders/1 HTTP/1.1\r\nHost: h\r\nIf-None-Match: " tags "\r\n\r\n"
 
 static void a_row_that_the_client_has_is_not_sent_again(void **state)
@@ -300,7 +318,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(call_gives_201_with_links, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_the_client_has_is_not_sent_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_sites_page_may_only_look, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_the_client_has_is_not_sent_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_sites_page_may_only_look, setup, teardown),
         cmocka_unit_test_setup_teardown(connection_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(request_may_arrive_in_pieces, setup, teardown),

@@ -150,6 +150,9 @@ EDDA_PUBLIC int64_t edda_text_int(struct edda_text text);
  * edda_list_find() gives the item whose first member is `id`, or NULL, edda_list_put() the same or a
  * fresh item in its place in the order. edda_list_remove() takes out the item at `index`.
  *
+ * What an event costs does not depend on the length of a state's lists, unless their items hold texts or lists: those are looked through at each event, in a
+ * few nanoseconds for an item that holds texts only.
+ *
  * An evolve function may assign lists as it likes, but not over one that has grown in the same call: until it returns nobody
  * else knows of that memory.
  */

@@ -18,6 +18,7 @@ struct text_chunk {
 };
 
 #define TEXT_CHUNK_MIN 64
+#define ITEM_TEXTS_MAX 16 /* of one item, looked through by the quick way */
 
 static size_t item_size(const struct edda_field *field)
 {
@@ -138,10 +139,15 @@ void state_free(struct state *state)
     free(state);
 }
 
+static inline bool chunk_has(const struct text_chunk *chunk, const char *data)
+{
+    return chunk && data >= chunk->data && data < chunk->data + chunk->used;
+}
+
 static bool is_own(const struct state *state, const char *data)
 {
     for (const struct text_chunk *chunk = state->texts; chunk; chunk = chunk->next)
-        if (data >= chunk->data && data < chunk->data + chunk->used)
+        if (chunk_has(chunk, data))
             return true;
     return false;
 }
@@ -208,6 +214,46 @@ static void blocks_sweep(struct state *state)
 
 static bool adopt_pointers(struct state *state, const struct edda_type *type, void *value);
 
+/* Where in an item the texts are, when there is nothing else to adopt in it. */
+struct item_texts {
+    uint32_t offsets[ITEM_TEXTS_MAX];
+    uint32_t count;
+};
+
+static bool find_texts(const struct edda_type *type, size_t base, struct item_texts *texts)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        if (field->kind == EDDA_KIND_LIST || (field->kind == EDDA_KIND_STRUCT && !find_texts(field->type, base + field->offset, texts)))
+            return false;
+        if (field->kind != EDDA_KIND_TEXT && field->kind != EDDA_KIND_JSON)
+            continue;
+        if (texts->count == ITEM_TEXTS_MAX)
+            return false;
+        texts->offsets[texts->count++] = (uint32_t)(base + field->offset);
+    }
+    return true;
+}
+
+/* Each event looks through all items, since any of them may have been assigned to: so this is the loop of an entity with a long list. Texts that came
+ * one after the other lie in one chunk, which makes the chunk of the last one the best guess. */
+static bool adopt_item_texts(struct state *state, const struct item_texts *texts, struct edda_list *list, size_t size)
+{
+    const struct text_chunk *guess = state->texts;
+    for (uint32_t i = 0; i < list->count; i++) {
+        for (uint32_t k = 0; k < texts->count; k++) {
+            struct edda_text *text = (struct edda_text *)(void *)((char *)list->items + i * size + texts->offsets[k]);
+            if (text->len == 0 || chunk_has(guess, text->data))
+                continue;
+            if (!adopt_text(state, text))
+                return false;
+            for (guess = state->texts; !chunk_has(guess, text->data);)
+                guess = guess->next;
+        }
+    }
+    return true;
+}
+
 static bool adopt_list(struct state *state, const struct edda_field *field, struct edda_list *list)
 {
     size_t size = item_size(field);
@@ -221,14 +267,16 @@ static bool adopt_list(struct state *state, const struct edda_field *field, stru
     }
     if (list->capacity)
         block_meet(state, list_block_of(list->items));
-    if (!items_have_pointers(field))
+    struct item_texts texts = { .count = 0 };
+    if (field->item_kind == EDDA_KIND_TEXT)
+        texts.count = 1;
+    else if (field->item_kind != EDDA_KIND_STRUCT)
         return true;
-    for (uint32_t i = 0; i < list->count; i++) {
-        void *item = (char *)list->items + i * size;
-        bool ok = field->item_kind == EDDA_KIND_TEXT ? adopt_text(state, item) : adopt_pointers(state, field->type, item);
-        if (!ok)
+    if (texts.count || find_texts(field->type, 0, &texts))
+        return texts.count == 0 || adopt_item_texts(state, &texts, list, size);
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!adopt_pointers(state, field->type, (char *)list->items + i * size))
             return false;
-    }
     return true;
 }
 

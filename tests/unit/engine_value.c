@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -115,12 +116,77 @@ static void any_order_of_changes_is_safe(void **unused)
     state_free(state);
 }
 
+struct place { struct edda_text street, town; };
+static const struct edda_field place_fields[] = { EDDA_FIELD(place, street), EDDA_FIELD(place, town) };
+static const struct edda_type place = EDDA_VALUE(place);
+struct friend { int64_t id; struct edda_text name; struct place home; };
+static const struct edda_field friend_fields[] = {
+    EDDA_FIELD(friend, id), EDDA_FIELD(friend, name), EDDA_FIELD_STRUCT(friend, home, place) };
+static const struct edda_type friend = EDDA_VALUE(friend);
+struct person { struct edda_list friends; struct edda_list words; };
+static const struct edda_field person_fields[] = {
+    EDDA_FIELD_LIST_OF(person, friends, friend), EDDA_FIELD_LIST(person, words, EDDA_KIND_TEXT) };
+static const struct edda_type person = EDDA_STATE(person);
+
+#define FRIENDS 50
+
+static struct edda_text lend(char text[16], uint64_t number)
+{
+    return (struct edda_text){ text, (size_t)snprintf(text, 16, "%llu", (unsigned long long)number) };
+}
+
+static void assert_number(struct edda_text text, uint64_t number)
+{
+    char wanted[16];
+    struct edda_text expected = lend(wanted, number);
+    assert_true(edda_text_equal(text, expected));
+}
+
+/* Items with texts and without lists: whichever of them an event assigns to, it is the state's own afterwards, and the others stay as they were. */
+static void texts_of_items_are_owned(void **unused)
+{
+    (void)unused;
+    uint64_t seed = 20261122, names[FRIENDS] = { 0 }, towns[FRIENDS] = { 0 };
+    print_message("seed %llu\n", (unsigned long long)seed);
+    struct prng p;
+    prng_init(&p, seed);
+    struct state *state = state_new(&person);
+    struct person *who = state->value;
+    for (uint64_t i = 1; i <= 20000; i++) {
+        char name[16], town[16], word[16];
+        uint64_t id = prng_below(&p, FRIENDS), was = who->words.count;
+        struct friend *f = edda_list_put(&who->friends, sizeof *f, (int64_t)id);
+        assert_non_null(f);
+        f->name = lend(name, names[id] = prng_below(&p, 1000000000));
+        if (prng_below(&p, 2))
+            f->home.town = lend(town, towns[id] = i);
+        if (i % 100 == 0)
+            *(struct edda_text *)edda_list_add(&who->words, sizeof(struct edda_text)) = lend(word, i);
+        assert_int_equal(state_adopt(&person, state), 0);
+        memset(name, 'x', sizeof name);
+        memset(town, 'x', sizeof town);
+        memset(word, 'x', sizeof word);
+        for (uint32_t k = 0; k < who->friends.count; k++) {
+            const struct friend *one = (const struct friend *)who->friends.items + k;
+            assert_number(one->name, names[one->id]);
+            if (towns[one->id])
+                assert_number(one->home.town, towns[one->id]);
+        }
+        if (who->words.count > was)
+            assert_number(((const struct edda_text *)who->words.items)[was], i);
+    }
+    assert_int_equal(who->words.count, 200);
+    assert_true(state->text_bytes < 64 * 1024); /* replaced texts have been moved out */
+    state_free(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_an_event_lent_is_owned_afterwards),
         cmocka_unit_test(what_is_dropped_is_freed),
         cmocka_unit_test(any_order_of_changes_is_safe),
+        cmocka_unit_test(texts_of_items_are_owned),
     };
     return cmocka_run_group_tests_name("engine value", tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
  *
  * An expectation that is not met is printed to standard error with its line in the test and with what happened instead, and edda_test_end()
  * returns how many there were. What one of them has told, those after it do not tell again. A step goes as it does in an application: an expired message is skipped, what a step emits is folded after it, a step that fails
- * gives nothing. A step is run once, though: there are no retries here.
+ * gives nothing. A step is run once, though: there are no retries here but for edda_test_attempt().
  */
 #ifndef EDDA_TEST_H
 #define EDDA_TEST_H
@@ -66,6 +66,8 @@ EDDA_PUBLIC const void *edda_test_state(struct edda_test *test);
 EDDA_PUBLIC void edda_test_advance(struct edda_test *test, int64_t duration_ms);
 /* The next message handled expires this long from now; 0: never. */
 EDDA_PUBLIC void edda_test_expiry(struct edda_test *test, int64_t after_ms);
+/* The next message handled comes from the log, and has failed so often before: edda_message()->attempt. */
+EDDA_PUBLIC void edda_test_attempt(struct edda_test *test, uint32_t attempt);
 /* Frees it; returns the number of expectations that were not met. */
 EDDA_PUBLIC int edda_test_end(struct edda_test *test);
 

@@ -181,6 +181,12 @@ void edda_test_expiry(struct edda_test *test, int64_t after_ms)
         test->expiry_ms = after_ms ? test->clock_ms + after_ms : 0;
 }
 
+void edda_test_attempt(struct edda_test *test, uint32_t attempt)
+{
+    if (test)
+        test->attempt = attempt;
+}
+
 /* --- entities ------------------------------------------------------------------------------------------- */
 
 static struct test_entity *find(struct edda_test *test, struct slice key)
@@ -299,9 +305,10 @@ static int step_message(struct edda_test *test, const struct edda_type *message,
         .topic = edda_text_of(message->topic),
         .key = text_of(arena_copy(&step->arena, record_key)),
         .correlation = correlation.len ? text_of(arena_copy(&step->arena, correlation)) : edda_text_of(id),
-        .position = message->kind == EDDA_TYPE_COMMAND ? -1 : (int64_t)test->messages,
+        .position = message->kind == EDDA_TYPE_COMMAND && !test->attempt ? -1 : (int64_t)test->messages,
         .time_ms = step->now_ms,
         .expiry_ms = test->expiry_ms,
+        .attempt = test->attempt,
     };
     step->expiry_ms = test->expiry_ms;
     return 0;
@@ -400,5 +407,6 @@ void edda_when_struct(struct edda_test *test, const struct edda_type *message, c
     }
     test->messages++;
     test->expiry_ms = 0;
+    test->attempt = 0;
     step_conclude(test);
 }

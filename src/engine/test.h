@@ -27,6 +27,7 @@ struct edda_test {
     void *zero_state;
     int64_t clock_ms;
     int64_t expiry_ms;          /* of the next message; 0: never */
+    uint32_t attempt;           /* of the next message */
     uint64_t messages;          /* given and handled so far */
     /* The step that was taken last. */
     struct edda_step *step;     /* NULL before the first */

@@ -204,8 +204,9 @@ def test_symbols():
               '__attribute__((visibility("hidden"))) int arena_alloc(void) { return 0; }\n')
     leak = '__attribute__((visibility("default"))) int leaked(void) { return 0; }\n'
     compiler = os.environ.get('CC', 'gcc').split()
-    for text, expected in ((source, []), (source + leak, ['leaked'])):
-        for name, link in (('libedda.so', ['-shared', '-o']), ('libedda_base.a', None)):
+    for text, leaked in ((source, []), (source + leak, ['leaked'])):
+        for name, link in (('libedda.so', ['-shared', '-o']), ('libedda_base.a', None), ('libedda.a', None)):
+            expected = (['arena_alloc'] if name == 'libedda.a' else []) + leaked
             with tempfile.TemporaryDirectory() as root:
                 write(root, {'a.c': text, 'build/src/base/keep': ''})
                 library, unit = os.path.join(root, 'build/src/base', name), os.path.join(root, 'a.o')

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What other programs can link to begins with edda_, in the shared library and in the static ones.
 
-In a static library that is what has default visibility: what is hidden cannot be reached from a
-shared library or a program that loads it, and carries the prefix of its concept instead.
+In the static libraries of the layers that is what has default visibility: what is hidden cannot be reached from a
+shared library or a program that loads it, and carries the prefix of its concept instead. In the one that programs link it is
+everything: a name that is left there cannot be used by the program.
 """
 import os
 import re
@@ -44,10 +45,11 @@ def exported_by_shared(path):
 
 def exported_by_static(path):
     """Rows of readelf: number, value, size, type, binding, visibility, section, name."""
+    linked = os.path.basename(path) == 'libedda.a'
     for line in output(['readelf', '--syms', '--wide', path]).splitlines():
         row = line.split()
-        if len(row) >= 8 and row[0].endswith(':') and row[4] in ('GLOBAL', 'WEAK') and row[5] == 'DEFAULT' \
-                and row[6] != 'UND':
+        if len(row) >= 8 and row[0].endswith(':') and row[4] in ('GLOBAL', 'WEAK') and row[6] != 'UND' \
+                and (linked or row[5] == 'DEFAULT'):
             yield row[7]
 
 

@@ -20,7 +20,8 @@ typedef void edda_sim_plan_fn(struct edda_sim *sim, void *user);
 typedef void edda_sim_check_fn(struct edda_sim *sim, void *user);
 
 /* Plans the calls of the n-th process of an endless load, each process distinct from all others; for `bench`. Number 0 comes first and alone, to prepare.
- * Calls planned at 0 are made at once; those planned later when all that came before has been handled, in the order of their times. */
+ * Calls planned at 0 are made at once; those planned later when all that came before has been handled, in the order of their times.
+ * edda_sim_random() gives the same for the same n. */
 typedef void edda_sim_load_fn(struct edda_sim *sim, uint64_t n, void *user);
 
 struct edda_simulation {

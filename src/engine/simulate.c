@@ -458,6 +458,7 @@ void simulator_load(struct simulator *simulator, uint64_t n, simulator_call_fn *
     struct edda_sim *sim = &simulator->sim;
     arena_reset(&sim->arena);
     sim->action_count = 0;
+    prng_init(&sim->plan, n);
     sim->app->simulation->load(sim, n, sim->app->simulation->user);
     for (size_t i = 0; i < sim->action_count; i++)
         visit(user, sim->actions[i].planned_ms, sim->actions[i].type, sim->actions[i].value);

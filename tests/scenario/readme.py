@@ -4,7 +4,7 @@
     readme.py DOCUMENT --build=DIRECTORY [--source=DIRECTORY]
 
 Runs the blocks marked ```sh test, in order. A line `make run` starts that program of the build and waits until it listens, and so
-does a line `build/PROGRAM run`; the others are run by bash, one after the other, and must end with 0. `# => text` behind a command is what its output must
+does a line `build/PROGRAM run`, which has a directory of its own and ends the one before; the others are run by bash, one after the other, and must end with 0. `# => text` behind a command is what its output must
 contain, white space aside; with `(exit status N)` at its end the command must end so. Paths `build/` are those of the build directory. The
 process gets the port that the document names; where that is taken the test is skipped.
 """
@@ -62,7 +62,10 @@ class Reader:
         self.start(program)
 
     def start(self, program):
-        self.process = edda.Process(os.path.join(self.build, program), os.path.join(self.directory, 'data'), port=self.port)
+        if self.process:
+            self.process.end()
+        data = os.path.join(self.directory, os.path.basename(program))
+        self.process = edda.Process(os.path.join(self.build, program), data, port=self.port)
         self.process.wait_listening()
 
     def run(self, command, shows, status):

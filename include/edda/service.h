@@ -65,10 +65,20 @@ struct edda_row {
     uint32_t reserved;
 };
 
-/* The entity of a service: a state, folded from the streams of a category. */
+/*
+ * The entity of a service: a state, folded from the streams of a category.
+ *
+ * Of a long stream a snapshot of the state is kept, so that not all of it is read again when the state has left memory. One that was made
+ * by another table of fields, other rows of `evolve` or another `state_version` is ignored: raise that number when an evolve function comes to mean
+ * something else. A state is kept only when its JSON gives back every byte of it: not one with a NaN, or with members that no field names.
+ */
 struct edda_entity {
     const struct edda_type *state;
     const char *category;    /* the topic; its stream is category/key */
+    uint32_t snapshot_every; /* events of a stream from one snapshot to the next; 0: 1,000, UINT32_MAX: as good as never. The services of
+                                one category share the least of theirs */
+    uint32_t state_version;  /* of what `evolve` makes of events */
+    uint32_t reserved;
 };
 
 /* A listing of a service's entities, kept up to date: GET `path`?page=&size=, and GET `item`, with the version of the entity's stream as its ETag
@@ -217,7 +227,9 @@ EDDA_PUBLIC struct edda_text edda_entity_key(const struct edda_step *step);
 #define EDDA_VIEW(its_name, row_name, ...) EDDA_VIEW_(its_name, row_name, __VA_ARGS__, .reserved = 0)
 #define EDDA_VIEW_(its_name, row_name, filler, ...) { .name = its_name, .row = &row_name, .fill = filler##_row, __VA_ARGS__ }
 #define EDDA_END { .type = NULL }
-#define EDDA_ENTITY(state_name, its_category) { .state = &state_name, .category = its_category }
+/* EDDA_ENTITY(order, "orders") or with options: EDDA_ENTITY(order, "orders", .state_version = 2) */
+#define EDDA_ENTITY(state_name, ...) EDDA_ENTITY_(state_name, __VA_ARGS__, .reserved = 0)
+#define EDDA_ENTITY_(state_name, its_category, ...) { .state = &state_name, .category = its_category, __VA_ARGS__ }
 #endif
 
 #ifdef __cplusplus

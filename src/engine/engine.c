@@ -7,6 +7,8 @@
 
 #define DISPATCH_AT_ONCE 64
 #define HANDLERS_WAIT_NS 100000
+#define SNAPSHOTS_BUSY 2  /* entities whose snapshots are recorded in one turn: enough to keep pace */
+#define SNAPSHOTS_QUIET 8 /* the same when there was nothing else to do */
 
 void engine_log(struct engine *engine, const char *event, const char *format, ...)
 {
@@ -42,6 +44,7 @@ static void init_members(struct engine *engine, const struct engine_options *opt
     buffer_init(&engine->absent, 0);
     table_init(&engine->entities);
     list_init(&engine->lru);
+    list_init(&engine->snapshots_due);
     list_init(&engine->ready);
     list_init(&engine->free_steps);
     list_init(&engine->free_tasks);
@@ -195,6 +198,8 @@ int64_t engine_turn(struct engine *engine, struct edda_error *error)
         if (engine->options.chance)
             break; /* the simulator moves the clock between any two steps */
     }
+    int64_t snapshots = done < 0 ? 0 : snapshot_write(engine, done == 0 ? SNAPSHOTS_QUIET : SNAPSHOTS_BUSY, error);
+    done = snapshots < 0 ? snapshots : done;
     entity_trim(engine);
     if (done < 0) {
         engine->broken = (int)done;

@@ -47,6 +47,8 @@ static int fold_event(struct engine *engine, struct category *category, const st
             return EDDA_ENOMEM;
     }
     entity->position = record->position + 1;
+    entity->version++;
+    snapshot_consider(engine, entity);
     if (!type || !type->evolvers)
         return 0;
     struct arena *arena = &engine->fold_arena;

@@ -29,6 +29,7 @@ struct message_type;
 #define CHECKPOINT_ROWS_DEFAULT 16384
 #define ENGINE_STATE_BYTES_DEFAULT (UINT64_C(64) << 20)
 #define ENGINE_TURN_STEPS 512 /* steps of one turn, before the caller's loop gets its turn */
+#define SNAPSHOT_EVERY_DEFAULT 1000
 #define DEADLINE_NAME_MAX 128
 #define ENGINE_KEY_MAX 3840    /* bytes of an entity's key: "service/key/name" must be a record's key too */
 
@@ -75,6 +76,7 @@ struct category {
     const struct version *entities[ENGINE_SERVICES_MAX]; /* services, by version, whose entity's category this is */
     uint32_t entity_count;
     bool viewed;                   /* one of them has a view */
+    uint32_t snapshot_every;       /* events of a stream; the least of its services' */
     int (*fold)(struct engine *engine, const struct journal_record *record); /* of internal topics */
 };
 
@@ -116,6 +118,9 @@ struct entity {
     struct list lru;
     struct category *category;
     uint64_t position;             /* of the last event folded, + 1 */
+    int64_t version;               /* of the next event */
+    int64_t snapshotted;           /* the version for which the last snapshot stands */
+    struct list snapshot;          /* of the engine, while a snapshot is due */
     size_t bytes;
     struct slice key;              /* behind the struct */
     struct state *states[];        /* one per service of the category; NULL: all zero */
@@ -247,7 +252,7 @@ struct engine {
     struct category *categories;   /* array of all known topics */
     uint32_t category_count;
     struct journal_topic *deadlines, *skips, *quarantine, *processes, *progress, *sequences, *service_table, *replies, *version_table,
-        *channel_table;
+        *channel_table, *snapshots;
     /* fold.c, dispatch.c */
     struct journal_cursor *fold_cursor;
     uint64_t folded;               /* everything before it is in memory */
@@ -262,6 +267,7 @@ struct engine {
     struct table entities;
     struct list lru;
     uint64_t state_bytes, state_bytes_max;
+    struct list snapshots_due;     /* entities */
     /* lane.c */
     struct list ready;
     struct heap retries;
@@ -426,12 +432,31 @@ struct entity *entity_load(struct engine *engine, struct category *category, str
 struct entity *entity_new(struct engine *engine, struct category *category, struct slice key);
 /* Folds a decoded event into the states of all services that fold its type. */
 int entity_evolve(struct engine *engine, struct entity *entity, const struct message_type *type, const void *event, uint64_t position);
+/* As if nothing had been folded yet. */
+void entity_clear(struct engine *engine, struct entity *entity);
 const void *entity_state(const struct entity *entity, const struct version *version);
 /* How many events were folded into it. */
 uint64_t entity_state_version(const struct entity *entity, const struct version *version);
 /* Frees the least recently used above the limit. No state given out before is good afterwards. */
 void entity_trim(struct engine *engine);
 void entity_free_all(struct engine *engine);
+
+/* snapshot.c */
+/* What a snapshot stands for: everything before `version`, the last of it at `position`. */
+struct snapshot_base {
+    int64_t version; /* 0: there is none */
+    uint64_t position;
+};
+/* Fills a fresh entity's states from the newest snapshots of its services. *ret_base says up to where; when they do not fit, or not together,
+ * that is nowhere and the entity is as it was. EDDA_ENOMEM. */
+int snapshot_read(struct engine *engine, struct entity *entity, struct snapshot_base *ret_base);
+/* Whether the beginning of the entity's stream is where it was deleted, and not where it was truncated: then what was before counts no more.
+ * Negative: a code. */
+int snapshot_outlived(struct engine *engine, const struct entity *entity);
+/* The entity's stream is longer by what was folded: notes it down when a snapshot has become due. */
+void snapshot_consider(struct engine *engine, struct entity *entity);
+/* Records snapshots that are due, of at most `max` entities. Returns how many, or a negative code when the journal has failed for good. */
+int64_t snapshot_write(struct engine *engine, uint64_t max, struct edda_error *error);
 
 /* view.c */
 int view_open(struct service *service);

@@ -18,6 +18,8 @@
  *   _edda.channels    "published"            the last position published, decimal    –
  *   _edda.versions    service/entity         {"version":2}: the one it belongs to;   –
  *                                            with "ended":true when its process has
+ *   _edda.snapshots   service/entity or      u64 version (big-endian), then the      edda.snapshot
+ *                     service@2/entity       state's fields, JSON
  */
 #ifndef EDDA_ENGINE_RECORDS_H
 #define EDDA_ENGINE_RECORDS_H
@@ -32,16 +34,19 @@
 #define TOPIC_REPLIES "_edda.replies"
 #define TOPIC_VERSIONS "_edda.versions"
 #define TOPIC_CHANNELS "_edda.channels"
+#define TOPIC_SNAPSHOTS "_edda.snapshots"
 
 #define HEADER_DUE "edda_due"           /* of a deadline: milliseconds since 1970, decimal */
 #define HEADER_TOPIC "edda_topic"       /* of a deadline or compensation: where its message belongs */
 #define HEADER_HANDLED "edda_handled"   /* of a command: its step is recorded beside it */
 #define HEADER_REASON "edda_reason"     /* of a quarantined message */
-#define HEADER_POSITION "edda_position" /* of a quarantined message: its original's, decimal */
+#define HEADER_POSITION "edda_position" /* of a quarantined message: its original's; of a snapshot: its last event's; decimal */
 #define HEADER_ATTEMPTS "edda_attempts" /* of a quarantined message; 0: held behind another */
 #define HEADER_UNDO "edda_undo"         /* of a compensation that is sent: how many were declared before it */
 #define HEADER_UNDO_FIRST "edda_undo_first" /* the ordinal that its chain ends with; none: 0 */
 #define HEADER_SET "edda_set"           /* of a moved deadline: when it was first set, milliseconds since 1970, decimal */
+#define HEADER_PRINT "edda_print"       /* of a snapshot: what the state's table and the rows that made it hash to, decimal */
+#define HEADER_FOLDS "edda_folds"       /* of a snapshot: how many events it was folded from, decimal */
 
 /* A service's messages have the source "application/service"; those from outside "application". */
 

@@ -300,6 +300,9 @@ static int entity_add(struct version *version, struct edda_error *error)
     version->slot = service->category->entity_count;
     service->category->entities[service->category->entity_count++] = version;
     service->category->viewed = service->category->viewed || def->view;
+    uint32_t every = def->entity.snapshot_every ? def->entity.snapshot_every : SNAPSHOT_EVERY_DEFAULT;
+    if (version->slot == 0 || every < service->category->snapshot_every)
+        service->category->snapshot_every = every;
     version->zero_state = calloc(1, def->entity.state->size);
     return version->zero_state ? 0 : edda_fail_with(error, EDDA_ENOMEM, "out of memory for service %s", def->name);
 }
@@ -376,6 +379,7 @@ static int internal_topics_add(struct engine *engine, struct edda_error *error)
         { TOPIC_REPLIES, &engine->replies, NULL },
         { TOPIC_VERSIONS, &engine->version_table, NULL },
         { TOPIC_CHANNELS, &engine->channel_table, NULL },
+        { TOPIC_SNAPSHOTS, &engine->snapshots, NULL },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct category *category;

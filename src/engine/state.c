@@ -1,7 +1,7 @@
 /*
  * Entity states: a cache, bounded in bytes, of what folding the streams gives. One entry holds the states of all services
  * whose entities live in the same stream, so that an event is found, decoded and folded once. An entry that is not cached is folded again
- * from its stream when a handler needs it.
+ * from its stream when a handler needs it, a long one from its last snapshot on (snapshot.c).
  */
 #include "engine/internal.h"
 
@@ -42,18 +42,33 @@ struct entity *entity_new(struct engine *engine, struct category *category, stru
         free(entity);
         return NULL;
     }
+    list_init(&entity->snapshot);
     list_push_front(&engine->lru, &entity->lru);
     engine->state_bytes += entity->bytes;
     return entity;
+}
+
+void entity_clear(struct engine *engine, struct entity *entity)
+{
+    for (uint32_t i = 0; i < entity->category->entity_count; i++) {
+        size_t bytes = entity->states[i] ? state_bytes(entity->category->entities[i]->def->entity.state, entity->states[i]) : 0;
+        state_free(entity->states[i]);
+        entity->states[i] = NULL;
+        entity->bytes -= bytes;
+        engine->state_bytes -= bytes;
+    }
+    entity->position = 0;
+    entity->snapshotted = 0;
 }
 
 static void entity_free(struct engine *engine, struct entity *entity)
 {
     table_remove(&engine->entities, &entity->link);
     list_remove(&entity->lru);
+    if (list_linked(&entity->snapshot))
+        list_remove(&entity->snapshot); /* it becomes due again when the state is next read */
+    entity_clear(engine, entity);
     engine->state_bytes -= entity->bytes;
-    for (uint32_t i = 0; i < entity->category->entity_count; i++)
-        state_free(entity->states[i]);
     free(entity);
 }
 
@@ -70,11 +85,11 @@ int entity_evolve(struct engine *engine, struct entity *entity, const struct mes
         evolver->row->evolve((*state)->value, event);
         (*state)->version++;
         int rc = state_adopt(state_type, *state);
-        if (rc < 0)
-            return rc;
         size_t after = state_bytes(state_type, *state);
         entity->bytes += after - before;
         engine->state_bytes += after - before;
+        if (rc < 0)
+            return rc;
     }
     entity->position = position + 1;
     return 0;
@@ -83,14 +98,26 @@ int entity_evolve(struct engine *engine, struct entity *entity, const struct mes
 struct load {
     struct engine *engine;
     struct entity *entity;
+    struct snapshot_base base;  /* what the snapshot stands for */
+    bool joined;                /* what is read follows upon it, or there is none */
+    int64_t first_version;      /* of what was read; -1: nothing was */
     int code;
 };
 
+/* The stream is read from the snapshot's last event on, which must be where the snapshot says. */
+static int load_join(struct load *load, const struct journal_record *record, int64_t version)
+{
+    load->first_version = version;
+    load->joined = version == load->base.version - 1 && record->position == load->base.position;
+    return load->joined ? 0 : 1;
+}
+
 static int load_event(void *user, const struct journal_record *record, int64_t version)
 {
-    (void)version;
     struct load *load = user;
     struct cloudevent event;
+    if (!load->joined)
+        return load_join(load, record, version);
     cloudevent_get(&record->record, &event);
     load->entity->position = record->position + 1;
     const struct message_type *type =
@@ -108,6 +135,55 @@ static int load_event(void *user, const struct journal_record *record, int64_t v
     return load->code = entity_evolve(load->engine, load->entity, type, value, record->position);
 }
 
+static int load_read(struct load *load, int64_t from)
+{
+    struct entity *entity = load->entity;
+    int64_t rc = journal_stream_read(load->engine->journal, entity->category->topic, entity->key, from, load_event, load);
+    return load->code < 0 ? load->code : rc < 0 ? (int)rc : 0;
+}
+
+/* Reads what came after the snapshot. 1: the snapshot does not fit the stream. */
+static int load_after_snapshot(struct load *load)
+{
+    int64_t version = load->base.version;
+    load->first_version = -1;
+    int rc = load_read(load, version - 1);
+    if (rc < 0 || load->joined)
+        return rc;
+    /* When the snapshot's last event is gone the stream may have been truncated there, and all that follows it be left; or it was deleted. */
+    if (load->first_version != version && !(load->first_version < 0 && load->entity->version == version))
+        return 1;
+    rc = snapshot_outlived(load->engine, load->entity);
+    if (rc != 0)
+        return rc;
+    load->joined = true;
+    return load_read(load, version);
+}
+
+static int load_stream(struct engine *engine, struct entity *entity)
+{
+    struct load load = { .engine = engine, .entity = entity, .joined = true };
+    entity->version = journal_stream_next_version(engine->journal, entity->category->topic, entity->key);
+    if (entity->version <= 0)
+        return (int)entity->version;
+    if (entity->version < entity->category->snapshot_every)
+        return load_read(&load, 0);
+    int rc = snapshot_read(engine, entity, &load.base);
+    if (rc < 0)
+        return rc;
+    load.joined = load.base.version == 0;
+    if (load.base.version > 0)
+        rc = load_after_snapshot(&load);
+    else
+        rc = load_read(&load, 0);
+    entity->snapshotted = load.base.version;
+    if (rc <= 0)
+        return rc;
+    entity_clear(engine, entity);
+    load = (struct load){ .engine = engine, .entity = entity, .joined = true };
+    return load_read(&load, 0);
+}
+
 struct entity *entity_load(struct engine *engine, struct category *category, struct slice key, int *ret_code)
 {
     *ret_code = 0;
@@ -119,15 +195,13 @@ struct entity *entity_load(struct engine *engine, struct category *category, str
         *ret_code = EDDA_ENOMEM;
         return NULL;
     }
-    struct load load = { engine, entity, 0 };
-    int64_t rc = 0;
-    if (journal_stream_next_version(engine->journal, category->topic, key) > 0)
-        rc = journal_stream_read(engine->journal, category->topic, key, 0, load_event, &load);
-    if (rc < 0 || load.code < 0) {
+    int rc = load_stream(engine, entity);
+    if (rc < 0) {
         entity_free(engine, entity);
-        *ret_code = load.code < 0 ? load.code : (int)rc;
+        *ret_code = rc;
         return NULL;
     }
+    snapshot_consider(engine, entity);
     return entity;
 }
 

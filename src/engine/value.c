@@ -107,6 +107,71 @@ void *value_copy(const struct edda_type *type, const void *value, struct arena *
     return copy_pointers(type, copy, arena) ? copy : NULL;
 }
 
+/* --- comparing ------------------------------------------------------------------------------------------ */
+
+/* Zeroes what points elsewhere. */
+static void blank(const struct edda_type *type, void *value)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        void *member = (char *)value + field->offset;
+        if (field->kind == EDDA_KIND_STRUCT)
+            blank(field->type, member);
+        else if (field->kind == EDDA_KIND_TEXT || field->kind == EDDA_KIND_JSON || field->kind == EDDA_KIND_LIST)
+            memset(member, 0, field_size(field->kind, field->type));
+    }
+}
+
+static bool texts_same(const struct edda_text *a, const struct edda_text *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+static bool lists_same(const struct edda_field *field, const struct edda_list *a, const struct edda_list *b, struct arena *arena)
+{
+    size_t size = item_size(field);
+    if (a->count != b->count || a->count == 0)
+        return a->count == b->count;
+    if (!items_have_pointers(field))
+        return memcmp(a->items, b->items, size * a->count) == 0;
+    for (uint32_t i = 0; i < a->count; i++) {
+        const void *x = (const char *)a->items + i * size, *y = (const char *)b->items + i * size;
+        if (!(field->item_kind == EDDA_KIND_TEXT ? texts_same(x, y) : value_same(field->type, x, y, arena)))
+            return false;
+    }
+    return true;
+}
+
+static bool pointers_same(const struct edda_type *type, const void *a, const void *b, struct arena *arena)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        const void *x = (const char *)a + field->offset, *y = (const char *)b + field->offset;
+        bool same = true;
+        if (field->kind == EDDA_KIND_TEXT || field->kind == EDDA_KIND_JSON)
+            same = texts_same(x, y);
+        else if (field->kind == EDDA_KIND_STRUCT)
+            same = pointers_same(field->type, x, y, arena);
+        else if (field->kind == EDDA_KIND_LIST)
+            same = lists_same(field, x, y, arena);
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+bool value_same(const struct edda_type *type, const void *a, const void *b, struct arena *arena)
+{
+    void *x = arena_alloc(arena, type->size), *y = arena_alloc(arena, type->size);
+    if (!x || !y)
+        return false;
+    memcpy(x, a, type->size);
+    memcpy(y, b, type->size);
+    blank(type, x);
+    blank(type, y);
+    return memcmp(x, y, type->size) == 0 && pointers_same(type, a, b, arena);
+}
+
 /* --- states --------------------------------------------------------------------------------------------- */
 
 struct state *state_new(const struct edda_type *type)

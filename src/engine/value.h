@@ -22,6 +22,10 @@ struct state {
 /* A deep copy; NULL when out of memory. */
 void *value_copy(const struct edda_type *type, const void *value, struct arena *arena);
 
+/* Whether two values are the same: texts and lists by what is in them, everything else byte by byte, also what no field covers. False when out of
+ * memory, for which it takes some of the arena. */
+bool value_same(const struct edda_type *type, const void *a, const void *b, struct arena *arena);
+
 /* An all-zero state; NULL when out of memory. */
 struct state *state_new(const struct edda_type *type);
 /* NULL is allowed. */

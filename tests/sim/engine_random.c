@@ -1,6 +1,6 @@
 /*
  * A random application in the simulator: accounts pass tokens to each other, by events, deadlines, sleeping handlers and processes that may fail and
- * be undone; handlers fail at random, services are paused, the machine dies between any two writes. Whatever happens, no token is made or lost, each transfer is
+ * be undone; handlers fail at random, services are paused, states are read from snapshots, the machine dies between any two writes. Whatever happens, no token is made or lost, each transfer is
  * done once or undone once, and nothing is left half-way.
  *
  *   engine_random [--seeds N] [--seed S]
@@ -227,7 +227,7 @@ static int carry_late(struct edda_step *step, const struct Late *m, const struct
 
 static const struct edda_service accounts_service = {
     .name = "accounts",
-    .entity = EDDA_ENTITY(account, "accounts"),
+    .entity = EDDA_ENTITY(account, "accounts", .snapshot_every = 2),
     .evolve = (const struct edda_row[]){ EDDA_WHEN(Opened, opened), EDDA_WHEN(Taken, taken), EDDA_WHEN(GivenBack, given_back),
                                          EDDA_WHEN(Received, received), EDDA_END },
     .on = (const struct edda_row[]){ EDDA_ON(Open, open_account, account), EDDA_ON(Take, take, account, PATIENT),
@@ -235,7 +235,7 @@ static const struct edda_service accounts_service = {
 };
 static const struct edda_service transfers_service = {
     .name = "transfers",
-    .entity = EDDA_ENTITY(transfer, "transfers"),
+    .entity = EDDA_ENTITY(transfer, "transfers", .snapshot_every = 1),
     .evolve = (const struct edda_row[]){ EDDA_WHEN(Began, began), EDDA_WHEN(Ended, ended), EDDA_END },
     .on = (const struct edda_row[]){ EDDA_ON(Send, send_tokens, transfer), EDDA_ON(Cancel, cancel, transfer, PATIENT), EDDA_END },
 };

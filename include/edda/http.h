@@ -66,7 +66,7 @@ struct edda_deadline_info {
     struct edda_text name;
     int64_t set_ms;
     int64_t due_ms;
-    const struct edda_type *type;
+    const struct edda_type *type; /* NULL: no service knows it, or not in its version */
     const void *message;      /* a struct of that type */
 };
 /* False leaves the deadline out of its page; one whose message the application no longer knows is left out unasked. */

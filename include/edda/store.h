@@ -85,6 +85,8 @@ struct edda_append_message {
     struct edda_text traceparent; /* W3C trace context */
     int64_t time_ms;              /* since 1970; 0: now */
     int64_t expiry_ms;            /* since 1970; 0: never */
+    uint32_t data_version;        /* of the type, where it has several (edda/type.h); 0 and 1 are the same */
+    struct edda_text reply_to;    /* of a command: the topic on which it is answered (edda/service.h) */
 };
 
 /* What the version of a stream may be expected to be, beside a version itself. */

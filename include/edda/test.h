@@ -29,7 +29,8 @@ EDDA_PUBLIC struct edda_test *edda_test_new(const struct edda_service *service);
  * before each call. Returns `test`. */
 EDDA_PUBLIC struct edda_test *edda_test_at(struct edda_test *test, const char *file, int line);
 
-/* An event that has happened to the entity that its key names. */
+/* An event that has happened to the entity that its key names. Here and in edda_when() it may be one of an older version, of a type in the
+ * `.older` table of one that the service has a row for: it is lifted, as one from the log would be. */
 EDDA_PUBLIC void edda_given_struct(struct edda_test *test, const struct edda_type *event, const void *value);
 /* The message that is handled now, one step. An event of the entity's category is folded before it is handled, as it is in a log. Forgets what the
  * step before gave and was not asked about; but a step that was rejected or failed must be asked about. */

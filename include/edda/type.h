@@ -73,6 +73,18 @@ enum edda_type_kind {
     EDDA_TYPE_VALUE      /* a request, a reply, a row, a nested struct */
 };
 
+/* Fills a struct of the next newer version from an older one. Pure; it cannot fail. `newer` is all zero; texts and lists of `older` may be assigned
+ * to it, and lists may not grow. */
+typedef void edda_upcast_fn(void *newer, const void *older);
+
+/* What a message type was in an older version. Written with EDDA_OLDER(). */
+struct edda_older {
+    uint32_t version;             /* 1 and up */
+    const char *name;             /* of the type then, on the same topic; NULL: as it is now */
+    const struct edda_type *type; /* its struct and fields; a type of its own, with any name */
+    edda_upcast_fn *upcast;       /* to the next version */
+};
+
 struct edda_type {
     const char *name;   /* "OrderPlaced"; at most 127 bytes of letters, digits, '.', '_', '-' */
     uint32_t kind;      /* enum edda_type_kind */
@@ -84,6 +96,14 @@ struct edda_type {
     const char *correlation; /* the field that names the process it belongs to, when nothing else does; or NULL */
     bool expires;       /* an emission of this type takes the expiry of its cause */
     const char *description;
+    /*
+     * An event or command whose meaning has changed gets a new version, and a table of what it was in each older one, which ends with
+     * EDDA_OLDER_END. What lies in the log is lifted step by step when it is read; handlers and evolve functions see the newest version only.
+     * What says that it is newer than `version` is not read: a handler's message is quarantined, and an application that would have to fold it
+     * does not start. (A new field alone needs no new version: where it is missing it is zero.)
+     */
+    uint32_t version;   /* 0 and 1 are the same; at most 1,000 */
+    const struct edda_older *older;
     uint32_t reserved;
 };
 
@@ -126,6 +146,18 @@ struct edda_type {
     { EDDA_TYPE_HEAD_(its_kind, struct_name), .key = #key_member, __VA_ARGS__ }
 #define EDDA_STATE(struct_name) { EDDA_TYPE_HEAD_(EDDA_TYPE_STATE, struct_name) }
 #define EDDA_VALUE(struct_name) { EDDA_TYPE_HEAD_(EDDA_TYPE_VALUE, struct_name) }
+/* Declares static void name(struct newer_name *, const struct older_name *), which fills a struct of the next version from an older one. */
+#define EDDA_UPCAST(name, newer_name, older_name) \
+    static void name(struct newer_name *newer, const struct older_name *older); \
+    static void name##_row(void *newer, const void *older) \
+    { \
+        name((struct newer_name *)newer, (const struct older_name *)older); \
+    } \
+    extern int edda_declared
+/* A row of `.older`: version 1 was a struct OrderPlaced_1, its type was called "OrderMade": EDDA_OLDER(1, "OrderMade", OrderPlaced_1, lift). */
+#define EDDA_OLDER(its_version, its_name, type_name, upcaster) \
+    { .version = its_version, .name = its_name, .type = &type_name, .upcast = upcaster##_row }
+#define EDDA_OLDER_END { .type = NULL }
 #define EDDA_TYPE_HEAD_(its_kind, struct_name) \
     .name = #struct_name, .kind = its_kind, .size = sizeof(struct struct_name), .fields = struct_name##_fields, \
     .field_count = sizeof struct_name##_fields / sizeof struct_name##_fields[0]

@@ -115,13 +115,18 @@ void engine_publish_from(struct engine *engine, bool known, uint64_t position)
 }
 
 /* Puts the message's fields as they are declared, without what the topic's look adds. */
-static int make_payload(struct channels *channels, const struct message_type *type, const struct journal_record *record)
+static int make_payload(struct engine *engine, const struct message_type *type, uint32_t version, const struct journal_record *record)
 {
+    struct channels *channels = engine->channels;
     arena_reset(&channels->arena);
     void *value = arena_alloc(&channels->arena, type->type->size);
     if (!value)
         return EDDA_ENOMEM;
-    if (json_decode(type->type, record->record.value, JSON_STORED, &channels->arena, value, NULL) < 0)
+    struct edda_error error = { 0 };
+    int rc = message_decode(type->type, version, record->record.value, &channels->arena, value, &error);
+    if (rc == EDDA_EUNSUPPORTED)
+        engine_log(engine, "channel.malformed", "a message at position %llu is not published: %s", (unsigned long long)record->position, error.message);
+    if (rc < 0)
         return 0;
     buffer_clear(&channels->payload);
     json_encode(type->type, value, &channels->payload);
@@ -140,7 +145,7 @@ static int look_at(struct engine *engine, const struct journal_record *record, s
     for (const struct edda_channel *channel = engine->app->channels; type && channel->name; channel++) {
         if (channel->direction != EDDA_CHANNEL_OUT || channel->type != type->type)
             continue;
-        int rc = make_payload(engine->channels, type, record);
+        int rc = make_payload(engine, type, event.data_version, record);
         *ret_publication = (struct engine_publication){ record->position, channel->name, buffer_slice(&engine->channels->payload) };
         return rc;
     }
@@ -222,6 +227,7 @@ static int record_received(struct engine *engine, const struct edda_channel *cha
     message.event.id = call_id_new(engine, &channels->arena);
     message.event.source = slice_str(arena_printf(&channels->arena, "redis/%s", channel->name));
     message.event.type = slice_str(channel->type->name);
+    message.event.data_version = type_version(channel->type);
     if (channel->type->correlation &&
         !json_field_text(channel->type, value, channel->type->correlation, &channels->arena, &message.event.correlation))
         message.event.correlation = slice_of(NULL, 0);

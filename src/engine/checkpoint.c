@@ -59,7 +59,7 @@ static uint64_t fingerprint(const struct engine *engine)
         const struct edda_service *def = engine->versions[i].def;
         hash = hash64_mix(hash, hash64(slice_str(def->name), 1) + def->version);
         for (const struct edda_row *row = def->evolve; row && row->type; row++)
-            hash = hash64_mix(hash, hash64(slice_str(row->type->name), 2));
+            hash = hash64_mix(hash64_mix(hash, hash64(slice_str(row->type->name), 2)), type_version(row->type));
         if (def->view)
             hash = hash64_mix(hash, hash64(slice_str(def->view->name), 3));
     }

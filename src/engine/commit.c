@@ -126,6 +126,7 @@ static void add_message(struct commit *commit, const struct emission *emission, 
         return;
     message->headers = buffer_slice(&type->headers);
     message->header_count = type->header_count;
+    message->event.data_version = type_version(emission->type);
     if (emission->type->expires)
         message->event.expiry_ms = step->expiry_ms;
 }
@@ -149,6 +150,8 @@ static void add_deadline(struct commit *commit, const struct emission *emission)
     }
     struct journal_message *message =
         commit_add(commit, step->engine->deadlines, key, emission->value, slice_str(emission->type->name));
+    if (message)
+        message->event.data_version = type_version(emission->type);
     commit_header_int(commit, message, HEADER_DUE, emission->due_ms);
     commit_header(commit, message, HEADER_TOPIC, slice_str(emission->type->topic));
 }
@@ -175,6 +178,8 @@ static void add_emissions(struct commit *commit, struct edda_error *error)
             }
             struct journal_message *message = commit_add(commit, commit->step->engine->processes, text_slice(commit->step->info.correlation),
                                                          emission->value, slice_str(emission->type->name));
+            if (message)
+                message->event.data_version = type_version(emission->type);
             commit_header(commit, message, HEADER_TOPIC, slice_str(emission->type->topic));
             break;
         }
@@ -182,11 +187,11 @@ static void add_emissions(struct commit *commit, struct edda_error *error)
     }
 }
 
-/* The key of records about this entity of this service. */
-static struct slice entity_record_key(struct commit *commit)
+/* The key of records about an entity of this service. */
+static struct slice entity_record_key(struct commit *commit, struct slice entity)
 {
     struct edda_step *step = commit->step;
-    struct slice key = record_key(step->service, step->key, slice_of(NULL, 0), &step->arena);
+    struct slice key = record_key(step->service, entity, slice_of(NULL, 0), &step->arena);
     if (!key.data)
         commit->code = EDDA_ENOMEM;
     return key;
@@ -195,7 +200,7 @@ static struct slice entity_record_key(struct commit *commit)
 static void add_skip(struct commit *commit, const char *reason)
 {
     struct edda_step *step = commit->step;
-    struct slice key = entity_record_key(commit);
+    struct slice key = entity_record_key(commit, step->key);
     buffer_clear(&step->encoded);
     buffer_append_str(&step->encoded, "{\"reason\":");
     json_put_string(&step->encoded, slice_str(reason));
@@ -224,6 +229,7 @@ static void add_command(struct commit *commit, const struct engine_call *call, s
     message->event.source = text_slice(step->info.source);
     message->event.causation = slice_of(NULL, 0);
     message->event.traceparent = call->traceparent;
+    message->event.data_version = type_version(call->type);
     message->identify = call->id.len > 0;
     message->headers = buffer_slice(&type->headers);
     message->header_count = type->header_count;
@@ -232,8 +238,8 @@ static void add_command(struct commit *commit, const struct engine_call *call, s
 
 static void add_quarantine_end(struct commit *commit)
 {
-    struct journal_message *message = commit_add(commit, commit->step->engine->quarantine, entity_record_key(commit), slice_of(NULL, 0),
-                                                 text_slice(commit->step->info.type));
+    struct journal_message *message = commit_add(commit, commit->step->engine->quarantine, entity_record_key(commit, commit->step->lane_key),
+                                                 slice_of(NULL, 0), text_slice(commit->step->info.type));
     commit_header_int(commit, message, HEADER_POSITION, commit->step->info.position);
 }
 

@@ -193,7 +193,8 @@ static struct slice fired_id(struct arena *arena, const struct cloudevent *event
     return slice_str(text);
 }
 
-/* Adds the two records that a deadline's firing makes; 0 when its message is of no known type any more (then only its end). */
+/* Adds the two records that a deadline's firing makes: only its end when its message is of no known type any more, none when it is of a
+ * version that is yet to be known. */
 static int fire_one(struct engine *engine, const struct deadline *deadline, struct arena *arena, struct journal_message messages[2],
                     size_t *ret_count)
 {
@@ -211,7 +212,13 @@ static int fire_one(struct engine *engine, const struct deadline *deadline, stru
     struct message_type *type = type_of(engine, &copy, &event);
     void *value = type ? arena_alloc(arena, type->type->size) : NULL;
     struct slice key;
-    if (value && json_decode(type->type, copy.value, JSON_STORED, arena, value, NULL) == 0 &&
+    struct edda_error error = { 0 };
+    if (value && message_decode(type->type, event.data_version, copy.value, arena, value, &error) == EDDA_EUNSUPPORTED) {
+        engine_log(engine, "deadline.unknown", "deadline %.*s was due and waits: %s", (int)copy.key.len, (const char *)copy.key.data, error.message);
+        *ret_count = 0;
+        return 0;
+    }
+    if (value && error.code == 0 &&
         json_field_text(type->type, value, type->type->key, arena, &key)) {
         buffer_clear(&engine->scratch);
         step_encode(type->type, type->look, value, journal_time_ms(engine->journal), &engine->scratch);
@@ -221,6 +228,8 @@ static int fire_one(struct engine *engine, const struct deadline *deadline, stru
         messages[count].header_count = type->header_count;
         messages[count].event.id = fired_id(arena, &event);
         messages[count].event.causation = event.id;
+        messages[count].event.type = slice_str(type->type->name);
+        messages[count].event.data_version = type_version(type->type);
         count++;
     } else {
         engine_log(engine, "deadline.unknown", "deadline %.*s was due, and its message %.*s is of a type that no service knows",
@@ -251,7 +260,9 @@ int64_t deadline_fire(struct engine *engine, uint64_t max, struct edda_error *er
         struct journal_message messages[2];
         size_t count = 0;
         int rc = fire_one(engine, deadline, arena, messages, &count);
-        if (rc == 0)
+        if (rc == 0 && count == 0)
+            heap_remove(&engine->deadlines_due, node); /* until an application starts that knows its message */
+        else if (rc == 0)
             rc = commit_records(engine, messages, count, error);
         if (rc == EDDA_EBUSY || rc == EDDA_EFULL) {
             engine_stall(engine, rc, error);
@@ -320,7 +331,7 @@ static int visit_deadline(struct engine *engine, uint64_t position, struct arena
     struct message_type *type = type_of(engine, &record.record, &event);
     arena_reset(arena);
     void *value = type ? arena_alloc(arena, type->type->size) : NULL;
-    if (value && json_decode(type->type, record.record.value, JSON_STORED, arena, value, NULL) < 0)
+    if (value && message_decode(type->type, event.data_version, record.record.value, arena, value, NULL) < 0)
         value = NULL;
     struct slice entity, name, due = { NULL, 0 }, set = { NULL, 0 };
     split_key(record.record.key, &entity, &name);

@@ -21,9 +21,19 @@ int take_copy(struct engine *engine, const struct message_type *type, const stru
     if (!message || (from->value.len && !to->value.data) || (from->headers.len && !to->headers.data))
         return EDDA_ENOMEM;
     cloudevent_get(to, &taken.event);
-    if (json_decode(type->type, to->value, JSON_STORED, arena, message, NULL) < 0)
+    struct edda_error error = { 0 };
+    int rc = message_decode(type->type, taken.event.data_version, to->value, arena, message, &error);
+    if (rc < 0 && rc != EDDA_EUNSUPPORTED)
         return 0;
-    taken.message = message;
+    if (rc == 0) {
+        taken.message = message;
+    } else {
+        struct edda_error *unread = arena_alloc(arena, sizeof *unread);
+        if (!unread)
+            return EDDA_ENOMEM;
+        *unread = error;
+        taken.unread = unread;
+    }
     *ret_taken = taken;
     return 1;
 }
@@ -31,6 +41,11 @@ int take_copy(struct engine *engine, const struct message_type *type, const stru
 struct slice entity_key_of(const struct handler *handler, const struct taken *taken, struct arena *arena)
 {
     struct slice key = taken->record.record.key;
+    if (!taken->message) { /* the best that can be known of it: a field of that name, as it lies there */
+        struct slice raw;
+        bool is_string;
+        return handler->row->key && json_find(taken->record.record.value, handler->row->key, &raw, &is_string) ? raw : key;
+    }
     if (handler->row->key && !json_field_text(handler->row->type, taken->message, handler->row->key, arena, &key))
         return slice_of(NULL, 0);
     return key;

@@ -19,7 +19,7 @@ static int update_views(struct engine *engine, const struct category *category, 
 }
 
 /* An event of a stream that is somebody's entity. */
-static int fold_event(struct engine *engine, struct category *category, const struct journal_record *record)
+static int fold_event(struct engine *engine, struct category *category, const struct journal_record *record, struct edda_error *error)
 {
     struct slice key = record->record.key;
     struct entity *entity = entity_find(engine, category, key);
@@ -29,6 +29,11 @@ static int fold_event(struct engine *engine, struct category *category, const st
     struct cloudevent event;
     cloudevent_get(&record->record, &event);
     const struct message_type *type = registry_type(category, registry_type_name(category, record, &event));
+    /* Whether or not its state is in memory: it would be wrong one day. */
+    if (type && type->evolvers && event.data_version > type_version(type->type))
+        return edda_fail_with(error, EDDA_EUNSUPPORTED,
+                              "the record at position %llu cannot be folded: %s is of version %u, and this application knows it up to version %u",
+                              (unsigned long long)record->position, type->type->name, event.data_version, type_version(type->type));
     if (folded) /* who asked for the state was quicker; the view has not seen it yet */
         return type && type->evolvers ? update_views(engine, category, entity) : 0;
     if (!entity) {
@@ -57,7 +62,7 @@ static int fold_event(struct engine *engine, struct category *category, const st
     if (!value)
         return EDDA_ENOMEM;
     /* An event that does not decode is foreign: it folds to nothing. */
-    if (json_decode(type->type, record->record.value, JSON_STORED, arena, value, NULL) < 0)
+    if (message_decode(type->type, event.data_version, record->record.value, arena, value, NULL) < 0)
         return 0;
     int rc = entity_evolve(engine, entity, type, value, record->position);
     return rc < 0 || !category->viewed ? rc : update_views(engine, category, entity);
@@ -75,7 +80,9 @@ int fold_catch_up(struct engine *engine, struct edda_error *error)
         if (category && category->fold)
             rc = category->fold(engine, &record);
         else if (category && category->entity_count && record.record.key.len)
-            rc = fold_event(engine, category, &record);
+            rc = fold_event(engine, category, &record, error);
+        if (rc == EDDA_EUNSUPPORTED)
+            return rc;
         if (rc < 0)
             return edda_fail_with(error, rc, "the record at position %llu cannot be folded: %s", (unsigned long long)record.position,
                                   edda_code_info(rc)->sentence);

@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "engine/engine.h"
 #include "engine/records.h"
+#include "engine/upcast.h"
 #include "engine/value.h"
 #include "wire/json/json.h"
 
@@ -56,6 +57,13 @@ struct evolver {
     struct evolver *next;
 };
 
+/* A name of a message type on its topic: its own, or one that it had in an older version. */
+struct type_name {
+    struct table_link link;        /* of the category */
+    const char *name;
+    struct message_type *type;
+};
+
 /* A message type on its topic. */
 struct message_type {
     const struct edda_type *type;
@@ -65,14 +73,14 @@ struct message_type {
     struct evolver *evolvers;
     struct buffer headers;         /* constant further headers of its records, encoded */
     uint32_t header_count;
-    struct table_link by_name;     /* of its category */
+    struct type_name own;
 };
 
 /* What the engine knows of a topic; journal_topic.user. */
 struct category {
     struct journal_topic *topic;
     const struct edda_topic *look; /* how its records look to others; NULL: plain */
-    struct table types;            /* by name */
+    struct table types;            /* struct type_name */
     const struct version *entities[ENGINE_SERVICES_MAX]; /* services, by version, whose entity's category this is */
     uint32_t entity_count;
     bool viewed;                   /* one of them has a view */
@@ -146,7 +154,8 @@ struct edda_step {
     struct handler *handler;
     struct edda_message_info info;
     struct slice key;              /* of the entity */
-    const void *message;           /* decoded, in the arena */
+    struct slice lane_key;         /* the same, but of a message that was quarantined unread: where it waited */
+    const void *message;           /* decoded, in the arena; NULL: it cannot be read, and `error` says why */
     const void *state;
     struct arena arena;
     struct buffer encoded;         /* scratch of one encoding */
@@ -394,7 +403,8 @@ void dispatch_leave(struct service *service, uint64_t position);
 struct taken {
     struct journal_record record;
     struct cloudevent event;
-    const void *message; /* decoded */
+    const void *message; /* decoded; NULL: it cannot be read, it is of a version newer than this application */
+    const struct edda_error *unread; /* why */
 };
 /* Copies and decodes a record; 1, 0 when its type is not known or it does not decode, or a negative code. */
 int take_copy(struct engine *engine, const struct message_type *type, const struct journal_record *record, struct arena *arena,

@@ -125,7 +125,7 @@ static struct edda_step *step_start(struct handler *handler, struct slice key, u
         return NULL;
     step->service = handler->service;
     step->handler = handler;
-    step->key = arena_copy(&step->arena, key);
+    step->key = step->lane_key = arena_copy(&step->arena, key);
     step->now_ms = journal_time_ms(engine->journal);
     step->info.attempt = attempt;
     step->info.type = edda_text_of(handler->row->type->name);
@@ -154,7 +154,7 @@ static void step_of_record(struct edda_step *step, const struct taken *taken)
     }
     struct slice text;
     const struct edda_type *type = step->handler->row->type;
-    if (info->correlation.len == 0 && type->correlation &&
+    if (info->correlation.len == 0 && type->correlation && taken->message &&
         json_field_text(type, taken->message, type->correlation, &step->arena, &text))
         info->correlation = text_of(text);
     if (info->correlation.len == 0)
@@ -166,6 +166,10 @@ static void step_of_record(struct edda_step *step, const struct taken *taken)
     }
     step->expiry_ms = info->expiry_ms;
     step->message = taken->message;
+    if (taken->unread) {
+        step->code = taken->unread->code;
+        step->error = *taken->unread;
+    }
 }
 
 static void step_of_call(struct edda_step *step, const struct engine_call *call)
@@ -305,10 +309,12 @@ static enum outcome run_inline(struct edda_step *step, struct engine_call *call)
         (void)edda_fail_with(&error, rc, "the state of %.*s cannot be read", (int)step->key.len, (const char *)step->key.data);
         return commit_failed(step, call, rc, &error);
     }
-    if (is_expired_at_start(step))
+    if (is_expired_at_start(step)) {
+        step->code = 0; /* whatever it says, it says it too late */
         (void)edda_skip(step, "expired");
-    else
+    } else if (step->code == 0) {
         (void)step_run(step);
+    }
     return conclude(step, call);
 }
 
@@ -327,7 +333,7 @@ static int64_t retry_delay_ms(struct engine *engine, const struct edda_retry *po
 }
 
 /* The lane's first task has failed: at once again, later again, or quarantine. */
-static int task_failed(struct lane *lane, struct task *task, const struct edda_error *why, struct edda_error *error)
+static int task_failed(struct lane *lane, struct task *task, const struct edda_error *why, bool read, struct edda_error *error)
 {
     struct engine *engine = lane->service->engine;
     const struct edda_retry *policy = &task->handler->row->retry;
@@ -335,11 +341,12 @@ static int task_failed(struct lane *lane, struct task *task, const struct edda_e
         policy = &retry_default;
     uint32_t attempt = ++task->attempt;
     lane->service->failures++;
-    if (!policy->never && attempt <= policy->immediate) {
+    bool again = read && !policy->never; /* what cannot be read is not read better a moment later */
+    if (again && attempt <= policy->immediate) {
         lane_go_on(lane);
         return 0;
     }
-    if (!policy->never && attempt <= policy->immediate + policy->delayed) {
+    if (again && attempt <= policy->immediate + policy->delayed) {
         int64_t at = journal_time_ms(engine->journal) + retry_delay_ms(engine, policy, attempt - policy->immediate - 1);
         lane->state = LANE_WAITING_RETRY;
         if (!heap_insert(&engine->retries, &lane->retry, at, task->position))
@@ -367,7 +374,7 @@ static int settle(struct lane *lane, struct task *task, enum outcome outcome, st
         lane_go_on(lane);
         return 0;
     case OUTCOME_FAILED:
-        return task_failed(lane, task, &step->error, error);
+        return task_failed(lane, task, &step->error, step->message != NULL, error);
     case OUTCOME_DROPPED:
         lane->state = LANE_READY; /* not listed: it is run again at the next start */
         return 0;
@@ -452,6 +459,15 @@ static enum outcome task_message(struct edda_step *step, const struct task *task
         return broken(engine, rc, error);
     }
     step_of_record(step, taken);
+    if (task->quarantined && taken->message) {
+        struct slice key = entity_key_of(task->handler, taken, &step->arena);
+        if (key.len > 0 && key.len <= ENGINE_KEY_MAX && !slice_eq(key, step->key)) {
+            /* Known now, when it was not when the message was quarantined. */
+            struct handler *handler = version_handler(registry_handler(task->handler->type, task->handler->service), key);
+            step->key = key;
+            step->handler = handler ? handler : step->handler;
+        }
+    }
     return OUTCOME_AGAIN;
 }
 
@@ -479,7 +495,7 @@ static int run_first(struct lane *lane, struct edda_error *error)
     else
         outcome = task_message(step, task, error);
     if (outcome == OUTCOME_AGAIN) {
-        if (handler->row->blocking && !is_expired_at_start(step)) {
+        if (handler->row->blocking && step->code == 0 && !is_expired_at_start(step)) {
             int rc = run_blocking(lane, step);
             return rc < 0 ? edda_fail_with(error, rc, "the state of an entity cannot be read") : 0;
         }

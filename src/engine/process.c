@@ -16,6 +16,7 @@ struct declared {
     bool failed;                /* and failed was what it did */
     int64_t chains;             /* being undone now */
     struct slice topic, type, value; /* of the wanted one, in the arena */
+    uint32_t version;
 };
 
 /* The record of a state that the process has come to. */
@@ -51,6 +52,7 @@ static int visit_declared(void *user, const struct journal_record *record, int64
         declared->topic = arena_copy(arena, topic);
         declared->type = arena_copy(arena, event.type);
         declared->value = arena_copy(arena, record->record.value);
+        declared->version = event.data_version;
     }
     return 0;
 }
@@ -72,6 +74,7 @@ static bool read_declared(struct declared *declared)
             declared->topic = slice_str(emission->type->topic);
             declared->type = slice_str(emission->type->name);
             declared->value = emission->value;
+            declared->version = type_version(emission->type);
         }
     }
     return true;
@@ -109,9 +112,9 @@ static void send_compensation(struct commit *commit, int32_t ordinal, int32_t fi
             type = registry_type(&engine->categories[i], declared.type);
     void *value = type ? arena_alloc(&step->arena, type->type->size) : NULL;
     struct slice key;
-    if (!value || json_decode(type->type, declared.value, JSON_STORED, &step->arena, value, NULL) < 0 ||
+    if (!value || message_decode(type->type, declared.version, declared.value, &step->arena, value, NULL) < 0 ||
         !json_field_text(type->type, value, type->type->key, &step->arena, &key)) {
-        engine_log(engine, "compensation.unknown", "compensation %.*s of process %.*s is of a type that no service knows",
+        engine_log(engine, "compensation.unknown", "compensation %.*s of process %.*s is of a type or version that no service knows",
                    (int)declared.type.len, (const char *)declared.type.data, (int)step->info.correlation.len,
                    step->info.correlation.data);
         commit->code = EDDA_ENOTFOUND;
@@ -125,6 +128,7 @@ static void send_compensation(struct commit *commit, int32_t ordinal, int32_t fi
         return;
     message->headers = buffer_slice(&type->headers);
     message->header_count = type->header_count;
+    message->event.data_version = type_version(type->type);
     commit_header_int(commit, message, HEADER_UNDO, ordinal);
     if (first > 0)
         commit_header_int(commit, message, HEADER_UNDO_FIRST, first);

@@ -39,6 +39,7 @@ static int make_record(struct lane *lane, const struct task *task, const char *r
     ret_message->event.type = slice_str(task->handler->row->type->name);
     ret_message->event.correlation = event.correlation;
     ret_message->event.causation = event.id;
+    ret_message->event.data_version = event.data_version;
     ret_message->event.source = slice_str(lane->service->source);
     ret_message->headers = arena_copy(arena, buffer_slice(headers));
     ret_message->header_count = 3;

@@ -52,9 +52,9 @@ static int app_category_add(struct engine *engine, const char *topic, struct cat
 struct message_type *registry_type(const struct category *category, struct slice name)
 {
     for (struct table_link *link = table_find(&category->types, name_hash(name)); link; link = table_find_next(link)) {
-        struct message_type *type = container_of(link, struct message_type, by_name);
-        if (slice_eq_str(name, type->type->name))
-            return type;
+        const struct type_name *entry = container_of(link, struct type_name, link);
+        if (slice_eq_str(name, entry->name))
+            return entry->type;
     }
     return NULL;
 }
@@ -123,6 +123,56 @@ static bool has_key(const struct edda_type *type, const char *field)
     return edda_type_check(&keyed, NULL) == 0;
 }
 
+/* The names that a type had in older versions, each once. */
+static bool is_further_name(const struct edda_type *type, const struct edda_older *row)
+{
+    if (!row->name || strcmp(row->name, type->name) == 0)
+        return false;
+    for (const struct edda_older *before = type->older; before < row; before++)
+        if (before->name && strcmp(before->name, row->name) == 0)
+            return false;
+    return true;
+}
+
+static int names_free(const struct category *category, const struct edda_type *type, struct edda_error *error)
+{
+    const char *taken = registry_type(category, slice_str(type->name)) ? type->name : NULL;
+    for (const struct edda_older *row = type->older; row && row->type && !taken; row++)
+        taken = is_further_name(type, row) && registry_type(category, slice_str(row->name)) ? row->name : NULL;
+    return taken ? edda_fail_field(error, EDDA_EINVAL, type->name, "two message types are named %s on topic %s", taken, type->topic) : 0;
+}
+
+static bool older_names_add(struct message_type *type)
+{
+    for (const struct edda_older *row = type->type->older; row && row->type; row++) {
+        if (!is_further_name(type->type, row))
+            continue;
+        struct type_name *name = calloc(1, sizeof *name);
+        if (!name)
+            return false;
+        *name = (struct type_name){ .name = row->name, .type = type };
+        if (!table_insert(&type->category->types, &name->link, name_hash(slice_str(row->name)))) {
+            free(name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void older_names_free(const struct message_type *type)
+{
+    struct table *types = &type->category->types;
+    struct table_link *link = table_each(types, NULL);
+    while (link) {
+        struct type_name *name = container_of(link, struct type_name, link);
+        link = table_each(types, link);
+        if (name->type != type || name == &type->own)
+            continue;
+        table_remove(types, &name->link);
+        free(name);
+    }
+}
+
 int registry_type_ensure(struct engine *engine, const struct edda_type *type, struct message_type **ret_type, struct edda_error *error)
 {
     *ret_type = registry_type_of(engine, type);
@@ -141,15 +191,19 @@ int registry_type_ensure(struct engine *engine, const struct edda_type *type, st
     rc = app_category_add(engine, type->topic, &category, error);
     if (rc < 0)
         return rc;
-    if (registry_type(category, slice_str(type->name)))
-        return edda_fail_field(error, EDDA_EINVAL, type->name, "two message types are named %s on topic %s", type->name, type->topic);
+    rc = names_free(category, type, error);
+    if (rc < 0)
+        return rc;
     struct message_type *added = calloc(1, sizeof *added);
     if (!added)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for message types");
     added->type = type;
     added->category = category;
     added->look = category->look;
-    if (headers_make(added) < 0 || !table_insert(&category->types, &added->by_name, name_hash(slice_str(type->name)))) {
+    added->own = (struct type_name){ .name = type->name, .type = added };
+    if (headers_make(added) < 0 || !older_names_add(added) ||
+        !table_insert(&category->types, &added->own.link, name_hash(slice_str(type->name)))) {
+        older_names_free(added);
         buffer_deinit(&added->headers);
         free(added);
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for message types");
@@ -399,7 +453,7 @@ static int entity_word_check(const struct engine *engine, struct edda_error *err
     for (uint32_t i = 0; word && i < engine->category_count; i++) {
         const struct table *types = &engine->categories[i].types;
         for (struct table_link *link = table_each(types, NULL); link; link = table_each(types, link))
-            if (container_of(link, struct message_type, by_name)->type->correlation)
+            if (container_of(link, struct type_name, link)->type->type->correlation)
                 word = NULL;
     }
     return word ? edda_fail_with(error, EDDA_EINVAL, "application %s: trace --%s would find nothing, since no message names its process by .correlation",
@@ -469,7 +523,18 @@ static void types_free(struct category *category)
 {
     struct table_link *link = table_each(&category->types, NULL);
     while (link) {
-        struct message_type *type = container_of(link, struct message_type, by_name);
+        struct type_name *name = container_of(link, struct type_name, link);
+        struct message_type *type = name->type;
+        bool is_own = name == &type->own;
+        link = table_each(&category->types, link);
+        if (!is_own) {
+            table_remove(&category->types, &name->link);
+            free(name);
+        }
+    }
+    link = table_each(&category->types, NULL);
+    while (link) {
+        struct message_type *type = container_of(link, struct type_name, link)->type;
         link = table_each(&category->types, link);
         while (type->evolvers) {
             struct evolver *evolver = type->evolvers;

@@ -130,8 +130,9 @@ static int load_event(void *user, const struct journal_record *record, int64_t v
     if (!value)
         return load->code = EDDA_ENOMEM;
     /* An event that does not decode folds to nothing: it was refused, or is foreign. */
-    if (json_decode(type->type, record->record.value, JSON_STORED, arena, value, NULL) < 0)
-        return 0;
+    int rc = message_decode(type->type, event.data_version, record->record.value, arena, value, NULL);
+    if (rc < 0)
+        return load->code = rc == EDDA_EUNSUPPORTED ? rc : 0; /* of a version that this application does not know: no state can be had */
     return load->code = entity_evolve(load->engine, load->entity, type, value, record->position);
 }
 

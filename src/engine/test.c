@@ -114,6 +114,7 @@ struct edda_test *edda_test_new(const struct edda_service *service)
     test->service.def = service;
     test->clock_ms = CLOCK_START_MS;
     list_init(&test->entities);
+    arena_init(&test->lift_arena, 0, 0);
     buffer_init(&test->when, 0);
     buffer_init(&test->text, 0);
     bool good = service_is_good(test);
@@ -154,6 +155,7 @@ int edda_test_end(struct edda_test *test)
     }
     int mismatches = test->mismatches;
     free(test->zero_state);
+    arena_deinit(&test->lift_arena);
     buffer_deinit(&test->when);
     buffer_deinit(&test->text);
     free(test);
@@ -242,6 +244,39 @@ const void *edda_test_state(struct edda_test *test)
     return test->entity ? test->entity->state->value : test->zero_state;
 }
 
+/* What a message of an older version reads as today, in the arena, when one of the rows is of the type that it has become: that type, and *value. The
+ * same type when it is no older one; NULL when it cannot be read. */
+static const struct edda_type *lifted(struct edda_test *test, const struct edda_row *rows, const struct edda_type *type, const void **value,
+                                      struct arena *arena)
+{
+    struct edda_error error = { 0 };
+    const struct edda_older *older = NULL;
+    const struct edda_row *row = rows;
+    for (; row && row->type; row++) {
+        for (older = row->type->older; older && older->type && older->type != type; older++)
+            ;
+        if (older && older->type)
+            break;
+    }
+    if (!row || !row->type)
+        return type;
+    void *newest = arena_alloc(arena, row->type->size);
+    buffer_clear(&test->text);
+    json_encode(type, *value, &test->text);
+    struct slice json = arena_copy(arena, buffer_slice(&test->text));
+    int rc = json_check(type, *value, &error);
+    if (rc == 0 && (!newest || !json.data))
+        rc = edda_fail_with(&error, EDDA_ENOMEM, "out of memory");
+    if (rc == 0)
+        rc = message_decode(row->type, older->version, json, arena, newest, &error);
+    if (rc < 0) {
+        test_wrong(test, "%s: %s", error.field, error.message);
+        return NULL;
+    }
+    *value = newest;
+    return row->type;
+}
+
 void edda_given_struct(struct edda_test *test, const struct edda_type *event, const void *value)
 {
     if (!test)
@@ -254,7 +289,10 @@ void edda_given_struct(struct edda_test *test, const struct edda_type *event, co
     buffer_clear(&test->when);
     buffer_printf(&test->when, "given %s ", event->name);
     json_encode(event, value, &test->when);
-    if (!in_category(test, event))
+    event = lifted(test, test->def->evolve, event, &value, &arena);
+    if (!event)
+        ; /* said already */
+    else if (!in_category(test, event))
         test_wrong(test, "it is not of the entity's category %s", test->def->entity.category ? test->def->entity.category : "(none)");
     else if (is_another(test, event))
         test_wrong(test, "the service means another table by that name");
@@ -382,8 +420,12 @@ void edda_when_struct(struct edda_test *test, const struct edda_type *message, c
     buffer_clear(&test->when);
     buffer_printf(&test->when, "when %s ", message->name);
     json_encode(message, value, &test->when);
-    const struct edda_row *row = row_of(test->def->on, message);
+    arena_reset(&test->lift_arena);
+    message = lifted(test, test->def->on, message, &value, &test->lift_arena);
+    const struct edda_row *row = message ? row_of(test->def->on, message) : NULL;
     struct edda_step *step = row ? step_new(&test->engine) : NULL;
+    if (!message)
+        return;
     if (!step) {
         test_wrong(test, row ? "out of memory for a step" : "the service has no handler for it");
         test->muted = true;

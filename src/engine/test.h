@@ -43,6 +43,7 @@ struct edda_test {
     int line;
     const char *when_file;      /* of the message that was handled last */
     int when_line;
+    struct arena lift_arena;    /* of the message handled last, when it was of an older version */
     struct buffer when;         /* what the step handled, for what is printed */
     struct buffer text;         /* scratch */
 };

@@ -29,7 +29,7 @@ int append_ready(struct store *store, struct edda_error *error)
 static bool has_attributes(const struct cloudevent *e)
 {
     return e->id.len || e->source.len || e->type.len || e->correlation.len || e->causation.len || e->traceparent.len ||
-           e->expiry_ms;
+           e->reply_to.len || e->expiry_ms || e->data_version > 1;
 }
 
 static uint64_t header_bytes_max(size_t name_bytes, size_t value_bytes)
@@ -48,7 +48,8 @@ static uint64_t headers_bytes_max(const struct store_message *m)
            header_bytes_max(strlen("ce_correlationid"), e->correlation.len) +
            header_bytes_max(strlen("ce_causationid"), e->causation.len) +
            header_bytes_max(strlen("ce_expirytime"), e->expiry_ms ? strlen("2026-01-31T23:59:59.123Z") : 0) +
-           header_bytes_max(strlen("traceparent"), e->traceparent.len);
+           header_bytes_max(strlen("ce_dataversion"), e->data_version > 1 ? strlen("4294967295") : 0) +
+           header_bytes_max(strlen("ce_replyto"), e->reply_to.len) + header_bytes_max(strlen("traceparent"), e->traceparent.len);
 }
 
 static uint64_t record_bytes_max(const struct store_message *m)

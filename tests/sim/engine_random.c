@@ -57,7 +57,13 @@ static const struct edda_type Cancel = EDDA_COMMAND(Cancel, transfer, .topic = "
 FIELDS(Carried, EDDA_FIELD(Carried, transfer), EDDA_FIELD(Carried, to), EDDA_FIELD(Carried, tokens), EDDA_FIELD(Carried, fate));
 static const struct edda_type Carried = EDDA_EVENT(Carried, transfer, .topic = "carriers");
 FIELDS(Late, EDDA_FIELD(Late, transfer), EDDA_FIELD(Late, to), EDDA_FIELD(Late, tokens), EDDA_FIELD(Late, fate));
-static const struct edda_type Late = EDDA_EVENT(Late, transfer, .topic = "late");
+EDDA_UPCAST(late_2, Late, Late);
+static void late_2(struct Late *newer, const struct Late *older)
+{
+    *newer = (struct Late){ .transfer = older->transfer, .tokens = -1 }; /* none of version 1 is in any log here */
+}
+static const struct edda_older late_older[] = { { 1, NULL, &(const struct edda_type)EDDA_VALUE(Late), late_2_row }, EDDA_OLDER_END };
+static const struct edda_type Late = EDDA_EVENT(Late, transfer, .topic = "late", .version = 2, .older = late_older);
 FIELDS(Received, EDDA_FIELD(Received, account), EDDA_FIELD(Received, transfer), EDDA_FIELD(Received, tokens));
 static const struct edda_type Received = EDDA_EVENT(Received, account, .topic = "accounts");
 FIELDS(Began, EDDA_FIELD(Began, transfer), EDDA_FIELD(Began, tokens));

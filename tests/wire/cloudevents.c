@@ -53,6 +53,40 @@ static void attributes_survive(void **state)
     buffer_deinit(&headers);
 }
 
+static void a_version_and_a_topic_for_the_answer_survive(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t written;
+        const char *text;
+        uint32_t read;
+    } cases[] = { { 2, "2", 2 }, { 4294967294u, "4294967294", 4294967294u }, { 1, NULL, 0 }, { 0, NULL, 0 } };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct cloudevent event = { .id = SLICE("1"), .type = SLICE("T"), .reply_to = SLICE("answers"), .data_version = cases[i].written };
+        struct buffer headers = BUFFER_EMPTY;
+        uint32_t count = cloudevent_put(&event, &headers);
+        struct record record = record_of(&headers, count);
+        struct slice value;
+        struct cloudevent read;
+        assert_int_equal(record_header_find(&record, "ce_dataversion", &value), cases[i].text != NULL);
+        assert_true(!cases[i].text || slice_eq_str(value, cases[i].text));
+        assert_true(cloudevent_get(&record, &read));
+        assert_int_equal(read.data_version, cases[i].read);
+        assert_true(slice_eq_str(read.reply_to, "answers"));
+        buffer_deinit(&headers);
+    }
+    static const char *const wrong[] = { "two", "-1", "4294967296", "1.0", " 1" };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct buffer headers = BUFFER_EMPTY;
+        struct cloudevent read;
+        record_headers_put(&headers, SLICE("ce_dataversion"), slice_str(wrong[i]));
+        struct record record = record_of(&headers, 1);
+        (void)cloudevent_get(&record, &read);
+        assert_int_equal(read.data_version, UINT32_MAX);
+        buffer_deinit(&headers);
+    }
+}
+
 static void what_is_not_set_is_not_written(void **state)
 {
     (void)state;
@@ -173,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attributes_survive),
+        cmocka_unit_test(a_version_and_a_topic_for_the_answer_survive),
         cmocka_unit_test(what_is_not_set_is_not_written),
         cmocka_unit_test(foreign_records_are_told_apart),
         cmocka_unit_test(the_first_of_two_counts),

@@ -1,7 +1,8 @@
 /*
  * cloudevents: the attributes of a message (CloudEvents 1.0) as headers of a Kafka record, binary mode of
  * the CloudEvents Kafka protocol binding 1.0: ce_specversion, ce_id, ce_source, ce_type; and Edda's
- * extensions ce_correlationid, ce_causationid, ce_expirytime (RFC 3339, milliseconds), and traceparent as it is. Time and
+ * extensions ce_correlationid, ce_causationid, ce_expirytime (RFC 3339, milliseconds), ce_dataversion (decimal, when it is more than 1) and
+ * ce_replyto, and traceparent as it is. Time and
  * subject are the record's timestamp and key and are not written.
  */
 #ifndef EDDA_WIRE_CLOUDEVENTS_H
@@ -16,7 +17,9 @@ struct cloudevent {
     struct slice correlation;
     struct slice causation;
     struct slice traceparent;
+    struct slice reply_to; /* the topic for the answer to a command */
     int64_t expiry_ms; /* since 1970; 0: never */
+    uint32_t data_version; /* of the type; 0 is as good as 1. UINT32_MAX: one that is no number, or none that fits */
 };
 
 /* Appends the attributes that are set as encoded record headers; returns how many headers were written. */

@@ -8,6 +8,7 @@
 #define DEPTH_MAX 8
 #define TYPE_NAME_MAX 127
 #define FIELD_NAME_MAX 63  /* so that an error can name it */
+#define VERSIONS_MAX 1000
 #define TOPIC_NAME_MAX 249 /* Kafka's */
 
 static bool name_valid(const char *name, size_t len_max)
@@ -156,9 +157,45 @@ static int check_type(const struct edda_type *type, int depth, struct edda_error
     return 0;
 }
 
+static const struct edda_older *older_of(const struct edda_type *type, uint32_t version)
+{
+    for (const struct edda_older *row = type->older; row && row->type; row++)
+        if (row->version == version)
+            return row;
+    return NULL;
+}
+
+/* Each older version is there once. */
+static int check_older(const struct edda_type *type, struct edda_error *error)
+{
+    uint32_t newest = type->version ? type->version : 1;
+    if (newest > VERSIONS_MAX)
+        return edda_fail_with(error, EDDA_EINVAL, "%s: is of version %u; there are at most %d", type->name, newest, VERSIONS_MAX);
+    if ((newest > 1 || type->older) && type->kind != EDDA_TYPE_EVENT && type->kind != EDDA_TYPE_COMMAND)
+        return edda_fail_with(error, EDDA_EINVAL, "%s: only events and commands have versions", type->name);
+    for (const struct edda_older *row = type->older; row && row->type; row++) {
+        if (row->version == 0 || row->version >= newest)
+            return edda_fail_with(error, EDDA_EINVAL, "%s: is of version %u, and has an older one of version %u", type->name, newest,
+                                  row->version);
+        if (older_of(type, row->version) != row)
+            return edda_fail_with(error, EDDA_EINVAL, "%s: its older version %u is there twice", type->name, row->version);
+        if (!row->upcast || (row->name && !name_valid(row->name, TYPE_NAME_MAX)))
+            return edda_fail_with(error, EDDA_EINVAL, "%s: its older version %u has no function that lifts it, or no valid name", type->name,
+                                  row->version);
+        int code = check_type(row->type, 1, error);
+        if (code)
+            return code;
+    }
+    for (uint32_t version = 1; version < newest; version++)
+        if (!older_of(type, version))
+            return edda_fail_with(error, EDDA_EINVAL, "%s: is of version %u, and its older version %u is missing", type->name, newest, version);
+    return 0;
+}
+
 int edda_type_check(const struct edda_type *type, struct edda_error *error)
 {
     if (!type)
         return edda_fail_with(error, EDDA_EINVAL, "there is no type");
-    return check_type(type, 1, error);
+    int code = check_type(type, 1, error);
+    return code ? code : check_older(type, error);
 }

@@ -68,6 +68,7 @@ struct edda_deadline_info {
     int64_t due_ms;
     const struct edda_type *type; /* NULL: no service knows it, or not in its version */
     const void *message;      /* a struct of that type */
+    struct edda_text repeats; /* of a schedule, in its words; empty: it happens once */
 };
 /* False leaves the deadline out of its page; one whose message the application no longer knows is left out unasked. */
 typedef bool edda_deadline_row_fn(void *row, const struct edda_deadline_info *deadline);

@@ -93,10 +93,23 @@ struct edda_view {
 };
 
 /*
+ * A message that is recorded again and again, as edda_schedule_set() says; written with EDDA_SCHEDULE(). It is set at the first start, and goes on over
+ * restarts; a row that has changed begins anew at the next start, one that is gone is cancelled, and one that an operator has cancelled comes back. It is
+ * pending as "service/key/name", so its name is to be another than those of the entity's own deadlines.
+ */
+struct edda_schedule {
+    const char *name;        /* 1 to 128 bytes, no '/' */
+    const char *repeats;     /* "every 5m", "0 3 * * *" … */
+    const struct edda_type *type;
+    const void *value;       /* a struct of that type */
+    const char *key;         /* the entity under which it is listed, and may cancel it; NULL: the message's own key */
+};
+
+/*
  * A long-lived process must not be changed under way: what it did by yesterday's rules would be continued by today's. A service that gives a version may stand
  * in the application's table several times, under one name: an entity belongs to the version that took its first step, for good; new ones begin with the
- * highest. The versions share name, category and progress; each has rows and a state of its own, the same field selects the entity, and routes and the paths of a view are
- * those of the highest. `migrate` moves entities to another version, or says why they do not fit.
+ * highest. The versions share name, category and progress; each has rows and a state of its own, the same field selects the entity, and routes, schedules and the paths of a
+ * view are those of the highest. `migrate` moves entities to another version, or says why they do not fit.
  */
 struct edda_service {
     const char *name;        /* "exchange"; letters, digits, '-', '_' */
@@ -106,6 +119,7 @@ struct edda_service {
     const struct edda_row *evolve;   /* ends with EDDA_END */
     const struct edda_row *on;       /* ends with EDDA_END */
     const struct edda_view *view;    /* or NULL */
+    const struct edda_schedule *schedules; /* ends with EDDA_END_SCHEDULES; or NULL */
     const struct edda_route *routes; /* its HTTP interface (edda/http.h), ends with EDDA_ROUTES_END; or NULL */
     edda_fits_fn *fits;      /* asked before an entity migrates to this version; or NULL */
 };
@@ -122,6 +136,17 @@ EDDA_PUBLIC int edda_emit_json(struct edda_step *step, const struct edda_type *t
  * entity's: the same name set again moves it, edda_deadline_cancel() takes it back. It survives restarts and happens once. */
 EDDA_PUBLIC int edda_deadline_set_struct(struct edda_step *step, const char *name, int64_t due_ms,
                                          const struct edda_type *type, const void *value);
+/*
+ * The same again and again, from the first time that `repeats` gives after now; edda_deadline_cancel() ends it. In words:
+ *   "every 250ms", 30s, 5m, 2h, 1d           so long after each other
+ *   "MINUTE HOUR DAY MONTH WEEKDAY"          as cron has it: *, lists, ranges, steps, and names of months and weekdays ("0 3 * * mon-fri"); UTC, or
+ *                                            behind it the minutes of a zone east or west of it: "0 3 * * * +120"
+ *   "@hourly", @daily, @weekly, @monthly, @yearly
+ * Each time is computed from the one before as it should have been, so it never drifts. Times that were missed while the program was stopped, or its
+ * service paused, happen once, then it goes on at the next one. The step fails with EDDA_EINVAL, naming the field that is wrong.
+ */
+EDDA_PUBLIC int edda_schedule_set_struct(struct edda_step *step, const char *name, const char *repeats, const struct edda_type *type,
+                                         const void *value);
 EDDA_PUBLIC int edda_deadline_cancel(struct edda_step *step, const char *name);
 
 /* Declares the command that undoes what this step does. When the process fails (edda_abort()) the commands declared in it are sent, the
@@ -177,6 +202,8 @@ EDDA_PUBLIC struct edda_text edda_entity_key(const struct edda_step *step);
 #define edda_send(step, type_name, ...) edda_emit(step, type_name, __VA_ARGS__)
 #define edda_deadline_set(step, name, due_ms, type_name, ...) \
     edda_deadline_set_struct(step, name, due_ms, &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_schedule_set(step, name, repeats, type_name, ...) \
+    edda_schedule_set_struct(step, name, repeats, &type_name, &(const struct type_name){ __VA_ARGS__ })
 #define edda_compensate(step, type_name, ...) \
     edda_compensate_struct(step, &type_name, &(const struct type_name){ __VA_ARGS__ })
 #define edda_reply(step, type_name, ...) \
@@ -227,6 +254,10 @@ EDDA_PUBLIC struct edda_text edda_entity_key(const struct edda_step *step);
 #define EDDA_VIEW(its_name, row_name, ...) EDDA_VIEW_(its_name, row_name, __VA_ARGS__, .reserved = 0)
 #define EDDA_VIEW_(its_name, row_name, filler, ...) { .name = its_name, .row = &row_name, .fill = filler##_row, __VA_ARGS__ }
 #define EDDA_END { .type = NULL }
+/* EDDA_SCHEDULE("nightly", "0 3 * * *", Sweep, .shop = EDDA_STATIC_TEXT("main")) */
+#define EDDA_SCHEDULE(its_name, its_repeats, type_name, ...) \
+    { .name = its_name, .repeats = its_repeats, .type = &type_name, .value = &(const struct type_name){ __VA_ARGS__ } }
+#define EDDA_END_SCHEDULES { .name = NULL }
 /* EDDA_ENTITY(order, "orders") or with options: EDDA_ENTITY(order, "orders", .state_version = 2) */
 #define EDDA_ENTITY(state_name, ...) EDDA_ENTITY_(state_name, __VA_ARGS__, .reserved = 0)
 #define EDDA_ENTITY_(state_name, its_category, ...) { .state = &state_name, .category = its_category, __VA_ARGS__ }

@@ -45,6 +45,9 @@ EDDA_PUBLIC void edda_then_expires(struct edda_test *test, int64_t after_ms);
 /* The next thing the step gave is a deadline of this name, due `after_ms` from now, with this message. */
 EDDA_PUBLIC void edda_then_deadline_struct(struct edda_test *test, const char *name, int64_t after_ms, const struct edda_type *message,
                                            const void *value);
+/* … is a schedule of this name, with this message, that repeats so: by edda_schedule_set(). */
+EDDA_PUBLIC void edda_then_schedule_struct(struct edda_test *test, const char *name, const char *repeats, const struct edda_type *message,
+                                           const void *value);
 /* … is the end of a deadline, whether or not one of this name was pending. */
 EDDA_PUBLIC void edda_then_deadline_cancelled(struct edda_test *test, const char *name);
 /* … is the declaration of a command that undoes it. */
@@ -93,6 +96,8 @@ EDDA_PUBLIC int edda_test_end(struct edda_test *test);
 #define edda_then_deadline(test, name, after_ms, type_name, ...) \
     edda_then_deadline_struct(edda_test_at(test, __FILE__, __LINE__), name, after_ms, &type_name, \
                               &(const struct type_name){ __VA_ARGS__ })
+#define edda_then_schedule(test, name, repeats, type_name, ...) \
+    edda_then_schedule_struct(edda_test_at(test, __FILE__, __LINE__), name, repeats, &type_name, &(const struct type_name){ __VA_ARGS__ })
 #define edda_then_compensation(test, type_name, ...) \
     edda_then_compensation_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
 #define edda_then_reply(test, type_name, ...) \

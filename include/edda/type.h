@@ -164,6 +164,8 @@ struct edda_type {
 
 /* A text of a string literal. */
 #define EDDA_TEXT(literal) ((struct edda_text){ "" literal, sizeof(literal) - 1 })
+/* The same as an initialiser, for tables outside of functions. */
+#define EDDA_STATIC_TEXT(literal) { "" literal, sizeof(literal) - 1 }
 #endif
 
 /* Whether a text equals a zero-terminated string. */

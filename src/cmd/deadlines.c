@@ -58,8 +58,9 @@ static void show(const void *answer_, bool first)
     for (uint32_t i = 0; i < answer->_embedded.deadlines.count; i++) {
         buffer_clear(&due);
         json_put_time(&due, rows[i].dueTime);
-        printf("%-28.*s %-24.*s %.*s\n", (int)(due.len > 2 ? due.len - 2 : 0), buffer_cstr(&due) + 1,
-               (int)rows[i].type.len, rows[i].type.data, (int)rows[i].id.len, rows[i].id.data);
+        printf("%-28.*s %-24.*s %.*s%s%.*s\n", (int)(due.len > 2 ? due.len - 2 : 0), buffer_cstr(&due) + 1,
+               (int)rows[i].type.len, rows[i].type.data, (int)rows[i].id.len, rows[i].id.data,
+               rows[i].repeats.len ? "   repeats " : "", (int)rows[i].repeats.len, rows[i].repeats.data);
     }
     buffer_deinit(&due);
 }

@@ -4,7 +4,7 @@
  *
  *   fingerprint, then sections, each a tag byte and its rows; rows of lengths and numbers as unsigned varints:
  *   'V' service, count, rows of (listed, key)          'S' name, last number
- *   'P' service (paused)                               'D' service, id (16 bytes), due, position
+ *   'P' service (paused)                               'D' service, id (16 bytes), due, position, flags
  *   'Q' service, entity, since, reason, count of (position, attempts)
  *   0 at the end
  *
@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECKPOINT_VERSION 1
+#define CHECKPOINT_VERSION 2
 
 static void put_number(struct buffer *out, uint64_t value)
 {

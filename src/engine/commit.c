@@ -154,6 +154,8 @@ static void add_deadline(struct commit *commit, const struct emission *emission)
         message->event.data_version = type_version(emission->type);
     commit_header_int(commit, message, HEADER_DUE, emission->due_ms);
     commit_header(commit, message, HEADER_TOPIC, slice_str(emission->type->topic));
+    if (emission->repeats.data)
+        commit_header(commit, message, HEADER_REPEATS, emission->repeats);
 }
 
 static void add_emissions(struct commit *commit, struct edda_error *error)

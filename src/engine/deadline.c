@@ -1,9 +1,13 @@
 /*
  * Deadlines: records of TOPIC_DEADLINES whose message is recorded on its own topic when their time comes. Memory holds the time and the
  * position of each, nothing else; the record holds the rest. Firing is one step: the message and the end of the deadline together.
+ *
+ * A schedule is a deadline that repeats: instead of its end its next time is recorded, computed from the time it should have happened and not from when it
+ * did. What was missed while nobody ran happens once.
  */
 #include "base/put.h"
 #include "engine/internal.h"
+#include "engine/schedule.h"
 
 #include <stdlib.h>
 
@@ -53,6 +57,7 @@ static void deadline_free(struct engine *engine, struct deadline *deadline)
     if (heap_contains(&deadline->due))
         heap_remove(&engine->deadlines_due, &deadline->due);
     table_remove(&engine->deadlines_by_id, &deadline->link);
+    engine->repeating -= deadline->flags & DEADLINE_REPEATS;
     deadline->link.next = (struct table_link *)(void *)engine->free_deadlines;
     engine->free_deadlines = deadline;
     engine->deadline_count--;
@@ -86,7 +91,7 @@ static struct service *service_of(const struct engine *engine, const struct dead
     return deadline->service < engine->service_count ? &engine->services[deadline->service] : NULL;
 }
 
-static int deadline_add(struct engine *engine, struct hash128 id, uint32_t service, int64_t due_ms, uint64_t position)
+static int deadline_add(struct engine *engine, struct hash128 id, uint32_t service, int64_t due_ms, uint64_t position, uint32_t flags)
 {
     struct deadline *deadline = deadline_alloc(engine);
     if (!deadline)
@@ -96,6 +101,8 @@ static int deadline_add(struct engine *engine, struct hash128 id, uint32_t servi
     deadline->position = position;
     if (!table_insert(&engine->deadlines_by_id, &deadline->link, id.lo))
         return EDDA_ENOMEM;
+    deadline->flags = flags;
+    engine->repeating += flags & DEADLINE_REPEATS;
     engine->deadline_count++;
     return heap_insert(&engine->deadlines_due, &deadline->due, due_ms, position) ? 0 : EDDA_ENOMEM;
 }
@@ -115,7 +122,10 @@ int deadline_fold(struct engine *engine, const struct journal_record *record)
     if (deadline)
         deadline_free(engine, deadline);
     const struct service *service = registry_service(engine, service_part(record->record.key));
-    return deadline_add(engine, id, service_ordinal(engine, service), header_ms(due), record->position);
+    struct slice text;
+    uint32_t flags = record_header_find(&record->record, HEADER_REPEATS, &text) ? DEADLINE_REPEATS : 0;
+    flags |= record_header_find(&record->record, HEADER_SCHEDULE, &text) ? DEADLINE_OF_TABLE : 0;
+    return deadline_add(engine, id, service_ordinal(engine, service), header_ms(due), record->position, flags);
 }
 
 void deadline_save(const struct engine *engine, struct buffer *out)
@@ -123,12 +133,13 @@ void deadline_save(const struct engine *engine, struct buffer *out)
     for (struct table_link *link = table_each(&engine->deadlines_by_id, NULL); link;
          link = table_each(&engine->deadlines_by_id, link)) {
         const struct deadline *deadline = container_of(link, struct deadline, link);
-        uint8_t row[1 + 16 + 3 * VARINT64_BYTES_MAX];
+        uint8_t row[1 + 16 + 4 * VARINT64_BYTES_MAX];
         uint8_t *at = put_u8(row, 'D');
         at = put_uvarint64(at, deadline->service);
         at = put_le64(put_le64(at, deadline->id_hi), deadline->link.hash);
         at = put_uvarint64(at, (uint64_t)deadline->due.key);
         at = put_uvarint64(at, deadline->position);
+        at = put_uvarint64(at, deadline->flags);
         buffer_append(out, row, (size_t)(at - row));
     }
 }
@@ -140,15 +151,49 @@ bool deadline_load(struct engine *engine, struct cursor *in)
     id.hi = cursor_le64(in);
     id.lo = cursor_le64(in);
     int64_t due_ms = (int64_t)cursor_uvarint64(in);
-    uint64_t position = cursor_uvarint64(in);
+    uint64_t position = cursor_uvarint64(in), flags = cursor_uvarint64(in);
     if (service > engine->service_count)
         service = engine->service_count;
-    return cursor_ok(in) && deadline_add(engine, id, (uint32_t)service, due_ms, position) == 0;
+    return cursor_ok(in) && deadline_add(engine, id, (uint32_t)service, due_ms, position, (uint32_t)flags) == 0;
 }
 
 bool deadline_pending(const struct engine *engine, struct slice key)
 {
     return deadline_find(engine, deadline_id(key)) != NULL;
+}
+
+bool deadline_position(const struct engine *engine, struct slice key, uint64_t *ret_position)
+{
+    const struct deadline *deadline = deadline_find(engine, deadline_id(key));
+    if (deadline)
+        *ret_position = deadline->position;
+    return deadline != NULL;
+}
+
+static int compare_positions(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int deadline_tables_each(struct engine *engine, int (*visit)(struct engine *engine, uint64_t position, struct edda_error *error),
+                         struct edda_error *error)
+{
+    uint64_t *positions = malloc((engine->repeating + 1) * sizeof *positions);
+    size_t count = 0;
+    int rc = positions ? 0 : edda_fail_with(error, EDDA_ENOMEM, "out of memory for the schedules");
+    for (struct table_link *link = rc == 0 && engine->repeating ? table_each(&engine->deadlines_by_id, NULL) : NULL; link;
+         link = table_each(&engine->deadlines_by_id, link)) {
+        const struct deadline *deadline = container_of(link, struct deadline, link);
+        if (deadline->flags & DEADLINE_OF_TABLE)
+            positions[count++] = deadline->position;
+    }
+    if (count)
+        qsort(positions, count, sizeof *positions, compare_positions);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = visit(engine, positions[i], error);
+    free(positions);
+    return rc;
 }
 
 int64_t deadline_next_ms(const struct engine *engine)
@@ -186,11 +231,82 @@ static struct message_type *type_of(struct engine *engine, const struct record *
     return NULL;
 }
 
-static struct slice fired_id(struct arena *arena, const struct cloudevent *event)
+/* The id of what follows from a deadline's record: its message, or the next time of a schedule. */
+enum { ID_OF_MESSAGE = 13, ID_OF_NEXT = 15 };
+static struct slice fired_id(struct arena *arena, const struct cloudevent *event, uint64_t seed)
 {
-    struct hash128 hash = hash128(event->id, 13);
+    struct hash128 hash = hash128(event->id, seed);
     char *text = arena_printf(arena, "%016llx%016llx", (unsigned long long)hash.hi, (unsigned long long)hash.lo);
     return slice_str(text);
+}
+
+static void put_header(struct journal_message *message, struct buffer *out, const char *name, struct slice value)
+{
+    record_headers_put(out, slice_str(name), value);
+    message->header_count++;
+}
+
+static void copy_header(struct journal_message *message, struct buffer *out, const struct record *from, const char *name)
+{
+    struct slice value;
+    if (record_header_find(from, name, &value))
+        put_header(message, out, name, value);
+}
+
+/* The record of the same deadline for another time. Of a schedule whose `regular` time is moved, that time is noted; -1: this is one. */
+static int retime(struct engine *engine, const struct record *from, int64_t due_ms, int64_t regular_ms, struct arena *arena,
+                  struct journal_message *message)
+{
+    struct buffer *out = &engine->scratch;
+    const char *due = arena_printf(arena, "%lld", (long long)due_ms), *regular = arena_printf(arena, "%lld", (long long)regular_ms);
+    struct slice set;
+    if (!record_header_find(from, HEADER_SET, &set))
+        set = slice_str(arena_printf(arena, "%lld", (long long)from->timestamp_ms));
+    if (!due || !regular || !set.data)
+        return EDDA_ENOMEM;
+    buffer_clear(out);
+    message->header_count = 0;
+    put_header(message, out, HEADER_DUE, slice_str(due));
+    copy_header(message, out, from, HEADER_TOPIC);
+    put_header(message, out, HEADER_SET, set);
+    copy_header(message, out, from, HEADER_REPEATS);
+    copy_header(message, out, from, HEADER_SCHEDULE);
+    if (regular_ms >= 0)
+        put_header(message, out, HEADER_REGULAR, slice_str(regular));
+    message->value = from->value;
+    message->headers = arena_copy(arena, buffer_slice(out));
+    return buffer_ok(out) && message->headers.data ? 0 : EDDA_ENOMEM;
+}
+
+/* When a deadline's record says that it should happen, whatever it was moved to. */
+static int64_t regular_time(const struct record *record)
+{
+    struct slice due = { NULL, 0 };
+    if (!record_header_find(record, HEADER_REGULAR, &due))
+        (void)record_header_find(record, HEADER_DUE, &due);
+    return header_ms(due);
+}
+
+/* Makes the record of a schedule's next time; false when it has none: it is no schedule, or its words cannot be read. */
+static bool next_time(struct engine *engine, const struct record *record, int64_t *ret_due_ms)
+{
+    struct slice words, due = { NULL, 0 };
+    struct schedule schedule;
+    struct edda_error error = { 0 };
+    if (!record_header_find(record, HEADER_REPEATS, &words))
+        return false;
+    if (schedule_parse(words, &schedule, &error) < 0) {
+        engine_log(engine, "deadline.unknown", "schedule %.*s happens no more: %s", (int)record->key.len, (const char *)record->key.data,
+                   error.message);
+        return false;
+    }
+    int64_t regular_ms = regular_time(record), after_ms = journal_time_ms(engine->journal);
+    if (regular_ms > after_ms)
+        after_ms = regular_ms;
+    if (record_header_find(record, HEADER_DUE, &due) && header_ms(due) > after_ms)
+        after_ms = header_ms(due);
+    *ret_due_ms = schedule_next(&schedule, regular_ms, after_ms);
+    return *ret_due_ms != INT64_MAX;
 }
 
 /* Adds the two records that a deadline's firing makes: only its end when its message is of no known type any more, none when it is of a
@@ -226,7 +342,7 @@ static int fire_one(struct engine *engine, const struct deadline *deadline, stru
         messages[count].value = arena_copy(arena, buffer_slice(&engine->scratch));
         messages[count].headers = buffer_slice(&type->headers);
         messages[count].header_count = type->header_count;
-        messages[count].event.id = fired_id(arena, &event);
+        messages[count].event.id = fired_id(arena, &event, ID_OF_MESSAGE);
         messages[count].event.causation = event.id;
         messages[count].event.type = slice_str(type->type->name);
         messages[count].event.data_version = type_version(type->type);
@@ -236,9 +352,18 @@ static int fire_one(struct engine *engine, const struct deadline *deadline, stru
                    (int)copy.key.len, (const char *)copy.key.data, (int)event.type.len, (const char *)event.type.data);
     }
     messages[count] = (struct journal_message){ .topic = engine->deadlines, .key = copy.key, .event = event };
-    messages[count].event.type = SLICE("edda.deadline");
-    messages[count].event.id = slice_of(NULL, 0);
     messages[count].event.causation = event.id;
+    int64_t next_ms;
+    if (count > 0 && next_time(engine, &copy, &next_ms)) {
+        messages[count].event.id = fired_id(arena, &event, ID_OF_NEXT);
+        rc = retime(engine, &copy, next_ms, -1, arena, &messages[count]);
+        if (rc < 0)
+            return rc;
+    } else {
+        messages[count].event.type = SLICE("edda.deadline");
+        messages[count].event.id = slice_of(NULL, 0);
+        messages[count].event.data_version = 0;
+    }
     *ret_count = count + 1;
     return copy.key.data && copy.headers.data ? 0 : EDDA_ENOMEM;
 }
@@ -270,6 +395,7 @@ int64_t deadline_fire(struct engine *engine, uint64_t max, struct edda_error *er
         }
         if (rc < 0)
             return error && error->code ? rc : edda_fail_with(error, rc, "a deadline cannot be fired");
+        engine->repeats_fired += count > 1 && messages[1].value.data;
         fired++;
     }
     return (int64_t)fired;
@@ -304,12 +430,6 @@ uint64_t engine_deadline_count(const struct engine *engine, const struct edda_se
     return count;
 }
 
-static int compare_positions(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* The parts of "service/key/name": the service has no '/', nor has the name. */
 static void split_key(struct slice key, struct slice *ret_entity, struct slice *ret_name)
 {
@@ -337,10 +457,12 @@ static int visit_deadline(struct engine *engine, uint64_t position, struct arena
     split_key(record.record.key, &entity, &name);
     record_header_find(&record.record, HEADER_DUE, &due);
     bool moved = record_header_find(&record.record, HEADER_SET, &set);
+    struct slice repeats = { NULL, 0 };
+    record_header_find(&record.record, HEADER_REPEATS, &repeats);
     struct edda_deadline_info info = {
         .id = text_of(record.record.key), .service = text_of(service_part(record.record.key)), .key = text_of(entity),
         .name = text_of(name), .set_ms = moved ? header_ms(set) : record.record.timestamp_ms, .due_ms = header_ms(due),
-        .type = value ? type->type : NULL, .message = value,
+        .type = value ? type->type : NULL, .message = value, .repeats = text_of(repeats),
     };
     return visit(user, &info, event.type, record.record.value);
 }
@@ -394,25 +516,18 @@ static int replace(struct engine *engine, struct slice id, int64_t due_ms, bool 
     copy.headers = arena_copy(arena, copy.headers);
     struct cloudevent event;
     cloudevent_get(&copy, &event);
-    struct slice topic = { NULL, 0 }, set;
-    record_header_find(&copy, HEADER_TOPIC, &topic);
+    struct slice repeats;
     struct journal_message message = { .topic = engine->deadlines, .key = id, .event = event };
     message.event.causation = event.id;
     message.event.id = slice_of(NULL, 0);
     message.event.source = slice_str(engine->app->name);
     if (!cancel) {
-        char *due = arena_printf(arena, "%lld", (long long)due_ms);
-        if (!record_header_find(&copy, HEADER_SET, &set))
-            set = slice_str(arena_printf(arena, "%lld", (long long)copy.timestamp_ms));
-        buffer_clear(&engine->scratch);
-        record_headers_put(&engine->scratch, SLICE(HEADER_DUE), slice_str(due));
-        record_headers_put(&engine->scratch, SLICE(HEADER_TOPIC), topic);
-        record_headers_put(&engine->scratch, SLICE(HEADER_SET), set);
-        message.value = copy.value;
-        message.headers = arena_copy(arena, buffer_slice(&engine->scratch));
-        message.header_count = 3;
+        int rc = retime(engine, &copy, due_ms, record_header_find(&copy, HEADER_REPEATS, &repeats) ? regular_time(&copy) : -1, arena, &message);
+        if (rc < 0)
+            return edda_fail_with(error, rc, "out of memory for a deadline");
     } else {
         message.event.type = SLICE("edda.deadline");
+        message.event.data_version = 0;
     }
     return commit_records(engine, &message, 1, error);
 }

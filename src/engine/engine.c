@@ -86,6 +86,8 @@ static int open_with(const struct engine_options *options, bool skip_checkpoint,
     init_members(engine, options);
     int rc = registry_init(engine, error);
     if (rc == 0)
+        rc = schedules_check(engine, error);
+    if (rc == 0)
         rc = recover(engine, skip_checkpoint, error);
     if (rc == 0)
         rc = channels_open(engine, error);
@@ -161,9 +163,30 @@ static int64_t next_wake_up(const struct engine *engine)
     return next;
 }
 
+/* The schedules of the tables are set when the engine first turns, or as soon as there is room. */
+static int64_t arm_schedules(struct engine *engine, struct edda_error *error)
+{
+    struct edda_error own = { 0 };
+    int rc = schedules_arm(engine, &own);
+    engine->schedules_armed = rc == 0;
+    if (rc == EDDA_EBUSY || rc == EDDA_EFULL) {
+        engine->stalled = true;
+        engine->stalled_until_ms = journal_time_ms(engine->journal) + (rc == EDDA_EFULL ? 200 : 0);
+        return 0;
+    }
+    if (rc < 0)
+        *error = own;
+    return rc;
+}
+
 /* One round of everything; returns how much was done. */
 static int64_t round_once(struct engine *engine, struct edda_error *error)
 {
+    if (!engine->schedules_armed) {
+        int64_t rc = arm_schedules(engine, error);
+        if (rc < 0)
+            return rc;
+    }
     int64_t fired = deadline_fire(engine, ENGINE_TURN_STEPS, error);
     if (fired < 0)
         return fired;
@@ -226,6 +249,17 @@ int64_t engine_drive(struct engine *engine, struct edda_error *error)
 bool engine_settled(const struct engine *engine)
 {
     return engine->pending == 0 && engine->running == 0 && !dispatch_waiting(engine);
+}
+
+bool engine_only_repeats(const struct engine *engine)
+{
+    return engine->deadline_count == engine->repeating && engine->retries.count == 0;
+}
+
+uint64_t engine_repeats(const struct engine *engine, uint64_t *ret_fired)
+{
+    *ret_fired = engine->repeats_fired;
+    return engine->repeating;
 }
 
 size_t engine_running(const struct engine *engine)

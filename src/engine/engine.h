@@ -52,6 +52,10 @@ int64_t engine_turn(struct engine *engine, struct edda_error *error);
 int64_t engine_drive(struct engine *engine, struct edda_error *error);
 /* Whether no message waits, is being handled or is due now (deadlines and retries in the future do not count). */
 bool engine_settled(const struct engine *engine);
+/* Whether nothing is to come by itself but schedules, which never end: no other deadline is pending, and no retry. */
+bool engine_only_repeats(const struct engine *engine);
+/* How many schedules are pending, and how often one has happened since the start. */
+uint64_t engine_repeats(const struct engine *engine, uint64_t *ret_fired);
 /* Blocking handlers under way. */
 size_t engine_running(const struct engine *engine);
 /* No further steps are started; those under way end. */

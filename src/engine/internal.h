@@ -144,6 +144,7 @@ struct emission {
     struct slice key;         /* of the record */
     struct slice value;       /* JSON */
     struct slice name;        /* of a deadline */
+    struct slice repeats;     /* of a schedule; data NULL: it is none */
     struct slice correlation; /* by its type's own field; empty: none */
     int64_t due_ms;
 };
@@ -225,7 +226,9 @@ struct deadline {
     uint64_t id_hi;
     uint64_t position;             /* of its record */
     uint32_t service;              /* ordinal; the count of services: of one that is no more */
+    uint32_t flags;                /* enum deadline_flag */
 };
+enum deadline_flag { DEADLINE_REPEATS = 1, DEADLINE_OF_TABLE = 2 };
 _Static_assert(sizeof(struct deadline) == 64, "a deadline takes one cache line");
 
 struct sequence {
@@ -291,6 +294,9 @@ struct engine {
     struct deadline *free_deadlines;
     struct list deadline_slabs;
     uint64_t deadline_count;
+    uint64_t repeating;            /* deadlines among them that are schedules */
+    uint64_t repeats_fired;        /* since the start */
+    bool schedules_armed;          /* those of the services' tables */
     /* sequences, progress */
     struct table sequence_table;
     bool sequences_dirty;
@@ -492,6 +498,19 @@ void deadline_free_all(struct engine *engine);
 /* For the checkpoint: a section 'D' for each. */
 void deadline_save(const struct engine *engine, struct buffer *out);
 bool deadline_load(struct engine *engine, struct cursor *in);
+
+/* The position of the record of a pending deadline; false when none of this key is pending. */
+bool deadline_position(const struct engine *engine, struct slice key, uint64_t *ret_position);
+/* Calls `visit` with the position of each schedule from a table that is pending; ends at a result other than 0. */
+int deadline_tables_each(struct engine *engine, int (*visit)(struct engine *engine, uint64_t position, struct edda_error *error),
+                         struct edda_error *error);
+
+/* schedules.c */
+/* What is wrong with the services' tables is said at start. */
+int schedules_check(struct engine *engine, struct edda_error *error);
+/* Sets the schedules of the tables that are not pending, or changed; cancels those that are in no table any more. Bounded by the tables; called until
+ * it has succeeded. EDDA_EBUSY, EDDA_EFULL: later. */
+int schedules_arm(struct engine *engine, struct edda_error *error);
 
 /* quarantine.c */
 int quarantine_fold(struct engine *engine, const struct journal_record *record);

@@ -4,6 +4,7 @@
  *
  *   topic             key                    value                                   type (ce_type)
  *   _edda.deadlines   service/entity/name    the message's fields, JSON; null: gone  the message's
+ *                                            (a schedule is one that repeats)
  *   _edda.skips       service/entity         {"reason":…,"position":…}               the skipped message's
  *   _edda.quarantine  service/entity         the failed or held message's value;     the message's
  *                                            null: that message is out of it
@@ -45,6 +46,9 @@
 #define HEADER_UNDO "edda_undo"         /* of a compensation that is sent: how many were declared before it */
 #define HEADER_UNDO_FIRST "edda_undo_first" /* the ordinal that its chain ends with; none: 0 */
 #define HEADER_SET "edda_set"           /* of a moved deadline: when it was first set, milliseconds since 1970, decimal */
+#define HEADER_REPEATS "edda_repeats"   /* of a schedule: in its words, "every 5m" */
+#define HEADER_REGULAR "edda_regular"   /* of a schedule whose next time was moved: what it would have been, milliseconds since 1970, decimal */
+#define HEADER_SCHEDULE "edda_schedule" /* of a schedule from a service's table: what its row hashes to */
 #define HEADER_PRINT "edda_print"       /* of a snapshot: what the state's table and the rows that made it hash to, decimal */
 #define HEADER_FOLDS "edda_folds"       /* of a snapshot: how many events it was folded from, decimal */
 

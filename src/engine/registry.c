@@ -331,8 +331,8 @@ static int check_older(const struct version *version, struct edda_error *error)
     if (!first->entity.state || !def->entity.state || strcmp(first->entity.category, def->entity.category) != 0)
         return edda_fail_with(error, EDDA_EINVAL, "versions %u and %u of service %s have no entity in common", def->version,
                               first->version, def->name);
-    if (def->routes || (def->view && (def->view->path || def->view->item)))
-        return edda_fail_with(error, EDDA_EINVAL, "version %u of service %s has routes or paths of a view, which are version %u's",
+    if (def->routes || def->schedules || (def->view && (def->view->path || def->view->item)))
+        return edda_fail_with(error, EDDA_EINVAL, "version %u of service %s has routes, schedules or paths of a view, which are version %u's",
                               def->version, def->name, first->version);
     if (!first->view != !def->view || (def->view && def->view->row != first->view->row))
         return edda_fail_with(error, EDDA_EINVAL, "versions %u and %u of service %s do not have the same row in their views",

@@ -212,6 +212,20 @@ static void advance_to(struct edda_sim *sim, int64_t at_ms)
     io_simulated_advance(sim->io, by_ns > 0 ? by_ns : 1000);
 }
 
+/* Schedules never end. When nothing else is to come each happens twice more, on average, and then they count as nothing. */
+static bool only_repeats(struct edda_sim *sim)
+{
+    uint64_t fired, pending = engine_repeats(sim->engine, &fired);
+    uint64_t more = fired >= sim->repeats_seen ? fired - sim->repeats_seen : fired;
+    sim->repeats_seen = fired;
+    if (!actions_done(sim))
+        return false;
+    if (sim->repeats_left == UINT64_MAX)
+        sim->repeats_left = 2 * pending;
+    sim->repeats_left -= more < sim->repeats_left ? more : sim->repeats_left;
+    return sim->repeats_left == 0 && engine_only_repeats(sim->engine);
+}
+
 /* One turn of the application; a negative code when its journal has failed for good. `*ret_over` says that there is nothing left to do. */
 static int turn(struct edda_sim *sim, bool *ret_over)
 {
@@ -229,7 +243,7 @@ static int turn(struct edda_sim *sim, bool *ret_over)
         io_simulated_advance(sim->io, (int64_t)world(sim, 400000));
         return 0;
     }
-    int64_t next = wake == INT64_MAX ? INT64_MAX : wake - sim->start_ms;
+    int64_t next = wake == INT64_MAX || only_repeats(sim) ? INT64_MAX : wake - sim->start_ms;
     if (next_action < next)
         next = next_action;
     bool jobs = io_simulated_next_job_ns(sim->io) != INT64_MAX;
@@ -279,6 +293,8 @@ static void prepare(struct edda_sim *sim, uint64_t seed, unsigned faults)
     sim->error = (struct edda_error){ 0 };
     sim->code = 0;
     sim->keys_known = false;
+    sim->repeats_left = UINT64_MAX;
+    sim->repeats_seen = 0;
     sim->start_ms = io_clock_wall_ns(sim->io) / 1000000;
     sim->app->simulation->plan(sim, sim->app->simulation->user);
 }

@@ -59,6 +59,8 @@ struct edda_sim {
     struct journal_record *keys;
     size_t key_count, key_capacity;
     bool keys_known;
+    uint64_t repeats_left;          /* how often schedules may still happen when there is nothing else to come; UINT64_MAX: not known yet */
+    uint64_t repeats_seen;          /* of the engine's count */
     struct simulator_stats stats;
 };
 

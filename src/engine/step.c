@@ -3,6 +3,7 @@
  * recorded later, all together, by commit.c. A step touches nothing but itself, so that a blocking handler builds it on another thread.
  */
 #include "engine/internal.h"
+#include "engine/schedule.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -189,6 +190,24 @@ int edda_deadline_set_struct(struct edda_step *step, const char *name, int64_t d
     if (!name_is_good(name))
         return step_fail_with(step, EDDA_EINVAL, "a deadline's name has 1 to 128 bytes and no '/'", name ? name : "(none)");
     return emit(step, EMIT_DEADLINE, type, value, name, due_ms);
+}
+
+int edda_schedule_set_struct(struct edda_step *step, const char *name, const char *repeats, const struct edda_type *type, const void *value)
+{
+    struct schedule schedule;
+    struct edda_error error = { 0 };
+    if (step->code)
+        return step->code;
+    if (!repeats || schedule_parse(slice_str(repeats), &schedule, &error) < 0)
+        return step_fail_with(step, EDDA_EINVAL, repeats ? error.message : "says not how it repeats", name ? name : "(none)");
+    int rc = edda_deadline_set_struct(step, name, schedule_next(&schedule, step->now_ms, step->now_ms), type, value);
+    if (rc < 0)
+        return rc;
+    struct slice words = arena_copy(&step->arena, slice_str(repeats));
+    if (!words.data)
+        return step_fail_with(step, EDDA_ENOMEM, "out of memory", name);
+    step->emissions[step->emission_count - 1].repeats = words;
+    return 0;
 }
 
 int edda_deadline_cancel(struct edda_step *step, const char *name)

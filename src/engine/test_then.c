@@ -7,6 +7,7 @@
  *       got       ExchangeSucceed {"orderId":1,"userId":"jjy","point":600.0}
  *       differs   point: expected 500.0, got 600.0
  */
+#include "engine/schedule.h"
 #include "engine/test.h"
 
 #include <stdarg.h>
@@ -83,6 +84,11 @@ static void put_emission(const struct edda_test *test, const struct emission *em
     case EMIT_MESSAGE:
         break;
     case EMIT_DEADLINE:
+        if (emission->repeats.data) {
+            buffer_printf(out, "schedule %.*s, %.*s: ", (int)emission->name.len, (const char *)emission->name.data, (int)emission->repeats.len,
+                          (const char *)emission->repeats.data);
+            break;
+        }
         buffer_printf(out, "deadline %.*s in %lld ms: ", (int)emission->name.len, (const char *)emission->name.data,
                       (long long)(emission->due_ms - test->clock_ms));
         break;
@@ -135,6 +141,7 @@ static bool put_differences(const struct edda_type *type, struct slice expected,
 static bool matches(const struct emission *want, const struct emission *got)
 {
     return got && want->kind == got->kind && want->type == got->type && slice_eq(want->name, got->name) && want->due_ms == got->due_ms &&
+           slice_eq(want->repeats, got->repeats) &&
            !(want->type && put_differences(want->type, want->value, got->value, NULL));
 }
 
@@ -188,6 +195,25 @@ void edda_then_deadline_struct(struct edda_test *test, const char *name, int64_t
                                const void *value)
 {
     expect_struct(test, EMIT_DEADLINE, message, value, name, after_ms);
+}
+
+void edda_then_schedule_struct(struct edda_test *test, const char *name, const char *repeats, const struct edda_type *message, const void *value)
+{
+    if (!test)
+        return;
+    struct schedule schedule;
+    struct edda_error error = { 0 };
+    if (schedule_parse(slice_str(repeats), &schedule, &error) < 0) {
+        test->next++;
+        test_wrong(test, "what is expected cannot be read: %s", error.message);
+        return;
+    }
+    struct buffer json;
+    buffer_init(&json, 0);
+    json_encode(message, value, &json);
+    expect(test, &(struct emission){ .kind = EMIT_DEADLINE, .type = message, .value = buffer_slice(&json), .name = slice_str(name),
+                                     .repeats = slice_str(repeats), .due_ms = schedule_next(&schedule, test->clock_ms, test->clock_ms) });
+    buffer_deinit(&json);
 }
 
 void edda_then_compensation_struct(struct edda_test *test, const struct edda_type *command, const void *value)

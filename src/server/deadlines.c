@@ -23,6 +23,7 @@ static int deadline_visit(void *user, const struct edda_deadline_info *deadline,
         .dueTime = deadline->due_ms,
         .type = { (const char *)type.data, type.len },
         .data = { (const char *)json.data, json.len },
+        .repeats = deadline->repeats,
     };
     collection_row(collection, &Deadline_type, &row, deadline_link(collection->request, deadline->id));
     return 0;

@@ -10,7 +10,8 @@ static const struct edda_field Deadline_fields[] = {
     EDDA_FIELD_TIME(Deadline, setTime),
     EDDA_FIELD_TIME(Deadline, dueTime),
     EDDA_FIELD(Deadline, type, .description = "of the message that is delivered when it is due"),
-    EDDA_FIELD_JSON(Deadline, data, .description = "the fields of that message") };
+    EDDA_FIELD_JSON(Deadline, data, .description = "the fields of that message"),
+    EDDA_FIELD(Deadline, repeats, .optional = true, .description = "how a schedule repeats; a deadline without it happens once") };
 const struct edda_type Deadline_type = EDDA_VALUE(Deadline);
 
 static const struct edda_field DeadlineMove_fields[] = {

@@ -13,6 +13,7 @@ struct Deadline {
     int64_t dueTime;
     struct edda_text type;
     struct edda_text data; /* JSON */
+    struct edda_text repeats; /* "every 5m"; empty: it happens once */
 };
 extern const struct edda_type Deadline_type;
 

@@ -15,6 +15,8 @@
 #define ACCOUNTS 4
 #define TOKENS 100
 #define TRANSFERS_MAX 6
+#define POKES 3
+#define CHIME_MS 400
 
 struct Open { int64_t account; int64_t tokens; };
 struct Opened { int64_t account; int64_t tokens; };
@@ -29,9 +31,14 @@ struct Late { int64_t transfer; int64_t to; int64_t tokens; int64_t fate; };
 struct Received { int64_t account; int64_t transfer; int64_t tokens; };
 struct Began { int64_t transfer; int64_t tokens; };
 struct Ended { int64_t transfer; int64_t how; };
-struct account { int64_t tokens; int64_t in; int64_t out; struct edda_list transfers; };
+struct Poke { int64_t account; };
+struct Poked { int64_t account; };
+struct Chime { int64_t clock; };
+struct Chimed { int64_t clock; int64_t at; };
+struct account { int64_t pokes; int64_t tokens; int64_t in; int64_t out; struct edda_list transfers; };
 struct transfer { int64_t tokens; int64_t began; int64_t ended; int64_t how; };
 struct carrier { int64_t carried; };
+struct clock { int64_t count; int64_t first; int64_t last; };
 
 /* What becomes of a transfer. */
 enum { FATE_DIRECT, FATE_SLOW, FATE_LATE, FATE_FAILS, FATE_FAILS_LATE, FATE_COUNT };
@@ -70,7 +77,17 @@ FIELDS(Began, EDDA_FIELD(Began, transfer), EDDA_FIELD(Began, tokens));
 static const struct edda_type Began = EDDA_EVENT(Began, transfer, .topic = "transfers");
 FIELDS(Ended, EDDA_FIELD(Ended, transfer), EDDA_FIELD(Ended, how));
 static const struct edda_type Ended = EDDA_EVENT(Ended, transfer, .topic = "transfers");
-FIELDS(account, EDDA_FIELD(account, tokens), EDDA_FIELD(account, in), EDDA_FIELD(account, out),
+FIELDS(Poke, EDDA_FIELD(Poke, account));
+static const struct edda_type Poke = EDDA_COMMAND(Poke, account, .topic = "commands");
+FIELDS(Poked, EDDA_FIELD(Poked, account));
+static const struct edda_type Poked = EDDA_EVENT(Poked, account, .topic = "accounts");
+FIELDS(Chime, EDDA_FIELD(Chime, clock));
+static const struct edda_type Chime = EDDA_COMMAND(Chime, clock, .topic = "commands");
+FIELDS(Chimed, EDDA_FIELD(Chimed, clock), EDDA_FIELD(Chimed, at));
+static const struct edda_type Chimed = EDDA_EVENT(Chimed, clock, .topic = "clocks");
+FIELDS(clock, EDDA_FIELD(clock, count), EDDA_FIELD(clock, first), EDDA_FIELD(clock, last));
+static const struct edda_type clock = EDDA_STATE(clock);
+FIELDS(account, EDDA_FIELD(account, pokes), EDDA_FIELD(account, tokens), EDDA_FIELD(account, in), EDDA_FIELD(account, out),
        EDDA_FIELD_LIST(account, transfers, EDDA_KIND_INT));
 static const struct edda_type account = EDDA_STATE(account);
 FIELDS(transfer, EDDA_FIELD(transfer, tokens), EDDA_FIELD(transfer, began), EDDA_FIELD(transfer, ended), EDDA_FIELD(transfer, how));
@@ -122,7 +139,45 @@ static int open_account(struct edda_step *step, const struct Open *m, const stru
 {
     if (a->tokens || a->in || a->out)
         return edda_reject(step, "account", "is open");
+    edda_schedule_set(step, "poke", "every 250ms", Poke, .account = m->account);
     return edda_emit(step, Opened, .account = m->account, .tokens = m->tokens);
+}
+
+EDDA_EVOLVE(poked, account, Poked);
+static void poked(struct account *a, const struct Poked *e)
+{
+    (void)e;
+    a->pokes++;
+}
+
+/* An account is poked until it has had enough. One more may be on its way by then. */
+EDDA_HANDLER(poke, Poke, account);
+static int poke(struct edda_step *step, const struct Poke *m, const struct account *a)
+{
+    if (fails(8))
+        return EDDA_EIO;
+    if (a->pokes >= POKES)
+        return edda_skip(step, "has had enough");
+    if (a->pokes == POKES - 1)
+        edda_deadline_cancel(step, "poke");
+    return edda_emit(step, Poked, .account = m->account);
+}
+
+/* --- the clock ---------------------------------------------------------------------------------------------------- */
+
+EDDA_EVOLVE(chimed, clock, Chimed);
+static void chimed(struct clock *c, const struct Chimed *e)
+{
+    if (!c->count++)
+        c->first = e->at;
+    c->last = e->at;
+}
+
+EDDA_HANDLER(chime, Chime, clock);
+static int chime(struct edda_step *step, const struct Chime *m, const struct clock *c)
+{
+    (void)c;
+    return edda_emit(step, Chimed, .clock = m->clock, .at = edda_message(step)->time_ms);
 }
 
 EDDA_HANDLER(take, Take, account);
@@ -235,8 +290,8 @@ static const struct edda_service accounts_service = {
     .name = "accounts",
     .entity = EDDA_ENTITY(account, "accounts", .snapshot_every = 2),
     .evolve = (const struct edda_row[]){ EDDA_WHEN(Opened, opened), EDDA_WHEN(Taken, taken), EDDA_WHEN(GivenBack, given_back),
-                                         EDDA_WHEN(Received, received), EDDA_END },
-    .on = (const struct edda_row[]){ EDDA_ON(Open, open_account, account), EDDA_ON(Take, take, account, PATIENT),
+                                         EDDA_WHEN(Received, received), EDDA_WHEN(Poked, poked), EDDA_END },
+    .on = (const struct edda_row[]){ EDDA_ON(Open, open_account, account), EDDA_ON(Poke, poke, account, PATIENT), EDDA_ON(Take, take, account, PATIENT),
                                      EDDA_ON(GiveBack, give_back, account, PATIENT), EDDA_ON(Carried, receive, to, PATIENT), EDDA_END },
 };
 static const struct edda_service transfers_service = {
@@ -251,7 +306,14 @@ static const struct edda_service carriers_service = {
     .evolve = (const struct edda_row[]){ EDDA_WHEN(Carried, carried), EDDA_END },
     .on = (const struct edda_row[]){ EDDA_ON(Taken, carry, transfer, .blocking = 2, PATIENT), EDDA_ON(Late, carry_late, transfer), EDDA_END },
 };
-static const struct edda_service *const services[] = { &accounts_service, &transfers_service, &carriers_service, NULL };
+static const struct edda_service clocks_service = {
+    .name = "clocks",
+    .entity = EDDA_ENTITY(clock, "clocks", .snapshot_every = 4),
+    .evolve = (const struct edda_row[]){ EDDA_WHEN(Chimed, chimed), EDDA_END },
+    .on = (const struct edda_row[]){ EDDA_ON(Chime, chime, clock), EDDA_END },
+    .schedules = (const struct edda_schedule[]){ EDDA_SCHEDULE("chime", "every 400ms", Chime, .clock = 1), EDDA_END_SCHEDULES },
+};
+static const struct edda_service *const services[] = { &accounts_service, &transfers_service, &carriers_service, &clocks_service, NULL };
 
 static int64_t transfers_planned;
 
@@ -299,9 +361,14 @@ static void check(struct edda_sim *sim, void *user)
         tokens += a->tokens;
         in += a->in;
         out += a->out;
+        if (a->pokes != POKES)
+            edda_sim_fail(sim, none, "account %.*s was poked %lld times", (int)key.len, key.data, (long long)a->pokes);
         if (a->tokens < 0)
             edda_sim_fail(sim, none, "account %.*s has %lld tokens", (int)key.len, key.data, (long long)a->tokens);
     }
+    const struct clock *c = edda_sim_state(sim, &clocks_service, EDDA_TEXT("1"));
+    if (!c || c->count < 1 || c->count > (c->last - c->first) / CHIME_MS + 2)
+        edda_sim_fail(sim, none, "%lld chimes in %lld ms", c ? (long long)c->count : 0, c ? (long long)(c->last - c->first) : 0);
     if (tokens != ACCOUNTS * TOKENS || in != out || in != well)
         edda_sim_fail(sim, none, "%lld tokens, %lld received, %lld sent, %lld in transfers that ended well", (long long)tokens, (long long)in,
                       (long long)out, (long long)well);

@@ -75,7 +75,7 @@ static void deadlines_are_listed_moved_and_cancelled(void **state)
         talk, GET("/edda/deadlines"), 200,
         "{\"_embedded\":{\"deadlines\":[{\"id\":\"order/7/pay\",\"service\":\"order\",\"key\":\"7\",\"name\":\"pay\","
         "\"setTime\":\"1970-01-01T00:00:01.000Z\",\"dueTime\":\"1970-01-01T00:00:06.000Z\",\"type\":\"PlaceOrder\","
-        "\"data\":{\"holderId\":\"jjy\",\"amount\":7},"
+        "\"data\":{\"holderId\":\"jjy\",\"amount\":7},\"repeats\":\"every 5m\","
         "\"_links\":{\"self\":{\"href\":\"http://h/edda/deadlines/order%2F7%2Fpay\"}}}]},"
         "\"page\":{\"size\":20,\"totalElements\":1,\"totalPages\":1,\"number\":0}}");
     talk_expect_part(talk, GET("/deadlines"), 200, "http://h/deadlines/order%2F7%2Fpay");

@@ -301,7 +301,8 @@ int engine_deadlines(struct engine *engine, const struct edda_service *service, 
                                                  .set_ms = 1000,
                                                  .due_ms = 6000,
                                                  .type = known ? &PlaceOrder : NULL,
-                                                 .message = known ? &message : NULL };
+                                                 .message = known ? &message : NULL,
+                                                 .repeats = edda_text_of(known ? "every 5m" : "") };
         int rc = visit(user, &info, known ? SLICE("PlaceOrder") : SLICE("Gone"), SLICE("{\"holderId\":\"jjy\",\"amount\":7}"));
         if (rc)
             return rc;

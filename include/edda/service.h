@@ -157,7 +157,13 @@ EDDA_PUBLIC int edda_compensate_struct(struct edda_step *step, const struct edda
 EDDA_PUBLIC int edda_finish(struct edda_step *step);
 EDDA_PUBLIC int edda_abort(struct edda_step *step, const char *format, ...) EDDA_PRINTF(2, 3);
 
-/* The answer to whoever sent this command (edda_call()); at most one a step. */
+/*
+ * The answer to whoever sent this command; at most one a step. A caller (edda_call()) gets it at once. A command from the log gets it recorded, with its step, on
+ * the topic that it names for that (ce_replyto, or `.reply_to` of its type): as a message of the reply's type, whose key is the command's id. Such a command is
+ * answered exactly once, whatever becomes of it: by edda.done {"command"} when its handler does not reply, and by edda.rejected {"command","outcome","field","message"},
+ * with the outcome "rejected" or "skipped", when it is rejected, skipped, expired, cannot be read, or left out of quarantine by an operator. The topic
+ * must not begin with '_' nor be the category of an entity: else `reply.refused` is said, and the command handled all the same.
+ */
 EDDA_PUBLIC int edda_reply_struct(struct edda_step *step, const struct edda_type *type, const void *value);
 /* A rule says no; `field` may be NULL. Returns EDDA_EREJECTED, for the handler to return. */
 EDDA_PUBLIC int edda_reject(struct edda_step *step, const char *field, const char *format, ...) EDDA_PRINTF(3, 4);

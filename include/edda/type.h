@@ -96,6 +96,7 @@ struct edda_type {
     const char *correlation; /* the field that names the process it belongs to, when nothing else does; or NULL */
     bool expires;       /* an emission of this type takes the expiry of its cause */
     const char *description;
+    const char *reply_to; /* of a command: the topic on which it is answered when a handler sends it (edda_reply(), edda/service.h); or NULL */
     /*
      * An event or command whose meaning has changed gets a new version, and a table of what it was in each older one, which ends with
      * EDDA_OLDER_END. What lies in the log is lifted step by step when it is read; handlers and evolve functions see the newest version only.

@@ -10,7 +10,7 @@
 
 struct append_values {
     const char *dir, *stream;
-    const char *data, *type, *expected, *id, *source, *correlation, *causation;
+    const char *data, *type, *expected, *id, *source, *correlation, *causation, *reply_to;
     uint64_t partitions;
     bool batch, json;
 };
@@ -122,7 +122,8 @@ static int append(struct tool *tool, const struct append_values *v, struct slice
     struct store_message model = {
         .key = condition->key,
         .event = { .id = slice_str(v->id), .source = slice_str(v->source), .type = slice_str(v->type),
-                   .correlation = slice_str(v->correlation), .causation = slice_str(v->causation) },
+                   .correlation = slice_str(v->correlation), .causation = slice_str(v->causation),
+                   .reply_to = slice_str(v->reply_to) },
         .partition = -1,
         .identify = v->id != NULL,
     };
@@ -209,6 +210,7 @@ const struct command_row tool_append = {
         { "source", OPTION_TEXT, AT(source), "SOURCE", NULL, "Who says so" },
         { "correlation", OPTION_TEXT, AT(correlation), "ID", NULL, "The process it belongs to" },
         { "causation", OPTION_TEXT, AT(causation), "ID", NULL, "The id of the message that caused it" },
+        { "reply-to", OPTION_TEXT, AT(reply_to), "TOPIC", NULL, "Of a command: the topic on which it is answered" },
         { "partitions", OPTION_NUMBER, AT(partitions), "N", "1", "Of the topic, when it is made" },
         { "json", OPTION_FLAG, AT(json), NULL, NULL, "Answers in JSON" },
         { .name = NULL } },

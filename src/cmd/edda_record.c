@@ -78,6 +78,9 @@ static void line_json(const struct store_record *record, const struct cloudevent
     member(out, "correlationId", event->correlation);
     member(out, "causationId", event->causation);
     member(out, "traceparent", event->traceparent);
+    member(out, "replyTo", event->reply_to);
+    if (event->data_version > 1)
+        buffer_printf(out, ",\"dataVersion\":%" PRIu32, event->data_version);
     if (event->expiry_ms) {
         buffer_append_str(out, ",\"expiryTime\":");
         json_put_time(out, event->expiry_ms);

@@ -126,7 +126,7 @@ static void add_message(struct commit *commit, const struct emission *emission, 
         return;
     message->headers = buffer_slice(&type->headers);
     message->header_count = type->header_count;
-    message->event.data_version = type_version(emission->type);
+    event_of_type(&message->event, emission->type);
     if (emission->type->expires)
         message->event.expiry_ms = step->expiry_ms;
 }
@@ -300,6 +300,7 @@ int commit_skip(struct edda_step *step, struct engine_call *call, const char *re
         process_add(&commit);
     if (call && call->id.len)
         call_reply_add(&commit, call);
+    answer_add(&commit, reason);
     step->skipped = true;
     int rc = append(&commit, call, error);
     step->service->skips += rc == 0;
@@ -334,6 +335,7 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
         add_quarantine_end(&commit);
     if (call && call->id.len)
         call_reply_add(&commit, call);
+    answer_add(&commit, NULL);
     return append(&commit, call, error);
 }
 

@@ -344,8 +344,7 @@ static int fire_one(struct engine *engine, const struct deadline *deadline, stru
         messages[count].header_count = type->header_count;
         messages[count].event.id = fired_id(arena, &event, ID_OF_MESSAGE);
         messages[count].event.causation = event.id;
-        messages[count].event.type = slice_str(type->type->name);
-        messages[count].event.data_version = type_version(type->type);
+        event_of_type(&messages[count].event, type->type);
         count++;
     } else {
         engine_log(engine, "deadline.unknown", "deadline %.*s was due, and its message %.*s is of a type that no service knows",

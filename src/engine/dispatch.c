@@ -23,8 +23,11 @@ int take_copy(struct engine *engine, const struct message_type *type, const stru
     cloudevent_get(to, &taken.event);
     struct edda_error error = { 0 };
     int rc = message_decode(type->type, taken.event.data_version, to->value, arena, message, &error);
-    if (rc < 0 && rc != EDDA_EUNSUPPORTED)
+    bool to_answer = type->type->kind == EDDA_TYPE_COMMAND && taken.event.reply_to.len; /* whoever waits is told that it cannot be read */
+    if (rc < 0 && rc != EDDA_EUNSUPPORTED && !to_answer)
         return 0;
+    if (rc < 0 && rc != EDDA_EUNSUPPORTED)
+        error.code = EDDA_EREJECTED;
     if (rc == 0) {
         taken.message = message;
     } else {
@@ -49,6 +52,18 @@ struct slice entity_key_of(const struct handler *handler, const struct taken *ta
     if (handler->row->key && !json_field_text(handler->row->type, taken->message, handler->row->key, arena, &key))
         return slice_of(NULL, 0);
     return key;
+}
+
+bool wants_answer(const struct handler *handler, const struct taken *taken)
+{
+    return handler->row->type->kind == EDDA_TYPE_COMMAND && taken->event.reply_to.len;
+}
+
+struct slice lane_key_of(const struct handler *handler, const struct taken *taken, struct arena *arena)
+{
+    struct slice key = entity_key_of(handler, taken, arena);
+    bool none = key.len == 0 || key.len > ENGINE_KEY_MAX;
+    return none && wants_answer(handler, taken) ? SLICE("-") : key;
 }
 
 /* Whether a service of this application recorded the message: its id then cannot be there twice. */
@@ -108,7 +123,7 @@ static int take(struct engine *engine, const struct journal_record *record, stru
         struct service *service = handler->service;
         if (!takes_part(service, only) || service->position > record->position)
             continue;
-        struct slice key = entity_key_of(handler, &taken, &engine->take_arena);
+        struct slice key = lane_key_of(handler, &taken, &engine->take_arena);
         struct handler *chosen = key.len && key.len <= ENGINE_KEY_MAX ? version_handler(handler, key) : NULL;
         if (key.len > ENGINE_KEY_MAX)
             engine_log(engine, "message.malformed", "the %s at position %llu is for an entity whose key is too long, and is passed over",

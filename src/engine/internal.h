@@ -177,6 +177,7 @@ struct edda_step {
     const struct edda_type *reply_type;
     const void *reply;             /* a copy in the arena */
     struct slice reply_json;
+    struct slice reply_to;         /* the topic for the answer; empty: none is wanted */
     /* blocking */
     struct io_job job;
     struct lane *lane;
@@ -315,6 +316,14 @@ struct engine {
     struct buffer absent;          /* rows of it that are of services that this application does not have */
 };
 
+/* What a message says of its type: name, version, and where it is answered. */
+static inline void event_of_type(struct cloudevent *event, const struct edda_type *type)
+{
+    event->type = slice_str(type->name);
+    event->data_version = type_version(type);
+    event->reply_to = slice_str(type->reply_to);
+}
+
 /* registry.c */
 int registry_init(struct engine *engine, struct edda_error *error);
 /* Tells the log hook what in the tables is most likely a mistake. */
@@ -372,6 +381,11 @@ struct journal_message *commit_add(struct commit *commit, struct journal_topic *
 void commit_header(struct commit *commit, struct journal_message *message, const char *name, struct slice value);
 void commit_header_int(struct commit *commit, struct journal_message *message, const char *name, int64_t value);
 
+/* answer.c */
+/* Adds the answer to a command that wants one on a topic; last, so that it takes the id of nothing else. `reason`: why it was skipped; NULL: it was
+ * done. */
+void answer_add(struct commit *commit, const char *reason);
+
 /* channel.c */
 int channels_open(struct engine *engine, struct edda_error *error);
 void channels_close(struct engine *engine);
@@ -418,6 +432,10 @@ int take_copy(struct engine *engine, const struct message_type *type, const stru
 
 /* The entity that a row selects by a field of the message, or the record's key; empty: the message is for none of them. */
 struct slice entity_key_of(const struct handler *handler, const struct taken *taken, struct arena *arena);
+/* The lane in which it is handled. A command that is for no entity, or for one that cannot be, has one too when it wants an answer. */
+struct slice lane_key_of(const struct handler *handler, const struct taken *taken, struct arena *arena);
+/* Whether it is a command that is to be answered on a topic. */
+bool wants_answer(const struct handler *handler, const struct taken *taken);
 
 /* lane.c */
 struct lane *lane_find(struct service *service, struct slice key);

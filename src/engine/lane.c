@@ -170,6 +170,12 @@ static void step_of_record(struct edda_step *step, const struct taken *taken)
         step->code = taken->unread->code;
         step->error = *taken->unread;
     }
+    if (!wants_answer(step->handler, taken))
+        return;
+    step->reply_to = taken->event.reply_to;
+    struct slice key = entity_key_of(step->handler, taken, &step->arena);
+    if (step->code == 0 && (key.len == 0 || key.len > ENGINE_KEY_MAX))
+        (void)edda_reject(step, step->handler->row->key, "must be of 1 to %d bytes", ENGINE_KEY_MAX);
 }
 
 static void step_of_call(struct edda_step *step, const struct engine_call *call)

@@ -128,7 +128,7 @@ static void send_compensation(struct commit *commit, int32_t ordinal, int32_t fi
         return;
     message->headers = buffer_slice(&type->headers);
     message->header_count = type->header_count;
-    message->event.data_version = type_version(type->type);
+    event_of_type(&message->event, type->type);
     commit_header_int(commit, message, HEADER_UNDO, ordinal);
     if (first > 0)
         commit_header_int(commit, message, HEADER_UNDO_FIRST, first);

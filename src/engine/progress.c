@@ -136,7 +136,7 @@ static int restore(struct service *service, uint64_t position, struct edda_error
     rc = take_copy(engine, type, &record, &engine->take_arena, &taken);
     if (rc <= 0)
         return rc;
-    struct slice key = entity_key_of(handler, &taken, &engine->take_arena);
+    struct slice key = lane_key_of(handler, &taken, &engine->take_arena);
     handler = version_handler(handler, key);
     if (!handler)
         return 0;

@@ -52,6 +52,8 @@
 #define HEADER_PRINT "edda_print"       /* of a snapshot: what the state's table and the rows that made it hash to, decimal */
 #define HEADER_FOLDS "edda_folds"       /* of a snapshot: how many events it was folded from, decimal */
 
-/* A service's messages have the source "application/service"; those from outside "application". */
+/* On the topics that commands name for their answers: edda.done and edda.rejected, and the replies of handlers (answer.c).
+ *
+ * A service's messages have the source "application/service"; those from outside "application". */
 
 #endif

@@ -35,6 +35,9 @@ struct Poke { int64_t account; };
 struct Poked { int64_t account; };
 struct Chime { int64_t clock; };
 struct Chimed { int64_t clock; int64_t at; };
+struct TakeAnswered { int64_t transfer; };
+struct Noted { int64_t transfer; };
+struct note { int64_t answers; };
 struct account { int64_t pokes; int64_t tokens; int64_t in; int64_t out; struct edda_list transfers; };
 struct transfer { int64_t tokens; int64_t began; int64_t ended; int64_t how; };
 struct carrier { int64_t carried; };
@@ -52,7 +55,7 @@ static const struct edda_type Opened = EDDA_EVENT(Opened, account, .topic = "acc
 FIELDS(Send, EDDA_FIELD(Send, transfer), EDDA_FIELD(Send, from), EDDA_FIELD(Send, to), EDDA_FIELD(Send, tokens), EDDA_FIELD(Send, fate));
 static const struct edda_type Send = EDDA_COMMAND(Send, transfer, .topic = "commands", .correlation = "transfer");
 FIELDS(Take, EDDA_FIELD(Take, account), EDDA_FIELD(Take, transfer), EDDA_FIELD(Take, to), EDDA_FIELD(Take, tokens), EDDA_FIELD(Take, fate));
-static const struct edda_type Take = EDDA_COMMAND(Take, account, .topic = "commands");
+static const struct edda_type Take = EDDA_COMMAND(Take, account, .topic = "commands", .reply_to = "answers");
 FIELDS(Taken, EDDA_FIELD(Taken, account), EDDA_FIELD(Taken, transfer), EDDA_FIELD(Taken, to), EDDA_FIELD(Taken, tokens), EDDA_FIELD(Taken, fate));
 static const struct edda_type Taken = EDDA_EVENT(Taken, account, .topic = "accounts");
 FIELDS(GiveBack, EDDA_FIELD(GiveBack, account), EDDA_FIELD(GiveBack, transfer), EDDA_FIELD(GiveBack, tokens));
@@ -77,6 +80,12 @@ FIELDS(Began, EDDA_FIELD(Began, transfer), EDDA_FIELD(Began, tokens));
 static const struct edda_type Began = EDDA_EVENT(Began, transfer, .topic = "transfers");
 FIELDS(Ended, EDDA_FIELD(Ended, transfer), EDDA_FIELD(Ended, how));
 static const struct edda_type Ended = EDDA_EVENT(Ended, transfer, .topic = "transfers");
+FIELDS(TakeAnswered, EDDA_FIELD(TakeAnswered, transfer));
+static const struct edda_type TakeAnswered = EDDA_EVENT(TakeAnswered, transfer, .topic = "answers");
+FIELDS(Noted, EDDA_FIELD(Noted, transfer));
+static const struct edda_type Noted = EDDA_EVENT(Noted, transfer, .topic = "notes");
+FIELDS(note, EDDA_FIELD(note, answers));
+static const struct edda_type note = EDDA_STATE(note);
 FIELDS(Poke, EDDA_FIELD(Poke, account));
 static const struct edda_type Poke = EDDA_COMMAND(Poke, account, .topic = "commands");
 FIELDS(Poked, EDDA_FIELD(Poked, account));
@@ -163,6 +172,22 @@ static int poke(struct edda_step *step, const struct Poke *m, const struct accou
     return edda_emit(step, Poked, .account = m->account);
 }
 
+/* --- answers ------------------------------------------------------------------------------------------------------ */
+
+EDDA_EVOLVE(noted, note, Noted);
+static void noted(struct note *n, const struct Noted *e)
+{
+    (void)e;
+    n->answers++;
+}
+
+EDDA_HANDLER(take_answered, TakeAnswered, note);
+static int take_answered(struct edda_step *step, const struct TakeAnswered *m, const struct note *n)
+{
+    (void)n;
+    return edda_emit(step, Noted, .transfer = m->transfer);
+}
+
 /* --- the clock ---------------------------------------------------------------------------------------------------- */
 
 EDDA_EVOLVE(chimed, clock, Chimed);
@@ -185,6 +210,7 @@ static int take(struct edda_step *step, const struct Take *m, const struct accou
 {
     if (fails(4))
         return EDDA_EIO;
+    edda_reply(step, TakeAnswered, .transfer = m->transfer);
     if (a->tokens < m->tokens)
         return edda_abort(step, "account %lld has too little", (long long)m->account);
     edda_compensate(step, GiveBack, .account = m->account, .transfer = m->transfer, .tokens = m->tokens);
@@ -313,7 +339,13 @@ static const struct edda_service clocks_service = {
     .on = (const struct edda_row[]){ EDDA_ON(Chime, chime, clock), EDDA_END },
     .schedules = (const struct edda_schedule[]){ EDDA_SCHEDULE("chime", "every 400ms", Chime, .clock = 1), EDDA_END_SCHEDULES },
 };
-static const struct edda_service *const services[] = { &accounts_service, &transfers_service, &carriers_service, &clocks_service, NULL };
+static const struct edda_service notes_service = {
+    .name = "notes",
+    .entity = EDDA_ENTITY(note, "notes"),
+    .evolve = (const struct edda_row[]){ EDDA_WHEN(Noted, noted), EDDA_END },
+    .on = (const struct edda_row[]){ EDDA_ON(TakeAnswered, take_answered, transfer), EDDA_END },
+};
+static const struct edda_service *const services[] = { &accounts_service, &transfers_service, &carriers_service, &clocks_service, &notes_service, NULL };
 
 static int64_t transfers_planned;
 
@@ -335,7 +367,10 @@ static void plan(struct edda_sim *sim, void *user)
 static void check_transfer(struct edda_sim *sim, struct edda_text key, const struct transfer *t)
 {
     const struct carrier *c = edda_sim_state(sim, &carriers_service, key);
+    const struct note *n = edda_sim_state(sim, &notes_service, key);
     int64_t carried_tokens = c ? c->carried : 0;
+    if (!n || n->answers != 1)
+        edda_sim_fail(sim, key, "transfer %.*s was answered %lld times", (int)key.len, key.data, n ? (long long)n->answers : 0);
     if (t->began != 1 || t->ended != 1)
         edda_sim_fail(sim, key, "transfer %.*s began %lld times and ended %lld times", (int)key.len, key.data, (long long)t->began,
                       (long long)t->ended);

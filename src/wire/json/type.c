@@ -197,5 +197,10 @@ int edda_type_check(const struct edda_type *type, struct edda_error *error)
     if (!type)
         return edda_fail_with(error, EDDA_EINVAL, "there is no type");
     int code = check_type(type, 1, error);
-    return code ? code : check_older(type, error);
+    if (code)
+        return code;
+    if (type->reply_to && (type->kind != EDDA_TYPE_COMMAND || !name_valid(type->reply_to, TOPIC_NAME_MAX) || type->reply_to[0] == '_'))
+        return edda_fail_with(error, EDDA_EINVAL, "%s: only a command is answered, and on a topic of letters, digits, '.', '_', '-' that does not begin with '_'",
+                              type->name);
+    return check_older(type, error);
 }

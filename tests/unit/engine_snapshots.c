@@ -61,6 +61,16 @@ static void changed(struct cart *c, const struct Changed *e)
         c->first = (struct line){ .id = e->n, .name = e->name };
 }
 
+/* For the table that leaves members out: lists that no field names would be nobody's to free. */
+EDDA_EVOLVE(changed_plainly, cart, Changed);
+static void changed_plainly(struct cart *c, const struct Changed *e)
+{
+    evolves++;
+    c->count++;
+    c->price = e->price;
+    c->odd = true;
+}
+
 EDDA_EVOLVE(counted, counter, Changed);
 static void counted(struct counter *c, const struct Changed *e)
 {
@@ -69,6 +79,7 @@ static void counted(struct counter *c, const struct Changed *e)
 }
 
 static const struct edda_row cart_rows[] = { EDDA_WHEN(Changed, changed), EDDA_END };
+static const struct edda_row cart_2_rows[] = { EDDA_WHEN(Changed, changed_plainly), EDDA_END };
 static const struct edda_row counter_rows[] = { EDDA_WHEN(Changed, counted), EDDA_END };
 static struct edda_service carts, counters;
 
@@ -176,11 +187,13 @@ static void one_of_another_table_or_version_is_ignored(void **state)
     assert_int_equal(evolves, 12);
     rig_run(rig);
     carts.entity.state = &cart_2;
+    carts.evolve = cart_2_rows;
     reopen(rig);
     assert_int_equal(the_cart(rig)->count, 12);
     assert_int_equal(evolves, 12);
     rig_run(rig);
     carts.entity.state = &cart;
+    carts.evolve = cart_rows;
     carts.entity.state_version = 2;
     reopen(rig);
     assert_int_equal(the_cart(rig)->count, 12);
@@ -303,6 +316,7 @@ static void a_state_that_json_cannot_hold_gets_none(void **state)
     assert_string_equal(rig->log, "snapshot.impossible");
     rig->log[0] = '\0';
     carts.entity.state = &cart_2; /* members that no field names */
+    carts.evolve = cart_2_rows;
     reopen(rig);
     assert_int_equal(the_cart(rig)->count, 10);
     rig_run(rig);

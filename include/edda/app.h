@@ -5,7 +5,7 @@
 #ifndef EDDA_APP_H
 #define EDDA_APP_H
 
-#include "edda/http.h"
+#include "edda/projection.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -57,6 +57,7 @@ struct edda_app {
     const char *version;
     const char *summary;         /* one sentence */
     const struct edda_service *const *services; /* NULL-terminated */
+    const struct edda_projection *const *projections; /* its read models, NULL-terminated; or NULL */
     const struct edda_topic *topics;            /* ends with a NULL name; or NULL */
     const struct edda_channel *channels;        /* ends with a NULL name; or NULL */
     const struct edda_option *options;          /* ends with a NULL name; or NULL */

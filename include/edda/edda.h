@@ -5,6 +5,7 @@
 #include "edda/app.h"
 #include "edda/error.h"
 #include "edda/http.h"
+#include "edda/projection.h"
 #include "edda/service.h"
 #include "edda/simulate.h"
 #include "edda/store.h"

@@ -53,7 +53,8 @@ enum edda_code {
     EDDA_EFORBIDDEN = -24,
     EDDA_EUNSUPPORTED = -25,/* asked for something this build or this log cannot do */
     EDDA_ERETRY = -26,      /* the step must be run again; never leaves the engine */
-    EDDA_EUNHANDLED = -27   /* no service of the application handles the command */
+    EDDA_EUNHANDLED = -27,  /* no service of the application handles the command */
+    EDDA_EUNAVAILABLE = -28 /* what is outside could not be reached, or failed */
 };
 
 struct edda_error {

@@ -1,6 +1,7 @@
 /*
  * edda/simulate.h: crash-tests an application's own process. All services, the log, timers, the disk and crashes run in one thread from a seed: messages
  * between services are delayed and interleaved in any legal order, external ones repeated, handlers slow, the process killed between any two writes.
+ * Read models are in a database that outlives the process; its connection is lost now and then, also in the middle of a transaction and at its end.
  * When everything has settled the application's invariants are checked, and that nothing is quarantined.
  */
 #ifndef EDDA_SIMULATE_H
@@ -43,6 +44,9 @@ EDDA_PUBLIC uint64_t edda_sim_random(struct edda_sim *sim, uint64_t below);
 EDDA_PUBLIC const void *edda_sim_state(struct edda_sim *sim, const struct edda_service *service, struct edda_text key);
 EDDA_PUBLIC bool edda_sim_entity(struct edda_sim *sim, const struct edda_service *service, size_t index,
                                  struct edda_text *ret_key, const void **ret_state);
+/* In check: the rows of a read model, an array of the table's row structs in the order of their keys, good until the check returns; 0 when there are none. Asked
+ * for once more, the array before is gone. */
+EDDA_PUBLIC size_t edda_sim_rows(struct edda_sim *sim, const struct edda_table *table, const void **ret_rows);
 /* In check: an invariant is broken; `correlation` names the process to draw (may be empty). */
 EDDA_PUBLIC void edda_sim_fail(struct edda_sim *sim, struct edda_text correlation, const char *format, ...) EDDA_PRINTF(3, 4);
 

@@ -7,6 +7,13 @@
  *     edda_then_nothing(t);
  *     return edda_test_end(t);
  *
+ * A projection is tested alike; its rows are asked about:
+ *
+ *     struct edda_test *t = edda_test_projection(&allocations);
+ *     edda_given(t, Allocated, .orderid = EDDA_TEXT("o1"), .sku = EDDA_TEXT("LAMP"), .batchref = EDDA_TEXT("b1"));
+ *     edda_then_row(t, allocations_view, Allocation, .orderid = EDDA_TEXT("o1"), .sku = EDDA_TEXT("LAMP"), .batchref = EDDA_TEXT("b1"));
+ *     return edda_test_end(t);
+ *
  * An expectation that is not met is printed to standard error with its line in the test and with what happened instead, and edda_test_end()
  * returns how many there were. What one of them has told, those after it do not tell again. A step goes as it does in an application: an expired message is skipped, what a step emits is folded after it, a step that fails
  * gives nothing. A step is run once, though: there are no retries here but for edda_test_attempt().
@@ -14,7 +21,7 @@
 #ifndef EDDA_TEST_H
 #define EDDA_TEST_H
 
-#include "edda/service.h"
+#include "edda/projection.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,6 +32,8 @@ struct edda_test;
 /* NULL when out of memory or the service's tables are wrong (said on standard error); all of the below do nothing with NULL, and edda_test_end()
  * counts it. The clock stands at 2026-01-01T00:00:00Z. */
 EDDA_PUBLIC struct edda_test *edda_test_new(const struct edda_service *service);
+/* The same for a projection, over a database in memory. Events are given and `when` they are applied: edda_given(), edda_when(), edda_then_failed(), and rows below. */
+EDDA_PUBLIC struct edda_test *edda_test_projection(const struct edda_projection *projection);
 /* Where in its own text the test has got to, for what is printed. All that follows is also a macro that says so itself; a program in another language says it
  * before each call. Returns `test`. */
 EDDA_PUBLIC struct edda_test *edda_test_at(struct edda_test *test, const char *file, int line);
@@ -63,6 +72,11 @@ EDDA_PUBLIC void edda_then_skipped(struct edda_test *test, const char *part);
 EDDA_PUBLIC void edda_then_rejected(struct edda_test *test, const char *part);
 EDDA_PUBLIC void edda_then_failed(struct edda_test *test, const char *part);
 
+/* The table has a row with the key of this one, and it is like it. */
+EDDA_PUBLIC void edda_then_row_struct(struct edda_test *test, const struct edda_table *table, const void *row);
+/* The table has no row with this key. */
+EDDA_PUBLIC void edda_then_no_row_struct(struct edda_test *test, const struct edda_table *table, const void *row);
+
 /* The state of the entity that was given or acted on last, after all of it: all zero when nothing happened to it, NULL without entity.
  * Good until the next call. */
 EDDA_PUBLIC const void *edda_test_state(struct edda_test *test);
@@ -100,6 +114,10 @@ EDDA_PUBLIC int edda_test_end(struct edda_test *test);
     edda_then_schedule_struct(edda_test_at(test, __FILE__, __LINE__), name, repeats, &type_name, &(const struct type_name){ __VA_ARGS__ })
 #define edda_then_compensation(test, type_name, ...) \
     edda_then_compensation_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_then_row(test, table, row_name, ...) \
+    edda_then_row_struct(edda_test_at(test, __FILE__, __LINE__), &table, &(const struct row_name){ __VA_ARGS__ })
+#define edda_then_no_row(test, table, row_name, ...) \
+    edda_then_no_row_struct(edda_test_at(test, __FILE__, __LINE__), &table, &(const struct row_name){ __VA_ARGS__ })
 #define edda_then_reply(test, type_name, ...) \
     edda_then_reply_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/database.h"
 #include "engine/engine.h"
 #include "engine/simulator.h"
 #include "engine/value.h"
@@ -55,6 +56,7 @@ struct world {
     struct io *io;
     struct journal *journal;
     struct engine *engine;
+    struct database *database;  /* of read models */
     struct simulator *load;
     struct arena arena;
     struct list later; /* of struct later */
@@ -266,14 +268,20 @@ static int world_open(struct world *w, const struct edda_app *app, const char *p
     (void)snprintf(data, sizeof data, "%s/data", ret_dir);
     struct store_options options = { .frame_bytes = 0 };
     int rc = journal_local_open(w->io, data, &options, &w->journal, NULL, &w->error);
-    struct engine_options engine_options = { .app = app, .io = w->io, .journal = w->journal };
+    w->database = database_memory_new(NULL);
+    struct engine_options engine_options = { .app = app, .io = w->io, .journal = w->journal, .database = w->database };
     return rc < 0 ? rc : engine_open(&engine_options, &w->engine, &w->error);
 }
 
 static void world_close(struct world *w, const char *dir)
 {
+    while (w->engine && engine_running(w->engine) > 0) {
+        (void)io_jobs_wait(w->io, -1);
+        (void)io_jobs_finish(w->io);
+    }
     if (w->engine)
         engine_close(w->engine, true);
+    database_close(w->database);
     journal_close(w->journal, false);
     if (w->io) {
         tree_remove(w->io, dir);

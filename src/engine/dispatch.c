@@ -75,7 +75,7 @@ static bool is_our_own(const struct engine *engine, struct slice source)
 }
 
 /* A message from outside that was there before is not handled again, however long ago that was. */
-static bool is_repeat(struct engine *engine, const struct journal_record *record, const struct cloudevent *event)
+bool dispatch_is_repeat(struct engine *engine, const struct journal_record *record, const struct cloudevent *event)
 {
     uint64_t first;
     return event->id.len && !is_our_own(engine, event->source) &&
@@ -113,7 +113,7 @@ static int take(struct engine *engine, const struct journal_record *record, stru
     arena_reset(&engine->take_arena);
     struct taken taken;
     int rc = take_copy(engine, type, record, &engine->take_arena, &taken);
-    if (rc <= 0 || is_repeat(engine, &taken.record, &taken.event)) {
+    if (rc <= 0 || dispatch_is_repeat(engine, &taken.record, &taken.event)) {
         if (rc == 0)
             engine_log(engine, "message.malformed", "the %s at position %llu does not decode and is passed over", type->type->name,
                        (unsigned long long)record->position);

@@ -53,6 +53,7 @@ static void init_members(struct engine *engine, const struct engine_options *opt
     heap_init(&engine->deadlines_due);
     table_init(&engine->deadlines_by_id);
     table_init(&engine->sequence_table);
+    list_init(&engine->readers);
 }
 
 /* Folds the journal from the last checkpoint on, then lets each service begin where it was. */
@@ -91,6 +92,8 @@ static int open_with(const struct engine_options *options, bool skip_checkpoint,
         rc = recover(engine, skip_checkpoint, error);
     if (rc == 0)
         rc = channels_open(engine, error);
+    if (rc == 0)
+        rc = projections_load(engine, error);
     if (rc < 0) {
         engine_close(engine, true);
         return rc;
@@ -137,6 +140,7 @@ void engine_close(struct engine *engine, bool abandon)
     }
     while (!list_empty(&engine->free_tasks))
         free(container_of(list_pop_front(&engine->free_tasks), struct task, link));
+    projections_close(engine);
     entity_free_all(engine);
     deadline_free_all(engine);
     sequences_free(engine);
@@ -160,7 +164,8 @@ static int64_t next_wake_up(const struct engine *engine)
         next = retry->key;
     if (engine->stalled && engine->stalled_until_ms < next)
         next = engine->stalled_until_ms;
-    return next;
+    int64_t projections = projections_next_ms(engine);
+    return projections < next ? projections : next;
 }
 
 /* The schedules of the tables are set when the engine first turns, or as soon as there is room. */
@@ -224,6 +229,10 @@ int64_t engine_turn(struct engine *engine, struct edda_error *error)
     int64_t snapshots = done < 0 ? 0 : snapshot_write(engine, done == 0 ? SNAPSHOTS_QUIET : SNAPSHOTS_BUSY, error);
     done = snapshots < 0 ? snapshots : done;
     entity_trim(engine);
+    if (done >= 0) {
+        int64_t projected = projections_turn(engine, error);
+        done = projected < 0 ? projected : done + projected;
+    }
     if (done < 0) {
         engine->broken = (int)done;
         engine->broken_error = *error;
@@ -264,7 +273,7 @@ uint64_t engine_repeats(const struct engine *engine, uint64_t *ret_fired)
 
 size_t engine_running(const struct engine *engine)
 {
-    return engine->running;
+    return engine->running + engine->projecting + engine->reading;
 }
 
 bool engine_service(const struct engine *engine, size_t ordinal, struct engine_service_info *ret_info)

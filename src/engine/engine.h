@@ -17,6 +17,7 @@
 #include "io/io.h"
 #include "journal/journal.h"
 
+struct database;
 struct engine;
 
 struct engine_options {
@@ -30,6 +31,7 @@ struct engine_options {
     /* For the simulator: chance decides which service goes on, and by how much. NULL: all go on in step. */
     uint64_t (*chance)(void *user, uint64_t below);
     void *chance_user;
+    struct database *database; /* of read models, the caller's; may be NULL when the application has no projections */
     /* Told of log events: services that fail, quarantine, pauses. May be NULL. */
     void (*log)(void *user, const char *event, const char *text);
     void *log_user;
@@ -56,7 +58,11 @@ bool engine_settled(const struct engine *engine);
 bool engine_only_repeats(const struct engine *engine);
 /* How many schedules are pending, and how often one has happened since the start. */
 uint64_t engine_repeats(const struct engine *engine, uint64_t *ret_fired);
-/* Blocking handlers under way. */
+/* Whether the last flush lets something go on at once: a turn is due, whatever the last one said. */
+bool engine_flushed(const struct engine *engine);
+/* Whether all that is durable is in the read models. */
+bool engine_projected(const struct engine *engine);
+/* What is under way on other threads: blocking handlers, transactions and queries of read models. */
 size_t engine_running(const struct engine *engine);
 /* No further steps are started; those under way end. */
 void engine_stop(struct engine *engine);
@@ -198,6 +204,44 @@ struct engine_service_info {
     uint64_t steps, skips, failures, quarantined;
 };
 bool engine_service(const struct engine *engine, size_t ordinal, struct engine_service_info *ret_info);
+struct engine_projection_info {
+    const struct edda_projection *projection;
+    const char *state;      /* "starting", "running", "rebuilding", "retrying", "unreachable", "superseded", "diverged" */
+    struct slice error;     /* what is wrong now; empty: nothing */
+    uint64_t position;      /* everything before it is in the tables in use */
+    uint64_t lag;           /* records of the journal behind it */
+    uint64_t build_position;/* of the tables being built; 0 when none are */
+    uint64_t applied;       /* events, since the start; so are those below */
+    uint64_t transactions, conflicts, failures, quarantined, rebuilt;
+    uint64_t held;          /* events that wait with their keys */
+};
+bool engine_projection(const struct engine *engine, size_t ordinal, struct engine_projection_info *ret_info);
+/* Builds its tables anew beside those in use. EDDA_ENOTFOUND. */
+int engine_rebuild(struct engine *engine, struct slice name, struct edda_error *error);
+
+/* A query of a read model. The caller's memory until done() is called. */
+struct engine_query {
+    struct edda_query query;
+    struct arena *arena;      /* for the copy of what is asked and for the rows; nobody else's until done() */
+    void (*done)(struct engine_query *query);
+    void *user;
+    /* Results, filled before done(). */
+    int code;                 /* 0 or what went wrong */
+    struct edda_error error;
+    void *rows;
+    size_t count;
+    /* The engine's. */
+    struct list link;
+    struct io_job job;
+    struct engine *engine;
+    struct reader *reader;
+    uint64_t position;        /* the read model must have got here */
+    int64_t until_ms;
+};
+
+/* Asks. A negative code says at once what is wrong with the query, and done() is not called; else it is, from engine_turn(). */
+int engine_select(struct engine *engine, struct engine_query *query, struct edda_error *error);
+
 struct journal *engine_journal(struct engine *engine);
 const struct edda_app *engine_app(const struct engine *engine);
 

@@ -20,6 +20,8 @@ struct lost;
 struct service;
 struct version;
 struct message_type;
+struct projecting;
+struct projection;
 
 /* Most services and rows of an application. */
 #define ENGINE_SERVICES_MAX 64
@@ -71,6 +73,7 @@ struct message_type {
     const struct edda_topic *look; /* how its records look to others; NULL: plain */
     struct handler *handlers;
     struct evolver *evolvers;
+    struct projecting *projectings;
     struct buffer headers;         /* constant further headers of its records, encoded */
     uint32_t header_count;
     struct type_name own;
@@ -85,6 +88,7 @@ struct category {
     uint32_t entity_count;
     bool viewed;                   /* one of them has a view */
     uint32_t snapshot_every;       /* events of a stream; the least of its services' */
+    bool projected;                /* some projection wants events of it */
     int (*fold)(struct engine *engine, const struct journal_record *record); /* of internal topics */
 };
 
@@ -298,6 +302,12 @@ struct engine {
     uint64_t repeating;            /* deadlines among them that are schedules */
     uint64_t repeats_fired;        /* since the start */
     bool schedules_armed;          /* those of the services' tables */
+    /* projection.c */
+    struct projection *projections;
+    uint32_t projection_count;
+    uint32_t projecting;           /* their transactions under way */
+    struct list readers;           /* connections of queries, those in use too */
+    uint32_t reading;              /* queries under way */
     /* sequences, progress */
     struct table sequence_table;
     bool sequences_dirty;
@@ -323,6 +333,15 @@ static inline void event_of_type(struct cloudevent *event, const struct edda_typ
     event->data_version = type_version(type);
     event->reply_to = slice_str(type->reply_to);
 }
+/* projection.c */
+/* Makes their types known; EDDA_EINVAL names what is wrong with a table or a row. */
+int projections_init(struct engine *engine, struct edda_error *error);
+/* Asks the database where they are. A database that is wrong is a failure, one that cannot be reached is waited for. */
+int projections_load(struct engine *engine, struct edda_error *error);
+/* What they and the queries can do now; returns how much was done, or a negative code. */
+int64_t projections_turn(struct engine *engine, struct edda_error *error);
+int64_t projections_next_ms(const struct engine *engine);
+void projections_close(struct engine *engine);
 
 /* registry.c */
 int registry_init(struct engine *engine, struct edda_error *error);
@@ -335,6 +354,8 @@ struct service *registry_service_of(const struct engine *engine, const struct ed
 const struct version *registry_version_of(const struct engine *engine, const struct edda_service *def);
 /* The row of a service for a type, in the highest version that has one; NULL: none has. */
 struct handler *registry_handler(const struct message_type *type, const struct service *service);
+/* Letters, digits, '-' and '_'; at most 63. */
+bool registry_name_is_good(const char *name);
 /* The message type of a record, by its type's name on its topic; NULL when no row speaks of it. */
 struct message_type *registry_type(const struct category *category, struct slice name);
 struct message_type *registry_type_of(const struct engine *engine, const struct edda_type *type);
@@ -342,6 +363,8 @@ struct message_type *registry_type_of(const struct engine *engine, const struct 
 struct message_type *registry_type_named(const struct engine *engine, const struct edda_type *type);
 /* The same, made known when it is not yet: a type that only is emitted. */
 int registry_type_ensure(struct engine *engine, const struct edda_type *type, struct message_type **ret_type, struct edda_error *error);
+/* Whether a type has a field of this name or dotted path that a key can be taken from. */
+bool registry_has_key(const struct edda_type *type, const char *field);
 /* How records of a topic look to others; NULL: plain. Any thread. */
 const struct edda_topic *registry_look(const struct edda_app *app, const char *topic);
 /* The type's name of a record: by ce_type, else by the header or the field of its topic's look, else by the header "type" or the field "eventType". */
@@ -418,6 +441,9 @@ int64_t dispatch_run(struct engine *engine, uint64_t max, struct edda_error *err
 bool dispatch_waiting(const struct engine *engine);
 /* Takes a service out of step, to go on from `position` by itself. */
 void dispatch_leave(struct service *service, uint64_t position);
+
+/* Whether a message from outside was there before. */
+bool dispatch_is_repeat(struct engine *engine, const struct journal_record *record, const struct cloudevent *event);
 
 /* A message as a step needs it: copied, so that it outlives the appends of other steps. */
 struct taken {

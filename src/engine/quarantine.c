@@ -3,7 +3,7 @@
  * with all others. An operator tries the failed message again or leaves it out; those behind it follow. A message leaves the
  * quarantine in the very step that handles it.
  */
-#include "engine/internal.h"
+#include "engine/projection.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,6 +271,8 @@ static void resume(struct lane *lane)
 int engine_quarantine_retry(struct engine *engine, struct slice service, struct slice key, struct edda_error *error)
 {
     struct lane *lane;
+    if (!registry_service(engine, service))
+        return projections_repair(engine, service, key, false, error);
     int rc = find_quarantined(engine, service, key, &lane, error);
     if (rc == 0)
         resume(lane);
@@ -280,6 +282,8 @@ int engine_quarantine_retry(struct engine *engine, struct slice service, struct 
 int engine_quarantine_skip(struct engine *engine, struct slice service, struct slice key, struct edda_error *error)
 {
     struct lane *lane;
+    if (!registry_service(engine, service))
+        return projections_repair(engine, service, key, true, error);
     int rc = find_quarantined(engine, service, key, &lane, error);
     if (rc < 0)
         return rc;
@@ -318,5 +322,5 @@ int engine_quarantine_each(struct engine *engine, engine_quarantine_fn *visit, v
                 return rc;
         }
     }
-    return 0;
+    return projections_held_each(engine, visit, user);
 }

@@ -115,8 +115,7 @@ static int headers_make(struct message_type *type)
     return buffer_ok(&type->headers) ? 0 : EDDA_ENOMEM;
 }
 
-/* A field that a key can be taken from. */
-static bool has_key(const struct edda_type *type, const char *field)
+bool registry_has_key(const struct edda_type *type, const char *field)
 {
     struct edda_type keyed = *type;
     keyed.key = field;
@@ -261,7 +260,7 @@ static int handlers_add(struct version *version, struct edda_error *error)
             return rc;
         if (!row->handle)
             return edda_fail_with(error, EDDA_EINVAL, "service %s has no handler for %s", def->name, row->type->name);
-        if (row->key && !has_key(row->type, row->key))
+        if (row->key && !registry_has_key(row->type, row->key))
             return edda_fail_with(error, EDDA_EINVAL, "service %s selects its entity by field %s, which %s has not, or not for a key",
                                   def->name, row->key, row->type->name);
         if (row->blocking > 1024)
@@ -317,7 +316,7 @@ static int view_check(const struct edda_service *def, struct edda_error *error)
     return edda_type_check(view->row, error);
 }
 
-static bool name_is_good(const char *name)
+bool registry_name_is_good(const char *name)
 {
     size_t len = name ? strlen(name) : 0;
     return len > 0 && len <= 63 &&
@@ -391,7 +390,7 @@ static int service_open(struct service *service, struct edda_error *error)
 /* Makes a table of the application known: of a service of its own, or as another version of one. */
 static int service_add(struct engine *engine, const struct edda_service *def, struct edda_error *error)
 {
-    if (!name_is_good(def->name))
+    if (!registry_name_is_good(def->name))
         return edda_fail_with(error, EDDA_EINVAL, "a service needs a name of 1 to 63 letters, digits, '-' and '_', not %s",
                               def->name ? def->name : "(none)");
     if (def->entity.state && !def->entity.category)
@@ -478,7 +477,7 @@ int registry_init(struct engine *engine, struct edda_error *error)
     uint32_t count = 0;
     while (app->services && app->services[count])
         count++;
-    if (!name_is_good(app->name))
+    if (!registry_name_is_good(app->name))
         return edda_fail_with(error, EDDA_EINVAL, "an application needs a name of 1 to 63 letters, digits, '-' and '_', not %s",
                               app->name ? app->name : "(none)");
     if (count == 0 || count > ENGINE_SERVICES_MAX)
@@ -496,7 +495,9 @@ int registry_init(struct engine *engine, struct edda_error *error)
         rc = service_add(engine, app->services[i], error);
     for (uint32_t i = 0; rc == 0 && i < engine->service_count; i++)
         rc = service_open(&engine->services[i], error);
-    return rc < 0 ? rc : entity_word_check(engine, error);
+    if (rc == 0)
+        rc = entity_word_check(engine, error);
+    return rc < 0 ? rc : projections_init(engine, error);
 }
 
 /* A route whose body is a command most likely calls it. */

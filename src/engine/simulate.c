@@ -28,6 +28,13 @@ static uint64_t chance(void *user, uint64_t below)
     return world(user, below);
 }
 
+/* When the database fails. */
+static uint64_t database_chance(void *user, uint64_t below)
+{
+    struct edda_sim *sim = user;
+    return sim->faults & SIM_DATABASE ? world(sim, below) : 1;
+}
+
 /* --- the plan ------------------------------------------------------------------------------------------- */
 
 uint64_t edda_sim_random(struct edda_sim *sim, uint64_t below)
@@ -81,7 +88,7 @@ static int open_world(struct edda_sim *sim)
         return rc;
     struct engine_options engine_options = {
         .app = sim->app, .io = sim->io, .journal = sim->journal, .chance = chance, .chance_user = sim,
-        .checkpoint_records = CHECKPOINT_RECORDS, .checkpoint_rows = 1,
+        .checkpoint_records = CHECKPOINT_RECORDS, .checkpoint_rows = 1, .database = sim->database,
         .state_bytes_max = sim->seed % 4 == 0 ? 1 : 0, /* in every fourth world no state stays in memory */
     };
     return engine_open(&engine_options, &sim->engine, &sim->error);
@@ -94,6 +101,14 @@ static void close_world(struct edda_sim *sim, bool abandon)
     sim->engine = NULL;
     journal_close(sim->journal, abandon);
     sim->journal = NULL;
+}
+
+/* An operator has a read model built anew. */
+static void rebuild_by_chance(struct edda_sim *sim)
+{
+    for (size_t i = 0; sim->app->projections && sim->app->projections[i]; i++)
+        if ((sim->faults & SIM_DATABASE) && world(sim, 8) == 0)
+            (void)engine_rebuild(sim->engine, slice_str(sim->app->projections[i]->name), NULL);
 }
 
 /* The process has died: it starts again on what the disk kept, and dies again now and then while it does. */
@@ -112,8 +127,10 @@ static int restart(struct edda_sim *sim, bool lose_nothing)
         if ((sim->faults & SIM_SYNC_FAILURE) && sim->restarts < RESTARTS_MAX && world(sim, 8) == 0)
             io_simulated_fail_sync(sim->io, 1 + world(sim, 8));
         int rc = open_world(sim);
-        if (rc == 0)
+        if (rc == 0) {
+            rebuild_by_chance(sim);
             return 0;
+        }
         bool died = io_simulated_is_cut(sim->io) || rc == EDDA_EIO || rc == EDDA_ECLOSED;
         if (!died || sim->restarts > 2 * RESTARTS_MAX)
             return rc;
@@ -248,7 +265,7 @@ static int turn(struct edda_sim *sim, bool *ret_over)
         next = next_action;
     bool jobs = io_simulated_next_job_ns(sim->io) != INT64_MAX;
     if (next == INT64_MAX && !jobs) {
-        *ret_over = !journal_flushing(sim->journal) && actions_done(sim) && engine_settled(sim->engine);
+        *ret_over = !journal_flushing(sim->journal) && actions_done(sim) && engine_settled(sim->engine) && engine_projected(sim->engine);
         next = now_ms(sim) + 1;
     }
     advance_to(sim, next == INT64_MAX ? now_ms(sim) + 1000 : next);
@@ -279,6 +296,8 @@ static void prepare(struct edda_sim *sim, uint64_t seed, unsigned faults)
 {
     struct io_simulated_options options = { .seed = seed, .disk_bytes = UINT64_C(16) << 20 };
     io_simulated_reset(sim->io, &options);
+    if (sim->database)
+        database_memory_reset(sim->database);
     prng_init(&sim->plan, seed);
     prng_init(&sim->world, seed ^ UINT64_C(0x9e3779b97f4a7c15));
     arena_reset(&sim->arena);
@@ -363,6 +382,11 @@ const void *edda_sim_state(struct edda_sim *sim, const struct edda_service *serv
     return engine_state(sim->engine, service, slice_of(key.data, key.len));
 }
 
+size_t edda_sim_rows(struct edda_sim *sim, const struct edda_table *table, const void **ret_rows)
+{
+    return sim->database ? database_memory_rows(sim->database, table, ret_rows) : 0;
+}
+
 static bool key_seen(const struct edda_sim *sim, const struct journal_record *record)
 {
     for (size_t i = 0; i < sim->key_count; i++)
@@ -441,7 +465,10 @@ struct simulator *simulator_new(const struct edda_app *app)
     arena_init(&sim->arena, 0, 0);
     arena_init(&sim->call_arena, 0, 0);
     buffer_init(&sim->failure, 0);
-    if (!sim->io) {
+    const struct database_memory_options database = { .chance = database_chance, .chance_user = sim };
+    if (app->projections)
+        sim->database = database_memory_new(&database);
+    if (!sim->io || (app->projections && !sim->database)) {
         simulator_free(simulator);
         return NULL;
     }
@@ -453,6 +480,7 @@ void simulator_free(struct simulator *simulator)
     struct edda_sim *sim = &simulator->sim;
     if (sim->io)
         io_simulated_free(sim->io);
+    database_close(sim->database);
     arena_deinit(&sim->arena);
     arena_deinit(&sim->call_arena);
     buffer_deinit(&sim->failure);

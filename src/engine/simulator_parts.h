@@ -3,6 +3,7 @@
 #define EDDA_ENGINE_SIMULATOR_PARTS_H
 
 #include "base/prng.h"
+#include "engine/database.h"
 #include "engine/engine.h"
 #include "engine/simulator.h"
 #include "engine/value.h"
@@ -32,13 +33,14 @@ struct sim_action {
 };
 
 /* What may go wrong with the machine. */
-enum sim_fault { SIM_CRASH = 1, SIM_SYNC_FAILURE = 2, SIM_REPEAT = 4, SIM_DELAY = 8, SIM_FAULTS_ALL = 15 };
+enum sim_fault { SIM_CRASH = 1, SIM_SYNC_FAILURE = 2, SIM_REPEAT = 4, SIM_DELAY = 8, SIM_DATABASE = 16, SIM_FAULTS_ALL = 31 };
 
 struct edda_sim {
     const struct edda_app *app;
     struct io *io;
     struct journal *journal;
     struct engine *engine;
+    struct database *database;      /* of read models; it outlives the process, as a server does. NULL without projections */
     uint64_t seed;
     struct prng plan, world;
     struct arena arena;             /* of the plan */

@@ -130,8 +130,9 @@ struct edda_test *edda_test_new(const struct edda_service *service)
 
 static void step_end(struct edda_test *test)
 {
-    if (test->step) {
+    if (test->step || test->projection)
         test_ask_outcome(test);
+    if (test->step) {
         arena_deinit(&test->step->arena);
         buffer_deinit(&test->step->encoded);
         free(test->step);
@@ -153,6 +154,7 @@ int edda_test_end(struct edda_test *test)
         state_free(entity->state);
         free(entity);
     }
+    test_rows_end(test);
     int mismatches = test->mismatches;
     free(test->zero_state);
     arena_deinit(&test->lift_arena);
@@ -285,6 +287,10 @@ void edda_given_struct(struct edda_test *test, const struct edda_type *event, co
     struct arena arena;
     struct slice key;
     step_end(test);
+    if (test->projection) {
+        test_apply(test, event, value, true);
+        return;
+    }
     arena_init(&arena, 0, 0);
     buffer_clear(&test->when);
     buffer_printf(&test->when, "given %s ", event->name);
@@ -417,6 +423,10 @@ void edda_when_struct(struct edda_test *test, const struct edda_type *message, c
     step_end(test);
     test->when_file = test->file;
     test->when_line = test->line;
+    if (test->projection) {
+        test_apply(test, message, value, false);
+        return;
+    }
     buffer_clear(&test->when);
     buffer_printf(&test->when, "when %s ", message->name);
     json_encode(message, value, &test->when);

@@ -4,6 +4,9 @@
 
 #include "edda/test.h"
 #include "engine/internal.h"
+#include "engine/rows.h"
+
+#define TEST_TABLES_MAX 16
 
 enum test_outcome { TEST_DONE, TEST_SKIPPED, TEST_REJECTED, TEST_FAILED };
 
@@ -22,6 +25,14 @@ struct edda_test {
     struct engine engine;
     struct service service;
     struct handler handler;
+    /* Of a projection; else NULL. `services` then holds nothing that runs. */
+    const struct edda_projection *projection;
+    struct edda_service stand_in; /* named as the projection */
+    struct database *database;
+    struct session *session;
+    struct edda_rows rows;
+    struct rows_table tables[TEST_TABLES_MAX];
+    uint32_t table_count;
     struct list entities;
     struct test_entity *entity; /* given or acted on last, or NULL */
     void *zero_state;
@@ -50,6 +61,11 @@ struct edda_test {
 
 /* Counts and prints something that is wrong with the test itself, or with the tables of its service. */
 void test_wrong(struct edda_test *test, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* test_rows.c: applies an event to the rows of a projection; `given`: it must not fail. */
+void test_apply(struct edda_test *test, const struct edda_type *event, const void *value, bool given);
+void test_rows_end(struct edda_test *test);
+/* Counts and prints that something else is so than was expected. */
+void test_differs(struct edda_test *test, const char *expected, const struct edda_type *type, const void *want, const void *got);
 /* Counts and prints a rejection or a failure of the last step that nobody asked about. */
 void test_ask_outcome(struct edda_test *test);
 

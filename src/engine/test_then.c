@@ -21,7 +21,7 @@ static struct buffer *mismatch(struct edda_test *test)
     buffer_clear(&test->text);
     if (test->file)
         buffer_printf(&test->text, "%s:%d: ", test->file, test->line);
-    buffer_printf(&test->text, "service %s", test->def->name ? test->def->name : "(none)");
+    buffer_printf(&test->text, "%s %s", test->projection ? "projection" : "service", test->def->name ? test->def->name : "(none)");
     if (test->when.len) {
         buffer_append_str(&test->text, ", ");
         buffer_append_slice(&test->text, buffer_slice(&test->when));
@@ -66,10 +66,12 @@ static void put_outcome(const struct edda_test *test, struct buffer *out)
 /* What the step gave after all that was asked about. */
 static void put_rest(const struct edda_test *test, struct buffer *out)
 {
-    if (!test->step)
+    if (!test->step && !test->projection)
         buffer_append_str(out, "no step: nothing was handled");
     else if (test->outcome != TEST_DONE)
         put_outcome(test, out);
+    else if (test->projection)
+        buffer_append_str(out, "it was applied");
     else if (test->step->aborted && !test->asked_end)
         buffer_printf(out, "the process aborted: %s", test->step->reason);
     else if (test->step->finished && !test->asked_end)
@@ -136,6 +138,21 @@ static bool put_differences(const struct edda_type *type, struct slice expected,
         put_member(had, have, have_string, out);
     }
     return differs;
+}
+
+void test_differs(struct edda_test *test, const char *expected, const struct edda_type *type, const void *want, const void *got)
+{
+    struct buffer want_json = BUFFER_EMPTY, got_json = BUFFER_EMPTY;
+    struct buffer *out = mismatch(test);
+    json_encode(type, want, &want_json);
+    if (got)
+        json_encode(type, got, &got_json);
+    buffer_printf(out, "\n  expected  %s %s\n  got       %s", expected, buffer_cstr(&want_json), got ? buffer_cstr(&got_json) : "none");
+    if (got)
+        (void)put_differences(type, buffer_slice(&want_json), buffer_slice(&got_json), out);
+    print(test);
+    buffer_deinit(&want_json);
+    buffer_deinit(&got_json);
 }
 
 static bool matches(const struct emission *want, const struct emission *got)
@@ -385,7 +402,7 @@ static void expect_outcome(struct edda_test *test, enum test_outcome outcome, co
 {
     if (!test)
         return;
-    bool met = test->step && test->outcome == outcome && strstr(test->reason, part);
+    bool met = (test->step || test->projection) && test->outcome == outcome && strstr(test->reason, part);
     test->asked_outcome = true;
     if (met)
         return;

@@ -122,6 +122,8 @@ int server_turn(struct server *server, bool wait, struct edda_error *error)
     if (rc < 0)
         return rc;
     gate_open(server);
+    if (engine_flushed(server->engine))
+        server->next_ms = 0;
     run_stalled(server);
     if (server->options.after_turn)
         server->options.after_turn(server->options.after_turn_user);

@@ -535,6 +535,7 @@ static void the_table_answers_for_known_codes(void **state)
         { EDDA_EUNAUTHORIZED, "EDDA_EUNAUTHORIZED", 401, 58, "NOAUTH" },
         { EDDA_ERETRY, "EDDA_ERETRY", 503, 14, "TRYAGAIN" },
         { EDDA_EUNHANDLED, "EDDA_EUNHANDLED", 501, 35, "UNHANDLED" },
+        { EDDA_EUNAVAILABLE, "EDDA_EUNAVAILABLE", 503, 7, "UNAVAILABLE" },
     };
     for (size_t i = 0; i < COUNT(known); i++) {
         const struct edda_code_info *info = edda_code_info(known[i].code);
@@ -543,7 +544,7 @@ static void the_table_answers_for_known_codes(void **state)
         assert_int_equal(info->kafka_code, known[i].kafka_code);
         assert_string_equal(info->resp_prefix, known[i].resp_prefix);
     }
-    const int unknown[] = { 1, EDDA_EUNHANDLED - 1, INT32_MIN, INT32_MAX };
+    const int unknown[] = { 1, EDDA_EUNAVAILABLE - 1, INT32_MIN, INT32_MAX };
     for (size_t i = 0; i < COUNT(unknown); i++)
         assert_int_equal(edda_code_info(unknown[i])->code, EDDA_EIO);
     assert_true(edda_code_info(EDDA_EIO)->fatal);

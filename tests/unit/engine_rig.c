@@ -52,6 +52,7 @@ int rig_try_open(struct rig *rig, struct edda_error *error)
     rig->failed = 0;
     rig->app = (struct edda_app){
         .name = rig->name ? rig->name : "tests", .services = rig->services, .topics = rig->topics, .entity_word = rig->entity_word, .channels = rig->channels,
+        .projections = rig->projections,
     };
     int rc = journal_local_open(rig->io, "data", &rig->store, &rig->journal, NULL, error);
     if (rc < 0)
@@ -59,7 +60,7 @@ int rig_try_open(struct rig *rig, struct edda_error *error)
     struct engine_options options = {
         .app = &rig->app, .io = rig->io, .journal = rig->journal, .state_bytes_max = rig->state_bytes_max, .chance = rig->chance,
         .pending_max = rig->pending_max, .checkpoint_records = rig->checkpoint_records,
-        .checkpoint_rows = rig->checkpoint_rows, .log = told, .log_user = rig,
+        .checkpoint_rows = rig->checkpoint_rows, .database = rig->database, .log = told, .log_user = rig,
     };
     return engine_open(&options, &rig->engine, error);
 }
@@ -102,7 +103,7 @@ int64_t rig_run(struct rig *rig)
             rig->failed = rc;
             return rc;
         }
-        if (wake == 0 || journal_tail(rig->journal) != tail)
+        if (wake == 0 || journal_tail(rig->journal) != tail || engine_flushed(rig->engine))
             continue; /* a flush adds the engine's progress, which the engine passes over */
         int64_t job_ns = io_simulated_next_job_ns(rig->io);
         if (job_ns != INT64_MAX) {

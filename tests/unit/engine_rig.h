@@ -52,6 +52,8 @@ struct rig {
     const struct edda_topic *topics;        /* of the application; set before rig_open() */
     const char *name;       /* of the application; NULL: "tests" */
     const char *entity_word;
+    const struct edda_projection *const *projections; /* with a database; set before rig_open() */
+    struct database *database;
     struct edda_app app;
     struct store_options store;
     uint64_t state_bytes_max;

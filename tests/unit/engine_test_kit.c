@@ -573,6 +573,66 @@ static void test_a_service_without_entity(void **state)
     assert_printed("it is not of the entity's category (none)");
 }
 
+/* --- projections ---------------------------------------------------------------------------------------- */
+
+struct Line { struct edda_text user; int64_t coins; };
+static const struct edda_field Line_fields[] = { EDDA_FIELD(Line, user), EDDA_FIELD(Line, coins, .max = 100) };
+static const struct edda_type Line = EDDA_VALUE(Line);
+static const struct edda_table lines = EDDA_TABLE("lines", Line, 1);
+
+EDDA_PROJECT(add_line, Paid);
+static int add_line(struct edda_rows *rows, const struct Paid *e)
+{
+    struct Line line = { .user = e->user };
+    if (edda_get_struct(rows, &lines, &line) < 0)
+        return EDDA_EIO;
+    return edda_put(rows, lines, Line, .user = e->user, .coins = line.coins + e->coins);
+}
+
+EDDA_PROJECT(drop_line, Closed);
+static int drop_line(struct edda_rows *rows, const struct Closed *e)
+{
+    return edda_delete(rows, lines, Line, .user = e->user);
+}
+
+static const struct edda_table *const lines_tables[] = { &lines, NULL };
+static const struct edda_projecting lines_on[] = { EDDA_APPLY(Paid, add_line, user), EDDA_APPLY(Closed, drop_line, user), EDDA_APPLY_END };
+static const struct edda_projection lines_projection = { .name = "lines", .tables = lines_tables, .on = lines_on, .version = 1 };
+
+static void test_rows_of_a_projection(void **state)
+{
+    (void)state;
+    capture();
+    struct edda_test *t = edda_test_projection(&lines_projection);
+    edda_given(t, Paid, .user = ANN, .coins = 40);
+    edda_when(t, Paid, .user = ANN, .coins = 50);
+    edda_then_row(t, lines, Line, .user = ANN, .coins = 90);
+    edda_when(t, Paid, .user = ANN, .coins = 50);
+    edda_then_failed(t, "coins");
+    edda_then_row(t, lines, Line, .user = ANN, .coins = 90);
+    edda_when(t, Closed, .user = ANN);
+    edda_then_no_row(t, lines, Line, .user = ANN);
+    end(t, 0);
+}
+
+static void test_rows_that_differ(void **state)
+{
+    (void)state;
+    capture();
+    struct edda_test *t = edda_test_projection(&lines_projection);
+    edda_given(t, Paid, .user = ANN, .coins = 40);
+    edda_then_row(t, lines, Line, .user = ANN, .coins = 41);
+    edda_then_row(t, lines, Line, .user = EDDA_TEXT("bob"), .coins = 1);
+    edda_then_no_row(t, lines, Line, .user = ANN);
+    edda_given(t, Paid, .user = ANN, .coins = 90);
+    edda_when(t, Paid, .user = ANN, .coins = 90);
+    end(t, 5);
+    assert_printed("projection lines, given Paid");
+    assert_printed("coins: expected 41, got 40");
+    assert_printed("it failed: ");
+    assert_printed("nobody asked, and it was failed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,6 +653,8 @@ int main(void)
         cmocka_unit_test(test_wrong_tests_are_told),
         cmocka_unit_test(test_wrong_tables_are_refused),
         cmocka_unit_test(test_a_service_without_entity),
+        cmocka_unit_test(test_rows_of_a_projection),
+        cmocka_unit_test(test_rows_that_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -227,6 +227,12 @@ int64_t engine_drive(struct engine *engine, struct edda_error *error)
     return INT64_MAX;
 }
 
+bool engine_flushed(const struct engine *engine)
+{
+    (void)engine;
+    return false;
+}
+
 size_t engine_running(const struct engine *engine)
 {
     (void)engine;

@@ -23,6 +23,9 @@ libjansson-dev      pc:jansson       JSON of undeclared shape
 libevent-dev        pc:libevent      the server's event loop
 libhiredis-dev      pc:hiredis       channels of a Redis server
 redis-server        redis-server     the Redis server that the channels are tested with
+libsqlite3-dev      pc:sqlite3       read models in SQLite
+libpq-dev           pc:libpq         read models in PostgreSQL
+postgresql          psql             the server that read models are tested with
 valgrind            valgrind         finds what the sanitizers cannot, and counts instructions
 python3             python3          the rules in tests/rules and the test runner
 curl                curl             HTTP scenarios, and the first steps in the README

@@ -11,7 +11,7 @@
 /* A command, with the words of its line: the program, its name, and those behind it. Returns the exit status of the process (enum exit_status). */
 typedef int cmd_fn(const struct edda_app *app, int argc, char **argv);
 
-cmd_fn cmd_run, cmd_trace, cmd_deadlines, cmd_quarantine, cmd_migrate, cmd_simulate, cmd_bench, cmd_reference;
+cmd_fn cmd_run, cmd_trace, cmd_deadlines, cmd_projections, cmd_quarantine, cmd_migrate, cmd_simulate, cmd_bench, cmd_reference;
 
 /* Parses the words of a command into `values`. False when the command has ended with *ret_status: help was asked for, or a word was wrong,
  * and that was said. */

@@ -20,6 +20,7 @@ static const struct app_command commands[] = {
     { "deadlines",  "Lists, moves and cancels the deadlines of a running instance", cmd_deadlines },
     { "quarantine", "Lists and repairs the entities that a running instance holds", cmd_quarantine },
     { "migrate",    "Lets running processes of one version of a service belong to another", cmd_migrate },
+    { "projections", "Lists and rebuilds the read models of a running instance", cmd_projections },
     { "simulate",   "Crash-tests the application in a simulated world", cmd_simulate },
     { "bench",      "Measures the application on this machine", cmd_bench },
     { "reference",  NULL, cmd_reference },

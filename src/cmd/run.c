@@ -12,18 +12,21 @@
 #include "engine/engine.h"
 #include "io/posix.h"
 #include "journal/local.h"
+#include "outside/databases.h"
 #include "outside/redis.h"
 #include "server/server.h"
 #include "wire/json/json.h"
 
 #define HANDLER_THREADS_MAX 1024
 #define PASSWORD_BYTES_MAX 512
+#define QUERY_THREADS 4
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 #define NS_PER_MS 1000000
 
 struct run_values {
     const char *data;
     uint64_t port;
+    const char *db;
     bool json;
     const char *redis, *redis_password_file;
     int64_t durations_ms[APP_OPTIONS_MAX];
@@ -35,6 +38,12 @@ static const struct option_row own_options[] = {
       "Port of the HTTP interface on 127.0.0.1; 0 takes a free one" },
     { "json", OPTION_FLAG, offsetof(struct run_values, json), NULL, NULL,
       "Says what happens as JSON, one object a line" },
+    { .name = NULL },
+};
+/* Only for applications that have read models. */
+static const struct option_row projection_options[] = {
+    { "db", OPTION_TEXT, offsetof(struct run_values, db), "URL", NULL,
+      "Database of read models: sqlite:PATH, postgres://… or memory. When left out: read-models.db in the directory" },
     { .name = NULL },
 };
 /* Only for applications that have channels. */
@@ -52,6 +61,7 @@ struct run {
     char data[512];
     struct io *io;
     struct journal *journal;
+    struct database *database;
     struct engine *engine;
     struct server *server;
     struct redis *redis;
@@ -129,13 +139,16 @@ static void say_listening(struct run *run, const struct log_recovery *recovery)
 
 /* --- opening and closing ------------------------------------------------------------------------------------------------- */
 
-/* As many threads as all blocking handlers may use together. */
+/* As many threads as all blocking handlers may use together, and read models. */
 static unsigned handler_threads(const struct edda_app *app)
 {
     uint64_t threads = 0;
     for (size_t i = 0; app->services[i]; i++)
         for (const struct edda_row *row = app->services[i]->on; row && row->type; row++)
             threads += row->blocking;
+    /* A projection takes one for its transaction; the queries of all share some. */
+    for (size_t i = 0; app->projections && app->projections[i]; i++)
+        threads += i == 0 ? 1 + QUERY_THREADS : 1;
     return threads == 0 ? 1 : threads > HANDLER_THREADS_MAX ? HANDLER_THREADS_MAX : (unsigned)threads;
 }
 
@@ -196,8 +209,13 @@ static int run_open(struct run *run, struct log_recovery *ret_recovery, struct e
     int rc = journal_local_open(run->io, run->data, &store_options, &run->journal, ret_recovery, error);
     if (rc < 0)
         return rc == EDDA_ECORRUPT || rc == EDDA_EFORMAT ? rc : cmd_advise(error, "--data DIR chooses another directory");
+    if (run->app->projections)
+        rc = databases_open(run->values.db, run->data, &run->database, error);
+    if (rc < 0)
+        return rc;
     const struct engine_options engine_options = {
-        .app = run->app, .io = run->io, .journal = run->journal, .log = engine_says, .log_user = run
+        .app = run->app, .io = run->io, .journal = run->journal, .log = engine_says, .log_user = run,
+        .database = run->database
     };
     rc = engine_open(&engine_options, &run->engine, error);
     if (rc < 0)
@@ -225,6 +243,7 @@ static void run_close(struct run *run, bool abandon)
         engine_close(run->engine, abandon);
     }
     server_close(run->server);
+    database_close(run->database);
     journal_close(run->journal, abandon);
     io_posix_free(run->io);
 }
@@ -251,14 +270,19 @@ static int run_serve(struct run *run)
 int cmd_run(const struct edda_app *app, int argc, char **argv)
 {
     struct run run = { .app = app };
-    struct option_row rows[COUNT(own_options) + COUNT(channel_options)];
+    struct option_row rows[COUNT(own_options) + COUNT(channel_options) + COUNT(projection_options)];
+    size_t end = COUNT(own_options) - 1; /* the row that ends the table gives way to what follows */
     char port[8], data[256];
     int status;
     cmd_default_data(app, data, sizeof data);
     (void)snprintf(port, sizeof port, "%u", (unsigned)cmd_default_port(app));
     memcpy(rows, own_options, sizeof own_options);
+    if (app->projections) {
+        memcpy(rows + end, projection_options, sizeof projection_options);
+        end += COUNT(projection_options) - 1;
+    }
     if (app->channels && app->channels->name)
-        memcpy(rows + COUNT(own_options) - 1, channel_options, sizeof channel_options);
+        memcpy(rows + end, channel_options, sizeof channel_options);
     rows[0].fallback = data;
     rows[1].fallback = port;
     const struct command_row row = {

@@ -28,7 +28,7 @@
 #define TABLE_HELD "_edda_held"
 
 /* The checkpoint. All up to `position` is applied. */
-struct checkpoint {
+struct projection_checkpoint {
     struct edda_text name;        /* of the projection */
     struct edda_text log;
     int64_t changes;              /* counts transactions: no row is twice the same */
@@ -107,7 +107,7 @@ struct work {
     enum work_kind kind;
     struct track *track;
     struct arena arena;
-    struct checkpoint before, after;
+    struct projection_checkpoint before, after;
     struct work_event *events;
     uint32_t count, capacity;
     size_t bytes;
@@ -143,7 +143,7 @@ struct projection {
     char fingerprint[20];
     char log[20];
     struct buffer table_names;
-    struct checkpoint checkpoint; /* as last known */
+    struct projection_checkpoint checkpoint; /* as last known */
     struct arena checkpoint_arena;
     struct track live, build;
     enum projection_state state;

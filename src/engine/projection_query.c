@@ -71,7 +71,7 @@ static void query_done(struct io_job *job)
 /* Whether rows may be read: the tables are there, and of this program. */
 static bool is_readable(const struct projection *projection)
 {
-    const struct checkpoint *c = &projection->checkpoint;
+    const struct projection_checkpoint *c = &projection->checkpoint;
     return c->generation != 0 && slice_eq_str(slice_of(c->fingerprint.data, c->fingerprint.len), projection->fingerprint);
 }
 

@@ -190,7 +190,7 @@ static struct track *track_of_turn(struct projection *projection)
     return live;
 }
 
-static void set_position(struct checkpoint *checkpoint, const struct track *track, uint64_t position, int64_t mark)
+static void set_position(struct projection_checkpoint *checkpoint, const struct track *track, uint64_t position, int64_t mark)
 {
     *(track->build ? &checkpoint->build_position : &checkpoint->position) = (int64_t)position;
     *(track->build ? &checkpoint->build_mark : &checkpoint->mark) = mark;
@@ -259,7 +259,7 @@ static int begin_repair(struct projection *projection, struct edda_error *error)
 static void begin_build(struct projection *projection)
 {
     struct work *work = work_new(projection, WORK_BUILD, &projection->build);
-    struct checkpoint *after = &work->after;
+    struct projection_checkpoint *after = &work->after;
     int64_t last = after->generation > after->build_generation ? after->generation : after->build_generation;
     after->log = edda_text_of(projection->log);
     after->build_generation = last + 1;
@@ -275,7 +275,7 @@ static void begin_finish(struct projection *projection)
 {
     const struct track *build = &projection->build;
     struct work *work = work_new(projection, WORK_FINISH, &projection->build);
-    struct checkpoint *after = &work->after;
+    struct projection_checkpoint *after = &work->after;
     after->position = (int64_t)build->seen;
     after->mark = build->seen == (uint64_t)after->build_position ? after->build_mark : build->mark;
     after->generation = after->build_generation;
@@ -320,9 +320,9 @@ static struct edda_text text_copy(struct projection *projection, struct edda_tex
     return (struct edda_text){ (const char *)copy.data, copy.len };
 }
 
-static void checkpoint_keep(struct projection *projection, const struct checkpoint *found)
+static void checkpoint_keep(struct projection *projection, const struct projection_checkpoint *found)
 {
-    struct checkpoint *kept = &projection->checkpoint;
+    struct projection_checkpoint *kept = &projection->checkpoint;
     arena_reset(&projection->checkpoint_arena);
     *kept = *found;
     kept->name = edda_text_of(projection->def->name);
@@ -378,7 +378,7 @@ static bool is_own(const struct projection *projection, int64_t version, struct 
 /* Which of the tables are this program's. */
 static void adopt(struct projection *projection)
 {
-    const struct checkpoint *c = &projection->checkpoint;
+    const struct projection_checkpoint *c = &projection->checkpoint;
     struct edda_error *error = &projection->error;
     bool live = c->generation && is_own(projection, c->version, c->fingerprint);
     bool build = c->build_generation && is_own(projection, c->build_version, c->build_fingerprint) &&
@@ -410,11 +410,11 @@ static void loaded(struct projection *projection)
 {
     struct work *work = &projection->work;
     if (!work->found)
-        work->before = (struct checkpoint){ .log = edda_text_of(projection->log), .fingerprint = EDDA_TEXT(""), .tables = EDDA_TEXT(""),
+        work->before = (struct projection_checkpoint){ .log = edda_text_of(projection->log), .fingerprint = EDDA_TEXT(""), .tables = EDDA_TEXT(""),
                                             .build_fingerprint = EDDA_TEXT(""), .build_tables = EDDA_TEXT("") };
     checkpoint_keep(projection, &work->before);
     adopt(projection);
-    const struct checkpoint *c = &projection->checkpoint;
+    const struct projection_checkpoint *c = &projection->checkpoint;
     bool good = true;
     for (size_t i = 0; i < work->held_count && good; i++) {
         if (projection->live.active && work->held[i].generation == c->generation)
@@ -533,7 +533,7 @@ static void repaired(struct projection *projection)
 
 static void built(struct projection *projection)
 {
-    const struct checkpoint *c = &projection->work.after;
+    const struct projection_checkpoint *c = &projection->work.after;
     projection->checkpoint = *c;
     projection->transactions++;
     projection->state = PROJECTION_GOING;
@@ -544,7 +544,7 @@ static void built(struct projection *projection)
 
 static void finished(struct projection *projection)
 {
-    const struct checkpoint *c = &projection->work.after;
+    const struct projection_checkpoint *c = &projection->work.after;
     projection->checkpoint = *c;
     projection->transactions++;
     projection->rebuilt++;

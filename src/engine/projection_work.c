@@ -14,25 +14,25 @@
 
 #define HELD_PAGE 10000
 
-static const struct edda_field checkpoint_fields[] = {
-    EDDA_FIELD(checkpoint, name),
-    EDDA_FIELD(checkpoint, log),
-    EDDA_FIELD(checkpoint, changes),
-    EDDA_FIELD(checkpoint, position),
-    EDDA_FIELD(checkpoint, mark),
-    EDDA_FIELD(checkpoint, generation),
-    EDDA_FIELD(checkpoint, version),
-    EDDA_FIELD(checkpoint, fingerprint),
-    EDDA_FIELD(checkpoint, tables),
-    EDDA_FIELD(checkpoint, build_position),
-    EDDA_FIELD(checkpoint, build_mark),
-    EDDA_FIELD(checkpoint, build_generation),
-    EDDA_FIELD(checkpoint, build_version),
-    EDDA_FIELD(checkpoint, build_fingerprint),
-    EDDA_FIELD(checkpoint, build_tables),
+static const struct edda_field projection_checkpoint_fields[] = {
+    EDDA_FIELD(projection_checkpoint, name),
+    EDDA_FIELD(projection_checkpoint, log),
+    EDDA_FIELD(projection_checkpoint, changes),
+    EDDA_FIELD(projection_checkpoint, position),
+    EDDA_FIELD(projection_checkpoint, mark),
+    EDDA_FIELD(projection_checkpoint, generation),
+    EDDA_FIELD(projection_checkpoint, version),
+    EDDA_FIELD(projection_checkpoint, fingerprint),
+    EDDA_FIELD(projection_checkpoint, tables),
+    EDDA_FIELD(projection_checkpoint, build_position),
+    EDDA_FIELD(projection_checkpoint, build_mark),
+    EDDA_FIELD(projection_checkpoint, build_generation),
+    EDDA_FIELD(projection_checkpoint, build_version),
+    EDDA_FIELD(projection_checkpoint, build_fingerprint),
+    EDDA_FIELD(projection_checkpoint, build_tables),
 };
-static const struct edda_type checkpoint = EDDA_VALUE(checkpoint);
-const struct edda_table checkpoint_table = EDDA_TABLE(TABLE_PROJECTIONS, checkpoint, 1);
+static const struct edda_type projection_checkpoint = EDDA_VALUE(projection_checkpoint);
+const struct edda_table checkpoint_table = EDDA_TABLE(TABLE_PROJECTIONS, projection_checkpoint, 1);
 
 static const struct edda_field held_fields[] = {
     EDDA_FIELD(held, projection), EDDA_FIELD(held, generation),  EDDA_FIELD(held, position), EDDA_FIELD(held, key),
@@ -90,7 +90,7 @@ static int load(struct projection *projection)
     int rc = session_table_make(session, &checkpoint_table, TABLE_PROJECTIONS, error);
     if (rc == 0)
         rc = session_table_make(session, &held_table, TABLE_HELD, error);
-    work->before = (struct checkpoint){ .name = edda_text_of(projection->def->name) };
+    work->before = (struct projection_checkpoint){ .name = edda_text_of(projection->def->name) };
     if (rc == 0)
         rc = session_get(session, &checkpoint_table, TABLE_PROJECTIONS, &work->before, &work->arena, error);
     work->found = rc == 1;
@@ -104,10 +104,10 @@ static int load(struct projection *projection)
 /* --- the transaction ------------------------------------------------------------------------------------ */
 
 /* Swaps the checkpoint. EDDA_ERETRY: somebody else has. */
-static int swap(struct projection *projection, const struct checkpoint *before, const struct checkpoint *after)
+static int swap(struct projection *projection, const struct projection_checkpoint *before, const struct projection_checkpoint *after)
 {
     struct work *work = &projection->work;
-    const struct checkpoint *expected = before->changes ? before : NULL;
+    const struct projection_checkpoint *expected = before->changes ? before : NULL;
     int rc = session_swap(projection->session, &checkpoint_table, TABLE_PROJECTIONS, expected, after, &work->error);
     work->conflict = rc == 0;
     return rc == 0 ? EDDA_ERETRY : rc < 0 ? rc : 0;
@@ -326,7 +326,7 @@ static int apply_events(struct projection *projection)
 static int swap_shorter(struct projection *projection)
 {
     struct work *work = &projection->work;
-    struct checkpoint shorter = work->after;
+    struct projection_checkpoint shorter = work->after;
     shorter.changes++;
     if (work->kind == WORK_APPLY) {
         const struct journal_record *last = &work->events[work->done - 1].record;

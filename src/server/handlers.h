@@ -12,6 +12,8 @@ edda_route_fn deadlines_list, deadline_move, deadline_cancel;
 edda_route_fn services_list, service_pause, service_resume, service_migrate;
 /* quarantine.c */
 edda_route_fn quarantine_list, quarantine_retry, quarantine_skip;
+/* projections.c */
+edda_route_fn projections_list, projection_rebuild;
 /* traces.c */
 edda_route_fn trace_show, trace_draw;
 /* health.c, metrics.c, openapi.c */

@@ -12,6 +12,7 @@ struct metric {
     const char *label; /* what its rows differ in; NULL: there is one */
     uint64_t (*value)(const struct server *server);
     uint64_t (*of_service)(const struct engine_service_info *info);
+    uint64_t (*of_projection)(const struct engine_projection_info *info);
     void (*rows)(const struct metric *metric, const struct server *server, struct buffer *out);
 };
 
@@ -22,6 +23,12 @@ struct metric {
     }
 #define OF_SERVICE(name, expression) \
     static uint64_t name(const struct engine_service_info *info) \
+    { \
+        return (uint64_t)(expression); \
+    }
+
+#define OF_PROJECTION(name, expression) \
+    static uint64_t name(const struct engine_projection_info *info) \
     { \
         return (uint64_t)(expression); \
     }
@@ -55,6 +62,16 @@ OF_SERVICE(service_quarantined, info->quarantined)
 OF_SERVICE(service_pending, info->pending)
 OF_SERVICE(service_lag, info->lag)
 OF_SERVICE(service_paused, info->paused)
+OF_PROJECTION(projection_lag, info->lag)
+OF_PROJECTION(projection_position, info->position)
+OF_PROJECTION(projection_applied, info->applied)
+OF_PROJECTION(projection_transactions, info->transactions)
+OF_PROJECTION(projection_conflicts, info->conflicts)
+OF_PROJECTION(projection_failures, info->failures)
+OF_PROJECTION(projection_quarantined, info->quarantined)
+OF_PROJECTION(projection_held, info->held)
+OF_PROJECTION(projection_rebuilt, info->rebuilt)
+OF_PROJECTION(projection_running, strcmp(info->state, "running") == 0)
 
 static void put_responses(const struct metric *metric, const struct server *server, struct buffer *out)
 {
@@ -75,7 +92,7 @@ static const struct metric metrics[] = {
     { "edda_journal_tail", "gauge", "Position that the next record will get.", .value = journal_tail_now },
     { "edda_journal_durable", "gauge", "Position below which every record is on the disk.", .value = journal_durable_now },
     { "edda_deadlines_pending", "gauge", "Deadlines that are set and not due yet.", .value = deadlines_pending },
-    { "edda_handlers_running", "gauge", "Blocking handlers under way.", .value = handlers_running },
+    { "edda_handlers_running", "gauge", "Blocking handlers, transactions and queries of read models under way.", .value = handlers_running },
     { "edda_service_steps_total", "counter", "Steps recorded.", "service", .of_service = service_steps },
     { "edda_service_skips_total", "counter", "Messages that a service did nothing about, for a reason.", "service", .of_service = service_skips },
     { "edda_service_failures_total", "counter", "Attempts of a handler that failed.", "service", .of_service = service_failures },
@@ -90,6 +107,16 @@ static const struct metric metrics[] = {
     { "edda_channels_connects_total", "counter", "Connections made to the server of the channels.", .value = channels_connects },
     { "edda_channels_publishing", "gauge", "1 while the connection that publishes is there.", .value = channels_out },
     { "edda_channels_subscribed", "gauge", "1 while the connection that is subscribed is there.", .value = channels_in },
+    { "edda_projection_lag", "gauge", "Records of the journal that are not in the read model yet.", "projection", .of_projection = projection_lag },
+    { "edda_projection_position", "gauge", "Position below which all is in the read model.", "projection", .of_projection = projection_position },
+    { "edda_projection_applied_total", "counter", "Events applied to the read model.", "projection", .of_projection = projection_applied },
+    { "edda_projection_transactions_total", "counter", "Transactions committed.", "projection", .of_projection = projection_transactions },
+    { "edda_projection_conflicts_total", "counter", "Transactions lost because somebody else had applied events.", "projection", .of_projection = projection_conflicts },
+    { "edda_projection_failures_total", "counter", "Attempts to apply an event that failed.", "projection", .of_projection = projection_failures },
+    { "edda_projection_quarantined_total", "counter", "Keys put into quarantine.", "projection", .of_projection = projection_quarantined },
+    { "edda_projection_held", "gauge", "Events that wait in quarantine.", "projection", .of_projection = projection_held },
+    { "edda_projection_rebuilt_total", "counter", "Times that it was built anew and took its place.", "projection", .of_projection = projection_rebuilt },
+    { "edda_projection_running", "gauge", "1 while it applies events; 0 while it is built, retries, or cannot reach its database.", "projection", .of_projection = projection_running },
     { "edda_http_responses_total", "counter", "Answers given, by status.", "status", .rows = put_responses },
     { "edda_http_connections", "gauge", "Connections that are open.", .value = connections_now },
     { "edda_http_connections_total", "counter", "Connections accepted.", .value = connections_accepted },
@@ -107,6 +134,13 @@ static void put_services(const struct metric *metric, const struct server *serve
                       metric->of_service(&info));
 }
 
+static void put_projections(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    struct engine_projection_info info;
+    for (size_t i = 0; engine_projection(server->engine, i, &info); i++)
+        buffer_printf(out, "%s{projection=\"%s\"} %" PRIu64 "\n", metric->name, info.projection->name, metric->of_projection(&info));
+}
+
 int metrics_show(struct edda_request *request, const void *body, void *user)
 {
     const struct server *server = request->server;
@@ -120,6 +154,8 @@ int metrics_show(struct edda_request *request, const void *body, void *user)
             metric->rows(metric, server, out);
         else if (metric->of_service)
             put_services(metric, server, out);
+        else if (metric->of_projection)
+            put_projections(metric, server, out);
         else
             buffer_printf(out, "%s %" PRIu64 "\n", metric->name, metric->value(server));
     }

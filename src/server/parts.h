@@ -159,6 +159,8 @@ void request_free(struct edda_request *request);
 void request_run(struct edda_request *request);
 /* Answers with what went wrong; `status` 0: that of the code. */
 void request_fail(struct edda_request *request, int status, int code);
+/* Gives the answer of a row whose handler gave none. */
+void request_answer_by_row(struct edda_request *request);
 /* Handles it, or calls again, after the log has caught up. */
 void request_retry(struct edda_request *request);
 /* Whether the client's Accept header names this type itself, and not only by a wildcard. */

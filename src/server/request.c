@@ -182,8 +182,7 @@ static void answer_without_route(struct edda_request *request, int code, struct 
     response_problem(request, 0, &request->error, allow, journal_tail(request->server->journal));
 }
 
-/* The answer of a row whose handler gave none. */
-static void answer_by_row(struct edda_request *request)
+void request_answer_by_row(struct edda_request *request)
 {
     const struct edda_route *row = &request->route->row.route;
     buffer_clear(&request->server->content);
@@ -302,7 +301,7 @@ static int request_handle(struct edda_request *request)
     if (request->answered || request->calling)
         return 0;
     if (rc >= 0)
-        answer_by_row(request);
+        request_answer_by_row(request);
     return rc < 0 ? rc : 0;
 }
 

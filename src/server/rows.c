@@ -61,6 +61,22 @@ static const struct edda_field Migrated_fields[] = {
     EDDA_FIELD_LIST_OF(Migrated, unfit, Unfit_type, .description = "the first 1,000 that stay behind") };
 const struct edda_type Migrated_type = EDDA_VALUE(Migrated);
 
+static const struct edda_field Projection_fields[] = {
+    EDDA_FIELD(Projection, name),
+    EDDA_FIELD(Projection, description, .optional = true),
+    EDDA_FIELD(Projection, version, .description = "of this program's"),
+    EDDA_FIELD(Projection, state, .description = "running, rebuilding, retrying, starting, unreachable, superseded or diverged"),
+    EDDA_FIELD(Projection, error, .optional = true, .description = "what is wrong now"),
+    EDDA_FIELD(Projection, position, .description = "everything before it is in the tables in use"),
+    EDDA_FIELD(Projection, lag, .description = "records of the journal behind it"),
+    EDDA_FIELD(Projection, buildPosition, .optional = true, .description = "of the tables that are being built"),
+    EDDA_FIELD(Projection, applied, .description = "events, since the start"),
+    EDDA_FIELD(Projection, transactions, .description = "since the start"),
+    EDDA_FIELD(Projection, conflicts, .description = "transactions lost to somebody else, since the start"),
+    EDDA_FIELD(Projection, failures, .description = "attempts to apply an event that failed, since the start"),
+    EDDA_FIELD(Projection, held, .description = "events that wait in quarantine") };
+const struct edda_type Projection_type = EDDA_VALUE(Projection);
+
 static const struct edda_field Health_fields[] = {
     EDDA_FIELD(Health, live, .description = "it answers"),
     EDDA_FIELD(Health, ready, .description = "it takes requests; false while it is stopping") };

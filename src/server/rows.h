@@ -71,6 +71,23 @@ struct Migrated {
 };
 extern const struct edda_type Migrated_type;
 
+struct Projection {
+    struct edda_text name;
+    struct edda_text description;
+    int64_t version;
+    struct edda_text state;
+    struct edda_text error;
+    int64_t position;
+    int64_t lag;
+    int64_t buildPosition;
+    int64_t applied;
+    int64_t transactions;
+    int64_t conflicts;
+    int64_t failures;
+    int64_t held;
+};
+extern const struct edda_type Projection_type;
+
 struct Health {
     bool live;
     bool ready;

@@ -15,7 +15,7 @@ import edda
 from choreography import decided, give, order, settled
 from edda import holds, same, says, wait_for
 
-COMMANDS = ('run', 'trace', 'deadlines', 'quarantine', 'simulate', 'bench')
+COMMANDS = ('run', 'trace', 'deadlines', 'quarantine', 'projections', 'simulate', 'bench')
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

@@ -387,6 +387,30 @@ bool engine_service(const struct engine *engine, size_t ordinal, struct engine_s
     return true;
 }
 
+bool engine_projection(const struct engine *engine, size_t ordinal, struct engine_projection_info *ret_info)
+{
+    static const struct edda_projection projection = { .name = "sums", .version = 1 };
+    (void)engine;
+    if (ordinal > 0)
+        return false;
+    *ret_info = (struct engine_projection_info){
+        .projection = &projection, .state = "running", .position = 40, .lag = 2, .applied = 7, .conflicts = 1, .held = 3,
+    };
+    return true;
+}
+
+int engine_rebuild(struct engine *engine, struct slice name, struct edda_error *error)
+{
+    (void)engine;
+    return slice_eq_str(name, "sums") ? 0 : edda_fail_with(error, EDDA_ENOTFOUND, "there is no projection %.*s", (int)name.len, (const char *)name.data);
+}
+
+int engine_select(struct engine *engine, struct engine_query *query, struct edda_error *error)
+{
+    (void)engine, (void)query;
+    return edda_fail_with(error, EDDA_EINVAL, "the fake has no read models");
+}
+
 struct journal *engine_journal(struct engine *engine)
 {
     return engine->journal;

@@ -20,6 +20,8 @@
 #define PARAMETERS_MAX (2 * COLUMNS_MAX + 2)
 #define URL_BYTES 1024
 #define CONNECT_TIMEOUT_S "5"
+/* Nobody waits for ever for a process that has been stopped in the middle of its transaction, and that transaction ends without it. */
+#define PATIENCE "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 
 /* Numbers of PostgreSQL's types (pg_type.dat), and of their arrays. */
 enum { OID_BOOL = 16, OID_INT8 = 20, OID_TEXT = 25, OID_JSON = 114, OID_FLOAT8 = 701 };
@@ -540,8 +542,8 @@ static int postgres_session_open(struct database *database, struct session **ret
 {
     const struct postgres *postgres = container_of(database, struct postgres, database);
     /* What the URL says goes before these, which come before it. */
-    const char *const names[] = { "connect_timeout", "application_name", "client_encoding", "dbname", NULL };
-    const char *const values[] = { CONNECT_TIMEOUT_S, "edda", "UTF8", postgres->url, NULL };
+    const char *const names[] = { "connect_timeout", "application_name", "client_encoding", "options", "dbname", NULL };
+    const char *const values[] = { CONNECT_TIMEOUT_S, "edda", "UTF8", PATIENCE, postgres->url, NULL };
     struct postgres_session *session = calloc(1, sizeof *session);
     if (!session)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a connection");

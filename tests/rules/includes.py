@@ -44,8 +44,8 @@ THIRD_PARTY = (
     ('openssl/', ('src/outside/', 'src/server/', 'src/cmd/')),
     ('curl/', ('src/outside/',)),
     ('hiredis/', ('src/outside/',)),
-    ('sqlite3.h', ('src/outside/',)),
-    ('libpq-fe.h', ('src/outside/',)),
+    ('sqlite3.h', ('src/outside/', 'bench/')),
+    ('libpq-fe.h', ('src/outside/', 'bench/')),
 )
 
 C_HEADERS = set('''assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h iso646.h limits.h locale.h math.h

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include <edda/edda.h>
+#include "edda/edda.h"
 
 /* What happens. */
 struct Allocate { struct edda_text orderid, sku; int64_t quantity; };

@@ -32,12 +32,14 @@ struct projection_checkpoint {
     struct edda_text name;        /* of the projection */
     struct edda_text log;
     int64_t changes;              /* counts transactions: no row is twice the same */
-    int64_t position, mark;       /* of the tables in use; the mark is that of the record before */
+    int64_t position;             /* of the tables in use */
+    int64_t mark, marked;         /* the mark of the last event applied, and its position; 0: none was */
     int64_t generation;           /* 0: there are none yet */
     int64_t version;
     struct edda_text fingerprint;
     struct edda_text tables;      /* names, each with a space behind it */
-    int64_t build_position, build_mark; /* of those being built */
+    int64_t build_position;       /* of those being built */
+    int64_t build_mark, build_marked;
     int64_t build_generation;     /* 0: none are */
     int64_t build_version;
     struct edda_text build_fingerprint;
@@ -76,7 +78,6 @@ struct track {
     struct rows_table tables[PROJECTION_TABLES_MAX];
     uint64_t applied;             /* everything before it is, and is so in the database but for quiet records */
     uint64_t seen;                /* the cursor is here */
-    int64_t mark;                 /* of the record before `seen` */
     struct journal_cursor *cursor;/* NULL: to be opened at `seen` */
     struct table held;            /* by key */
     uint64_t held_count;          /* events */
@@ -183,8 +184,8 @@ void projection_work_done(struct projection *projection);
 int projection_step(struct projection *projection, struct edda_error *error);
 /* Whether it could do something at once. */
 bool projection_can_go_on(const struct projection *projection);
-/* What ties a position to what lies before it. */
-int64_t projection_mark(const struct journal_record *record);
+/* Moves the checkpoint of a track to a position, behind the event `last`; NULL: there was none on the way. */
+void projection_set_position(struct projection_checkpoint *checkpoint, const struct track *track, uint64_t position, const struct journal_record *last);
 
 /* projection_held.c */
 struct held_key *held_find(const struct track *track, struct slice key);

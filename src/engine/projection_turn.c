@@ -17,7 +17,8 @@
 
 enum next { NEXT_NOTHING, NEXT_LOAD, NEXT_REPAIR, NEXT_BUILD, NEXT_FINISH, NEXT_GATHER };
 
-int64_t projection_mark(const struct journal_record *record)
+/* What ties a position to what lies there: another copy of the log may have another event in its place. */
+static int64_t mark_of(const struct journal_record *record)
 {
     uint64_t hash = hash64(record->record.value, record->position);
     return (int64_t)hash64_mix(hash64(record->record.key, hash), (uint64_t)record->record.timestamp_ms);
@@ -190,10 +191,13 @@ static struct track *track_of_turn(struct projection *projection)
     return live;
 }
 
-static void set_position(struct projection_checkpoint *checkpoint, const struct track *track, uint64_t position, int64_t mark)
+void projection_set_position(struct projection_checkpoint *checkpoint, const struct track *track, uint64_t position, const struct journal_record *last)
 {
     *(track->build ? &checkpoint->build_position : &checkpoint->position) = (int64_t)position;
-    *(track->build ? &checkpoint->build_mark : &checkpoint->mark) = mark;
+    if (!last)
+        return;
+    *(track->build ? &checkpoint->build_mark : &checkpoint->mark) = mark_of(last);
+    *(track->build ? &checkpoint->build_marked : &checkpoint->marked) = (int64_t)last->position;
 }
 
 /* Gathers for a while, then begins the transaction when the batch is full, or there is no more for now. */
@@ -213,7 +217,6 @@ static int gather(struct projection *projection, struct edda_error *error)
             break;
         const struct edda_projecting *row = row_of(projection, &record);
         uint64_t position = record.position;
-        track->mark = projection_mark(&record);
         if (row && !event_add(work, row, &record))
             return edda_fail_with(error, EDDA_ENOMEM, "out of memory for the events of projection %s", projection->def->name);
         track->seen = position + 1;
@@ -230,7 +233,7 @@ static int gather(struct projection *projection, struct edda_error *error)
         if (track->seen - noted < QUIET_RECORDS_MAX)
             return 1;
     }
-    set_position(&work->after, track, track->seen, track->mark);
+    projection_set_position(&work->after, track, track->seen, work->count ? &work->events[work->count - 1].record : NULL);
     work->hold = work->count && work->events[0].record.position == track->failing && track->attempts >= ATTEMPTS_MAX;
     work->why = track->why;
     work_begin(projection);
@@ -263,7 +266,7 @@ static void begin_build(struct projection *projection)
     int64_t last = after->generation > after->build_generation ? after->generation : after->build_generation;
     after->log = edda_text_of(projection->log);
     after->build_generation = last + 1;
-    after->build_position = after->build_mark = 0;
+    after->build_position = after->build_mark = after->build_marked = 0;
     after->build_version = projection->def->version;
     after->build_fingerprint = edda_text_of(projection->fingerprint);
     after->build_tables = edda_text_of(buffer_cstr(&projection->table_names));
@@ -277,12 +280,13 @@ static void begin_finish(struct projection *projection)
     struct work *work = work_new(projection, WORK_FINISH, &projection->build);
     struct projection_checkpoint *after = &work->after;
     after->position = (int64_t)build->seen;
-    after->mark = build->seen == (uint64_t)after->build_position ? after->build_mark : build->mark;
+    after->mark = after->build_mark;
+    after->marked = after->build_marked;
     after->generation = after->build_generation;
     after->version = after->build_version;
     after->fingerprint = after->build_fingerprint;
     after->tables = after->build_tables;
-    after->build_generation = after->build_position = after->build_mark = after->build_version = 0;
+    after->build_generation = after->build_position = after->build_mark = after->build_marked = after->build_version = 0;
     after->build_fingerprint = after->build_tables = EDDA_TEXT("");
     work_begin(projection);
 }
@@ -333,13 +337,12 @@ static void checkpoint_keep(struct projection *projection, const struct projecti
     kept->build_tables = text_copy(projection, found->build_tables);
 }
 
-static void track_begin(struct projection *projection, struct track *track, int64_t generation, uint64_t position, int64_t mark)
+static void track_begin(struct projection *projection, struct track *track, int64_t generation, uint64_t position)
 {
     track_rewind(projection, track, position);
     held_free_all(track);
     track->active = generation != 0;
     track->applied = position;
-    track->mark = mark;
     track->failing = UINT64_MAX;
     track->attempts = 0;
     for (uint32_t i = 0; i < projection->table_count; i++) {
@@ -353,15 +356,14 @@ static void track_begin(struct projection *projection, struct track *track, int6
 }
 
 /* Whether this log holds what was applied up to a position. */
-static bool is_of_this_log(const struct projection *projection, int64_t position, int64_t mark)
+static bool is_of_this_log(const struct projection *projection, int64_t position, int64_t mark, int64_t marked)
 {
     struct journal *journal = projection->engine->journal;
     struct journal_record record;
-    if (position == 0)
-        return true;
     if ((uint64_t)position > journal_durable(journal))
         return false;
-    return journal_record_at(journal, (uint64_t)position - 1, &record) < 0 || projection_mark(&record) == mark;
+    /* An event that is there no longer says nothing. */
+    return mark == 0 || journal_record_at(journal, (uint64_t)marked, &record) < 0 || mark_of(&record) == mark;
 }
 
 static void give_up(struct projection *projection, enum projection_state state, const char *event)
@@ -382,11 +384,11 @@ static void adopt(struct projection *projection)
     struct edda_error *error = &projection->error;
     bool live = c->generation && is_own(projection, c->version, c->fingerprint);
     bool build = c->build_generation && is_own(projection, c->build_version, c->build_fingerprint) &&
-                 is_of_this_log(projection, c->build_position, c->build_mark);
-    bool diverged = live && !is_of_this_log(projection, c->position, c->mark);
+                 is_of_this_log(projection, c->build_position, c->build_mark, c->build_marked);
+    bool diverged = live && !is_of_this_log(projection, c->position, c->mark, c->marked);
     live = live && !diverged;
-    track_begin(projection, &projection->live, live ? c->generation : 0, (uint64_t)c->position, c->mark);
-    track_begin(projection, &projection->build, build ? c->build_generation : 0, (uint64_t)c->build_position, c->build_mark);
+    track_begin(projection, &projection->live, live ? c->generation : 0, (uint64_t)c->position);
+    track_begin(projection, &projection->build, build ? c->build_generation : 0, (uint64_t)c->build_position);
     projection->state = PROJECTION_GOING;
     projection->error = (struct edda_error){ 0 };
     if (!text_equal(c->log, projection->log)) {
@@ -538,7 +540,7 @@ static void built(struct projection *projection)
     projection->transactions++;
     projection->state = PROJECTION_GOING;
     projection->error = (struct edda_error){ 0 };
-    track_begin(projection, &projection->build, c->build_generation, 0, 0);
+    track_begin(projection, &projection->build, c->build_generation, 0);
     engine_log(projection->engine, "projection.building", "projection %s is built from the beginning of the log", projection->def->name);
 }
 
@@ -548,13 +550,13 @@ static void finished(struct projection *projection)
     projection->checkpoint = *c;
     projection->transactions++;
     projection->rebuilt++;
-    track_begin(projection, &projection->live, c->generation, (uint64_t)c->position, c->mark);
+    track_begin(projection, &projection->live, c->generation, (uint64_t)c->position);
     struct table held = projection->live.held;
     projection->live.held = projection->build.held;
     projection->live.held_count = projection->build.held_count;
     projection->build.held = held;
     projection->build.held_count = 0;
-    track_begin(projection, &projection->build, 0, 0, 0);
+    track_begin(projection, &projection->build, 0, 0);
     engine_log(projection->engine, "projection.built", "projection %s is in place, up to position %lld", projection->def->name,
                (long long)c->position);
 }

@@ -20,12 +20,14 @@ static const struct edda_field projection_checkpoint_fields[] = {
     EDDA_FIELD(projection_checkpoint, changes),
     EDDA_FIELD(projection_checkpoint, position),
     EDDA_FIELD(projection_checkpoint, mark),
+    EDDA_FIELD(projection_checkpoint, marked),
     EDDA_FIELD(projection_checkpoint, generation),
     EDDA_FIELD(projection_checkpoint, version),
     EDDA_FIELD(projection_checkpoint, fingerprint),
     EDDA_FIELD(projection_checkpoint, tables),
     EDDA_FIELD(projection_checkpoint, build_position),
     EDDA_FIELD(projection_checkpoint, build_mark),
+    EDDA_FIELD(projection_checkpoint, build_marked),
     EDDA_FIELD(projection_checkpoint, build_generation),
     EDDA_FIELD(projection_checkpoint, build_version),
     EDDA_FIELD(projection_checkpoint, build_fingerprint),
@@ -206,19 +208,25 @@ static void info_of(const struct work_event *event, const void *message, struct 
         ret_info->correlation = ret_info->id;
 }
 
-/* What is held back when the event cannot be applied. A record's key may be any bytes, and a database takes only text without a zero byte. */
+/* A copy as a database takes it: a record's key may be any bytes, a reason may be cut in the middle of a letter, and only text without a zero byte is taken. */
+static struct slice clean(struct slice bytes, struct arena *arena)
+{
+    struct slice copy = arena_copy(arena, bytes);
+    bool text = text_utf8_valid(copy);
+    for (size_t i = 0; i < copy.len; i++)
+        if (copy.data[i] == 0 || (copy.data[i] >= 0x80 && !text))
+            ((uint8_t *)copy.data)[i] = '?';
+    return copy;
+}
+
+/* What is held back when the event cannot be applied. */
 static struct slice key_of(const struct work_event *event, const void *message, struct arena *arena)
 {
     struct slice key = event->record.record.key;
     const char *field = event->row->key;
     if (field && message && !json_field_text(event->row->type, message, field, arena, &key))
         key = slice_of(NULL, 0);
-    struct slice copy = arena_copy(arena, key);
-    bool text = text_utf8_valid(copy);
-    for (size_t i = 0; i < copy.len; i++)
-        if (copy.data[i] == 0 || (copy.data[i] >= 0x80 && !text))
-            ((uint8_t *)copy.data)[i] = '?';
-    return copy;
+    return clean(key, arena);
 }
 
 static bool is_held_now(const struct work *work, struct slice key)
@@ -251,8 +259,8 @@ static int hold(struct projection *projection, const struct work_event *event, s
         .projection = edda_text_of(projection->def->name),
         .generation = work->track->build ? work->before.build_generation : work->before.generation,
         .position = (int64_t)event->record.position, .key = text_of(key), .type = edda_text_of(event->row->type->name),
-        .correlation = text_of(arena_copy(&work->arena, slice_of(info->correlation.data, info->correlation.len))),
-        .reason = reason ? edda_text_of(reason) : EDDA_TEXT(""), .since = work->now_ms,
+        .correlation = text_of(clean(slice_of(info->correlation.data, info->correlation.len), &work->arena)),
+        .reason = text_of(clean(slice_str(reason), &work->arena)), .since = work->now_ms,
     };
     return 0;
 }
@@ -330,9 +338,7 @@ static int swap_shorter(struct projection *projection)
     shorter.changes++;
     if (work->kind == WORK_APPLY) {
         const struct journal_record *last = &work->events[work->done - 1].record;
-        int64_t position = (int64_t)last->position + 1, mark = projection_mark(last);
-        *(work->track->build ? &shorter.build_position : &shorter.position) = position;
-        *(work->track->build ? &shorter.build_mark : &shorter.mark) = mark;
+        projection_set_position(&shorter, work->track, last->position + 1, last);
     }
     int rc = swap(projection, &work->after, &shorter);
     work->after = shorter;
@@ -363,8 +369,9 @@ static int write_held(struct projection *projection)
         changes[count - 1].deleted = false;
         stopped->key = text_of(work->key->key);
         stopped->type = edda_text_of(work->events[count - 1].row->type->name);
-        stopped->correlation = projection->transaction.info.correlation;
-        stopped->reason = text_of(arena_copy(&work->arena, slice_str(work->error.message)));
+        struct edda_text correlation = projection->transaction.info.correlation;
+        stopped->correlation = text_of(clean(slice_of(correlation.data, correlation.len), &work->arena));
+        stopped->reason = text_of(clean(slice_str(work->error.message), &work->arena));
         stopped->since = work->now_ms;
     }
     return session_change(projection->session, &held_table, TABLE_HELD, changes, count, &work->error);

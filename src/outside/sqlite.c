@@ -115,7 +115,7 @@ static int run(struct sqlite_session *session, const char *text, struct edda_err
 }
 
 /* Binds the first `count` fields of a row from parameter `first` on. What is bound lives until the statement is reset. */
-static bool bind(struct sqlite_session *session, sqlite3_stmt *prepared, const struct edda_table *table, const void *row, uint32_t count, int first)
+static bool bind_fields(struct sqlite_session *session, sqlite3_stmt *prepared, const struct edda_table *table, const void *row, uint32_t count, int first)
 {
     for (uint32_t i = 0; i < count; i++) {
         struct database_value value;
@@ -244,7 +244,7 @@ static int sqlite_swap(struct session *s, const struct edda_table *table, const 
     int rc = prepare(session, &prepared, error);
     if (rc < 0)
         return rc;
-    if (!bind(session, prepared, table, row, count, 1) || (expected && !bind(session, prepared, table, expected, count, 1 + (int)count)))
+    if (!bind_fields(session, prepared, table, row, count, 1) || (expected && !bind_fields(session, prepared, table, expected, count, 1 + (int)count)))
         return out_of_memory(error);
     rc = step_done(session, prepared, error);
     return rc < 0 ? rc : sqlite3_changes(session->handle);
@@ -269,7 +269,7 @@ static int sqlite_change(struct session *s, const struct edda_table *table, cons
                 return rc;
         }
         arena_reset(&session->arena);
-        if (!bind(session, prepared[deleted], table, changes[i].row, deleted ? table->key_fields : table->row->field_count, 1))
+        if (!bind_fields(session, prepared[deleted], table, changes[i].row, deleted ? table->key_fields : table->row->field_count, 1))
             return out_of_memory(error);
         rc = step_done(session, prepared[deleted], error);
     }
@@ -286,7 +286,7 @@ static int sqlite_get(struct session *s, const struct edda_table *table, const c
     int rc = prepare(session, &prepared, error);
     if (rc < 0)
         return rc;
-    if (!bind(session, prepared, table, row, table->key_fields, 1))
+    if (!bind_fields(session, prepared, table, row, table->key_fields, 1))
         return out_of_memory(error);
     int step = sqlite3_step(prepared);
     if (step == SQLITE_ROW)
@@ -322,7 +322,7 @@ static int sqlite_rows(struct session *s, const struct edda_table *table, const 
     if (rc < 0)
         return rc;
     int limit_at = (int)query->equal_fields + 1, step = SQLITE_DONE;
-    if (!bind(session, prepared, table, query->equal, query->equal_fields, 1) ||
+    if (!bind_fields(session, prepared, table, query->equal, query->equal_fields, 1) ||
         sqlite3_bind_int64(prepared, limit_at, query->limit) != SQLITE_OK ||
         sqlite3_bind_int64(prepared, limit_at + 1, query->offset) != SQLITE_OK)
         return out_of_memory(error);

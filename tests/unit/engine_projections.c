@@ -35,7 +35,20 @@ static int forget(struct edda_rows *rows, const struct Lifted *e)
 }
 
 static const struct edda_table *const totals_tables[] = { &totals, NULL };
-static const struct edda_projecting totals_on[] = { EDDA_APPLY(Done, add, id), EDDA_APPLY(Lifted, forget, id), EDDA_APPLY_END };
+struct Odd { struct edda_text id; };
+static const struct edda_field Odd_fields[] = { EDDA_FIELD(Odd, id) };
+static const struct edda_type Odd = EDDA_EVENT(Odd, id, .topic = "odd");
+
+/* Fails always, and goes by the record's key. */
+static int never(struct edda_rows *rows, const void *event, void *user)
+{
+    (void)rows, (void)event, (void)user;
+    return EDDA_EIO;
+}
+
+static const struct edda_projecting totals_on[] = {
+    EDDA_APPLY(Done, add, id), EDDA_APPLY(Lifted, forget, id), { .type = &Odd, .project = never }, EDDA_APPLY_END,
+};
 static struct edda_projection projection = { .name = "sums", .tables = totals_tables, .on = totals_on, .version = 1 };
 static const struct edda_projection *const projections[] = { &projection, NULL };
 
@@ -268,6 +281,21 @@ static void test_poison_holds_its_key_alone(void **state)
     rig_crash(&rig, true);
     rig_run(&rig);
     assert_int_equal(quarantined(&rig), 0);
+    tear_down(&rig);
+}
+
+/* A record's key may be any bytes; what is put into the database is text. */
+static void test_key_that_is_no_text(void **state)
+{
+    struct rig rig;
+    const struct cloudevent event = { .id = SLICE("t1"), .source = SLICE("else\xff"), .type = SLICE("Odd"), .correlation = SLICE("\xc3") };
+    (void)state;
+    set_up(&rig);
+    rig_raw(&rig, Odd.topic, "k\xff", "{\"id\":\"x\"}", &event, NULL, NULL);
+    rig_pass(&rig, 5000);
+    assert_int_equal(quarantined(&rig), 1);
+    assert_true(slice_eq_str(held.key, "k?"));
+    assert_true(slice_eq_str(held.correlation, "?"));
     tear_down(&rig);
 }
 
@@ -584,6 +612,7 @@ int main(void)
         cmocka_unit_test(test_crash_after_the_commit),
         cmocka_unit_test(test_database_that_is_away),
         cmocka_unit_test(test_poison_holds_its_key_alone),
+        cmocka_unit_test(test_key_that_is_no_text),
         cmocka_unit_test(test_repair_of_a_zombie),
         cmocka_unit_test(test_row_out_of_range_names_its_field),
         cmocka_unit_test(test_another_version_is_built_beside),

@@ -300,14 +300,17 @@ static int apply_events(struct projection *projection)
         void *message = arena_alloc(arena, event->row->type->size);
         if (!message)
             return out_of_memory(work);
-        bool good = json_decode(event->row->type, event->record.record.value, JSON_STORED, arena, message, NULL) == 0;
+        struct cloudevent ce;
+        cloudevent_get(&event->record.record, &ce);
+        int decoded = message_decode(event->row->type, ce.data_version, event->record.record.value, arena, message, &work->error);
+        bool good = decoded == 0;
         struct edda_message_info info;
         info_of(event, message, arena, &info);
         struct slice key = key_of(event, good ? message : NULL, &work->arena);
         rows_event(&projection->transaction, &info);
         bool first = work->done == 0;
         int rc = 1;
-        if (!good)
+        if (!good && decoded != EDDA_EUNSUPPORTED)
             work->malformed++;
         else if (first && repair && work->skip)
             rc = 1;
@@ -315,6 +318,8 @@ static int apply_events(struct projection *projection)
             rc = hold(projection, event, key, &info, &work->why) < 0 ? work->error.code : 1;
         else if (!repair && is_held_now(work, key))
             rc = hold(projection, event, key, &info, NULL) < 0 ? work->error.code : 1;
+        else if (!good)
+            rc = 0; /* of a version that this program does not know: it waits for one that does */
         else {
             rc = apply_one(projection, event, message);
             work->applied += rc == 1;

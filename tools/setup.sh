@@ -26,6 +26,9 @@ redis-server        redis-server     the Redis server that the channels are test
 libsqlite3-dev      pc:sqlite3       read models in SQLite
 libpq-dev           pc:libpq         read models in PostgreSQL
 postgresql          psql             the server that read models are tested with
+libcurl4-openssl-dev pc:libcurl      effects: calls over HTTP, e-mail by SMTP
+libssl-dev          pc:libcrypto     signatures of calls to remote services
+nodejs              node             the example of a remote service in JavaScript
 valgrind            valgrind         finds what the sanitizers cannot, and counts instructions
 python3             python3          the rules in tests/rules and the test runner
 curl                curl             HTTP scenarios, and the first steps in the README

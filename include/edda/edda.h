@@ -3,9 +3,11 @@
 #define EDDA_H
 
 #include "edda/app.h"
+#include "edda/effect.h"
 #include "edda/error.h"
 #include "edda/http.h"
 #include "edda/projection.h"
+#include "edda/remote.h"
 #include "edda/service.h"
 #include "edda/simulate.h"
 #include "edda/store.h"

@@ -54,7 +54,8 @@ enum edda_code {
     EDDA_EUNSUPPORTED = -25,/* asked for something this build or this log cannot do */
     EDDA_ERETRY = -26,      /* the step must be run again; never leaves the engine */
     EDDA_EUNHANDLED = -27,  /* no service of the application handles the command */
-    EDDA_EUNAVAILABLE = -28 /* what is outside could not be reached, or failed */
+    EDDA_EUNAVAILABLE = -28,/* what is outside could not be reached, or failed */
+    EDDA_EREFUSED = -29     /* what is outside said no */
 };
 
 struct edda_error {

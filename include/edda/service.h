@@ -15,6 +15,7 @@
  * A handler is a plain function. It returns 0 (or what edda_emit() and the like return), or a negative code:
  *   EDDA_EREJECTED    a rule said no. A command's caller is told, and nothing is recorded; an event or a command from the log is skipped, and
  *                     the reason recorded.
+ *   EDDA_EREFUSED     what is outside said no (edda/effect.h): its entity is quarantined, without another try.
  *   any other         it failed. It is tried again as its row's policy says; then its entity is quarantined.
  * Message, state and whatever they point to live until the handler returns. A handler must not keep them, look at a clock, or touch
  * the world but by its step; then it gives the same when it is run again, and the simulator can run it.
@@ -31,6 +32,8 @@ extern "C" {
 /* The step a handler is building. Opaque; good until the handler returns; of one thread. */
 struct edda_step;
 struct edda_route;
+struct edda_effect;
+struct edda_remote;
 
 /* Decides by `message` and `state` (NULL for a service without entity; all zero when its stream is empty) what happens. */
 typedef int edda_handle_fn(struct edda_step *step, const void *message, const void *state, void *user);
@@ -59,6 +62,7 @@ struct edda_row {
     const char *key;         /* of `on`: the message's field that selects the entity; NULL: the record's key. A message in which the
                                 field is empty is for no entity, and is passed over */
     uint32_t blocking;       /* 0: runs on the core thread and must not wait; n: on one of at most n threads (1 to 1024) */
+    const struct edda_effect *effect; /* it acts on what is outside (edda/effect.h): begun when its message is durable; or NULL */
     bool late;               /* acts on expired messages as well */
     struct edda_retry retry;
     void *user;              /* given to the handler */
@@ -121,6 +125,8 @@ struct edda_service {
     const struct edda_view *view;    /* or NULL */
     const struct edda_schedule *schedules; /* ends with EDDA_END_SCHEDULES; or NULL */
     const struct edda_route *routes; /* its HTTP interface (edda/http.h), ends with EDDA_ROUTES_END; or NULL */
+    const struct edda_remote *remote; /* rows of `on` without a function are handled over HTTP (edda/remote.h); or NULL */
+    const struct edda_type *const *emits; /* of a remote service: message and reply types that it may name besides those of the rows, NULL-terminated; or NULL */
     edda_fits_fn *fits;      /* asked before an entity migrates to this version; or NULL */
 };
 

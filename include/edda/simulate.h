@@ -2,12 +2,14 @@
  * edda/simulate.h: crash-tests an application's own process. All services, the log, timers, the disk and crashes run in one thread from a seed: messages
  * between services are delayed and interleaved in any legal order, external ones repeated, handlers slow, the process killed between any two writes.
  * Read models are in a database that outlives the process; its connection is lost now and then, also in the middle of a transaction and at its end.
+ * What effects are done to is slow, away for a while, or has done what was asked and its answer is lost; each twice at most for one idempotency key.
  * When everything has settled the application's invariants are checked, and that nothing is quarantined.
  */
 #ifndef EDDA_SIMULATE_H
 #define EDDA_SIMULATE_H
 
 #include "edda/app.h"
+#include "edda/effect.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,6 +32,7 @@ struct edda_simulation {
     edda_sim_check_fn *check;
     edda_sim_load_fn *load;      /* or NULL: `bench` has nothing to do */
     void *user;
+    edda_outside_fn *outside;    /* plays what effects are done to, given `user`; its memory outlives crashes. NULL: everything works, and answers nothing */
 };
 
 /* In plan: a command is called at `at_ms` after the start. It may be lost in a crash before it is answered, and is then called again with the same
@@ -47,6 +50,14 @@ EDDA_PUBLIC bool edda_sim_entity(struct edda_sim *sim, const struct edda_service
 /* In check: the rows of a read model, an array of the table's row structs in the order of their keys, good until the check returns; 0 when there are none. Asked
  * for once more, the array before is gone. */
 EDDA_PUBLIC size_t edda_sim_rows(struct edda_sim *sim, const struct edda_table *table, const void **ret_rows);
+/* In check: each effect that was asked for, by its idempotency key, in order of the first time: index from 0, false at the end. */
+struct edda_sim_effect {
+    struct edda_text idempotency_key;
+    struct edda_text target;     /* of a mail: to; of a call: its URL; of a program: its name; of a step of a remote service: its name */
+    struct edda_text content;    /* text, body or input of the first time */
+    uint32_t done;               /* times it was done. A receiver that knows the key takes it for once; 0: it never was */
+};
+EDDA_PUBLIC bool edda_sim_effect(struct edda_sim *sim, size_t index, struct edda_sim_effect *ret_effect);
 /* In check: an invariant is broken; `correlation` names the process to draw (may be empty). */
 EDDA_PUBLIC void edda_sim_fail(struct edda_sim *sim, struct edda_text correlation, const char *format, ...) EDDA_PRINTF(3, 4);
 

@@ -22,6 +22,7 @@
 #define EDDA_TEST_H
 
 #include "edda/projection.h"
+#include "edda/remote.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +42,9 @@ EDDA_PUBLIC struct edda_test *edda_test_at(struct edda_test *test, const char *f
 /* An event that has happened to the entity that its key names. Here and in edda_when() it may be one of an older version, of a type in the
  * `.older` table of one that the service has a row for: it is lifted, as one from the log would be. */
 EDDA_PUBLIC void edda_given_struct(struct edda_test *test, const struct edda_type *event, const void *value);
+/* What the outside answers to effects that follow, one answer each, in order; to those for which none is given it answers that it worked. `code`: 0,
+ * EDDA_EUNAVAILABLE or EDDA_EREFUSED; `status` and `body` are those of the HTTP answer, or exit status and output of the program. */
+EDDA_PUBLIC void edda_given_answer(struct edda_test *test, int code, int status, const char *body);
 /* The message that is handled now, one step. An event of the entity's category is folded before it is handled, as it is in a log. Forgets what the
  * step before gave and was not asked about; but a step that was rejected or failed must be asked about. */
 EDDA_PUBLIC void edda_when_struct(struct edda_test *test, const struct edda_type *message, const void *value);
@@ -61,6 +65,9 @@ EDDA_PUBLIC void edda_then_schedule_struct(struct edda_test *test, const char *n
 EDDA_PUBLIC void edda_then_deadline_cancelled(struct edda_test *test, const char *name);
 /* … is the declaration of a command that undoes it. */
 EDDA_PUBLIC void edda_then_compensation_struct(struct edda_test *test, const struct edda_type *command, const void *value);
+/* The next thing the step did outside, in order, apart from what it emitted: `target` is "mail ADDRESSES", "METHOD URL", "program NAME" or "remote SERVICE"; a mail's subject
+ * and text, a body, or a program's further arguments and input contain `part` (NULL: anything). Effects are done also by a step that fails afterwards. */
+EDDA_PUBLIC void edda_then_effect(struct edda_test *test, const char *target, const char *part);
 /* The step replied with this; the process ended well, or badly for a reason that contains `part`. In no order with the above. */
 EDDA_PUBLIC void edda_then_reply_struct(struct edda_test *test, const struct edda_type *reply, const void *value);
 EDDA_PUBLIC void edda_then_finished(struct edda_test *test);
@@ -93,6 +100,7 @@ EDDA_PUBLIC int edda_test_end(struct edda_test *test);
 #define edda_then_json(test, name, json) (edda_then_json)(edda_test_at(test, __FILE__, __LINE__), name, json)
 #define edda_then_expires(test, after_ms) (edda_then_expires)(edda_test_at(test, __FILE__, __LINE__), after_ms)
 #define edda_then_deadline_cancelled(test, name) (edda_then_deadline_cancelled)(edda_test_at(test, __FILE__, __LINE__), name)
+#define edda_then_effect(test, target, part) (edda_then_effect)(edda_test_at(test, __FILE__, __LINE__), target, part)
 #define edda_then_finished(test) (edda_then_finished)(edda_test_at(test, __FILE__, __LINE__))
 #define edda_then_aborted(test, part) (edda_then_aborted)(edda_test_at(test, __FILE__, __LINE__), part)
 #define edda_then_nothing(test) (edda_then_nothing)(edda_test_at(test, __FILE__, __LINE__))

@@ -95,7 +95,9 @@ enum {
     ROW(EDDA_EUNHANDLED, .sentence = "no service of the application handles the command", \
         .http_status = 501, .kafka_code = KAFKA_UNSUPPORTED_VERSION, .resp_prefix = "UNHANDLED") \
     ROW(EDDA_EUNAVAILABLE, .sentence = "what is outside could not be reached, or failed", \
-        .http_status = 503, .kafka_code = KAFKA_REQUEST_TIMED_OUT, .resp_prefix = "UNAVAILABLE", .retriable = true)
+        .http_status = 503, .kafka_code = KAFKA_REQUEST_TIMED_OUT, .resp_prefix = "UNAVAILABLE", .retriable = true) \
+    ROW(EDDA_EREFUSED, .sentence = "what is outside said no", \
+        .http_status = 502, .kafka_code = KAFKA_POLICY_VIOLATION, .resp_prefix = "REFUSED")
 /* clang-format on */
 
 #define CODE_INFO(code_, ...) [-(code_)] = { .code = (code_), .name = #code_, __VA_ARGS__ },
@@ -104,7 +106,7 @@ enum {
 static const struct edda_code_info code_rows[] = { CODE_ROWS(CODE_INFO) };
 
 /* As many rows as there are numbers up to the last code: with no number twice, none is missing. */
-#define CODES (1 - EDDA_EUNAVAILABLE)
+#define CODES (1 - EDDA_EREFUSED)
 _Static_assert(sizeof(code_rows) / sizeof(code_rows[0]) == CODES, "a code without a row");
 _Static_assert(CODE_ROWS(CODE_COUNT) == CODES, "a code without a row");
 

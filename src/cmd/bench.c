@@ -269,7 +269,7 @@ static int world_open(struct world *w, const struct edda_app *app, const char *p
     struct store_options options = { .frame_bytes = 0 };
     int rc = journal_local_open(w->io, data, &options, &w->journal, NULL, &w->error);
     w->database = database_memory_new(NULL);
-    struct engine_options engine_options = { .app = app, .io = w->io, .journal = w->journal, .database = w->database };
+    struct engine_options engine_options = { .app = app, .io = w->io, .journal = w->journal, .database = w->database, .outside = outside_pretend };
     return rc < 0 ? rc : engine_open(&engine_options, &w->engine, &w->error);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cmd/cmd.h"
+#include "engine/engine.h"
 
 struct reference_values {
     const char *page;
@@ -30,14 +31,23 @@ static void errors_document(struct buffer *out)
     }
 }
 
+static void remote_answer_document(struct buffer *out)
+{
+    buffer_append_str(out, "# What a remote service answers\n\nAs JSON Schema; [the guide](../guides/remote-handlers.md) says it in words. A member that is "
+                           "not here fails the step.\n\n```json\n");
+    remote_answer_schema(out);
+    buffer_append_str(out, "\n```\n");
+}
+
 static const struct page pages[] = {
     { "errors", errors_document },
     { "metrics", metrics_document },
+    { "remote-answer", remote_answer_document },
     { "routes", routes_document },
 };
 
 static const struct argument_row reference_arguments[] = {
-    { "PAGE", offsetof(struct reference_values, page), false, "errors, metrics or routes" },
+    { "PAGE", offsetof(struct reference_values, page), false, "errors, metrics, remote-answer or routes" },
     { NULL, 0, false, NULL },
 };
 static const struct command_row reference_row = { .name = "reference",
@@ -60,5 +70,5 @@ int cmd_reference(const struct edda_app *app, int argc, char **argv)
         buffer_deinit(&out);
         return EXIT_DONE;
     }
-    return cmd_misused(app, "reference", "PAGE is errors, metrics or routes");
+    return cmd_misused(app, "reference", "PAGE is errors, metrics, remote-answer or routes");
 }

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "cmd/cmd.h"
+#include "cmd/run_outside.h"
 #include "engine/engine.h"
 #include "io/posix.h"
 #include "journal/local.h"
@@ -29,6 +30,7 @@ struct run_values {
     const char *db;
     bool json;
     const char *redis, *redis_password_file;
+    struct run_outside_values outside;
     int64_t durations_ms[APP_OPTIONS_MAX];
 };
 
@@ -60,6 +62,7 @@ struct run {
     struct run_values values;
     char data[512];
     struct io *io;
+    struct run_outside outside;
     struct journal *journal;
     struct database *database;
     struct engine *engine;
@@ -149,6 +152,7 @@ static unsigned handler_threads(const struct edda_app *app)
     /* A projection takes one for its transaction; the queries of all share some. */
     for (size_t i = 0; app->projections && app->projections[i]; i++)
         threads += i == 0 ? 1 + QUERY_THREADS : 1;
+    threads += run_outside_threads(app);
     return threads == 0 ? 1 : threads > HANDLER_THREADS_MAX ? HANDLER_THREADS_MAX : (unsigned)threads;
 }
 
@@ -206,7 +210,10 @@ static int run_open(struct run *run, struct log_recovery *ret_recovery, struct e
     run->io = io_posix_new(handler_threads(run->app));
     if (!run->io)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory, threads or descriptors");
-    int rc = journal_local_open(run->io, run->data, &store_options, &run->journal, ret_recovery, error);
+    int rc = run_outside_open(&run->outside, run->app, &run->values.outside, run->io, error);
+    if (rc < 0)
+        return rc;
+    rc = journal_local_open(run->io, run->data, &store_options, &run->journal, ret_recovery, error);
     if (rc < 0)
         return rc == EDDA_ECORRUPT || rc == EDDA_EFORMAT ? rc : cmd_advise(error, "--data DIR chooses another directory");
     if (run->app->projections)
@@ -215,7 +222,8 @@ static int run_open(struct run *run, struct log_recovery *ret_recovery, struct e
         return rc;
     const struct engine_options engine_options = {
         .app = run->app, .io = run->io, .journal = run->journal, .log = engine_says, .log_user = run,
-        .database = run->database
+        .database = run->database,
+        .outside = run->outside.outside ? outside_call : NULL, .outside_user = run->outside.outside
     };
     rc = engine_open(&engine_options, &run->engine, error);
     if (rc < 0)
@@ -246,6 +254,7 @@ static void run_close(struct run *run, bool abandon)
     database_close(run->database);
     journal_close(run->journal, abandon);
     io_posix_free(run->io);
+    outside_free(run->outside.outside);
 }
 
 static int run_serve(struct run *run)
@@ -270,8 +279,8 @@ static int run_serve(struct run *run)
 int cmd_run(const struct edda_app *app, int argc, char **argv)
 {
     struct run run = { .app = app };
-    struct option_row rows[COUNT(own_options) + COUNT(channel_options) + COUNT(projection_options)];
-    size_t end = COUNT(own_options) - 1; /* the row that ends the table gives way to what follows */
+    struct option_row rows[COUNT(own_options) + COUNT(channel_options) + COUNT(projection_options) + RUN_OUTSIDE_OPTIONS_MAX];
+    size_t end = COUNT(own_options) - 1; /* each table takes the place of the row that ends the one before */
     char port[8], data[256];
     int status;
     cmd_default_data(app, data, sizeof data);
@@ -281,8 +290,12 @@ int cmd_run(const struct edda_app *app, int argc, char **argv)
         memcpy(rows + end, projection_options, sizeof projection_options);
         end += COUNT(projection_options) - 1;
     }
-    if (app->channels && app->channels->name)
+    if (app->channels && app->channels->name) {
         memcpy(rows + end, channel_options, sizeof channel_options);
+        end += COUNT(channel_options) - 1;
+    }
+    end += run_outside_options(app, offsetof(struct run_values, outside), rows + end);
+    rows[end] = (struct option_row){ .name = NULL };
     rows[0].fallback = data;
     rows[1].fallback = port;
     const struct command_row row = {

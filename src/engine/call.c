@@ -15,6 +15,29 @@ void call_done(struct engine *engine, struct engine_call *call, int code, const 
     call->done(call);
 }
 
+void call_answer(struct edda_step *step, struct engine_call *call)
+{
+    struct engine *engine = step->engine;
+    if (step->reply) {
+        call->reply_type = step->reply_type;
+        call->reply = value_copy(step->reply_type, step->reply, call->arena);
+        buffer_clear(&step->encoded);
+        json_encode_members(step->reply_type, step->reply, false, &step->encoded);
+        call->reply_json = arena_copy(call->arena, buffer_slice(&step->encoded));
+    }
+    if (step->service->category)
+        call->version = journal_stream_next_version(engine->journal, step->service->category->topic, step->key) - 1;
+    call_done(engine, call, 0, NULL);
+}
+
+struct edda_text call_correlation(const struct edda_type *type, const void *value, struct edda_text id, struct arena *arena)
+{
+    struct slice text;
+    if (type->correlation && value && json_field_text(type, value, type->correlation, arena, &text) && text.len)
+        return (struct edda_text){ (const char *)text.data, text.len };
+    return id;
+}
+
 struct slice call_id_new(struct engine *engine, struct arena *arena)
 {
     uint8_t bytes[16];
@@ -45,23 +68,29 @@ struct reply {
     struct edda_text type;    /* of the reply; empty: none */
     int64_t version;
     struct edda_text body;    /* JSON */
+    int64_t code;             /* 0, or why it was rejected */
+    struct edda_text message;
+    struct edda_text field;
 };
 static const struct edda_field reply_fields[] = {
     EDDA_FIELD(reply, request),
     EDDA_FIELD(reply, type, .optional = true),
     EDDA_FIELD(reply, version),
     EDDA_FIELD_JSON(reply, body, .optional = true),
+    EDDA_FIELD(reply, code, .optional = true),
+    EDDA_FIELD(reply, message, .optional = true),
+    EDDA_FIELD(reply, field, .optional = true),
 };
 static const struct edda_type reply = EDDA_VALUE(reply);
 
-static struct slice identity_key(const struct engine_call *call, struct arena *arena)
+static struct slice identity_key(struct slice source_name, struct slice id_name, struct arena *arena)
 {
-    struct hash128 id = hash128(call->id, 17);
-    struct hash128 source = hash128(call->source, id.lo);
+    struct hash128 id = hash128(id_name, 17);
+    struct hash128 source = hash128(source_name, id.lo);
     return slice_str(arena_printf(arena, "%016llx%016llx", (unsigned long long)(id.hi ^ source.hi), (unsigned long long)source.lo));
 }
 
-static struct slice request_hash(struct engine *engine, const struct engine_call *call, struct arena *arena)
+struct slice call_request_hash(struct engine *engine, const struct engine_call *call, struct arena *arena)
 {
     struct slice request = call->request;
     if (request.len == 0) {
@@ -85,7 +114,7 @@ bool engine_call_repeated(struct engine *engine, struct engine_call *call)
         return false;
     struct edda_error error = { 0 };
     struct journal_record record;
-    int rc = journal_stream_last(engine->journal, engine->replies, identity_key(call, call->arena), &record);
+    int rc = journal_stream_last(engine->journal, engine->replies, identity_key(call->source, call->id, call->arena), &record);
     if (rc == EDDA_ENOTFOUND)
         return false;
     struct reply first;
@@ -93,9 +122,13 @@ bool engine_call_repeated(struct engine *engine, struct engine_call *call)
         rc = json_decode(&reply, arena_copy(call->arena, record.record.value), JSON_STORED, call->arena, &first, &error);
     if (rc < 0) {
         (void)edda_fail_with(&error, rc, "the first answer to this request cannot be read");
-    } else if (!slice_eq(slice_of(first.request.data, first.request.len), request_hash(engine, call, call->arena))) {
+    } else if (!slice_eq(slice_of(first.request.data, first.request.len), call_request_hash(engine, call, call->arena))) {
         rc = edda_fail_with(&error, EDDA_EDUPLICATE, "the id %.*s was used before, for another request", (int)call->id.len,
                             (const char *)call->id.data);
+    } else if (first.code) {
+        call->repeated = true;
+        char *field = arena_cstr(call->arena, slice_of(first.field.data, first.field.len));
+        rc = edda_fail_field(&error, (int)first.code, field, "%.*s", (int)first.message.len, first.message.data);
     } else {
         call->repeated = true;
         call->version = first.version;
@@ -107,11 +140,16 @@ bool engine_call_repeated(struct engine *engine, struct engine_call *call)
     return true;
 }
 
-void call_reply_add(struct commit *commit, struct engine_call *call)
+void call_reply_add(struct commit *commit, struct slice request)
 {
     struct edda_step *step = commit->step;
     struct engine *engine = step->engine;
-    struct reply value = { .request = text_of(request_hash(engine, call, &step->arena)) };
+    struct reply value = { .request = text_of(request) };
+    if (step->code < 0) {
+        value.code = step->code;
+        value.message = edda_text_of(step->error.message);
+        value.field = edda_text_of(step->error.field);
+    }
     int64_t own = 0;
     for (size_t i = 0; i < commit->count; i++)
         own += step->service->category && commit->messages[i].topic == step->service->category->topic &&
@@ -127,7 +165,9 @@ void call_reply_add(struct commit *commit, struct engine_call *call)
     }
     buffer_clear(&step->encoded);
     json_encode(&reply, &value, &step->encoded);
-    (void)commit_add(commit, engine->replies, identity_key(call, &step->arena), arena_copy(&step->arena, buffer_slice(&step->encoded)),
+    struct slice key = identity_key(slice_of(step->info.source.data, step->info.source.len), slice_of(step->info.id.data, step->info.id.len),
+                                    &step->arena);
+    (void)commit_add(commit, engine->replies, key, arena_copy(&step->arena, buffer_slice(&step->encoded)),
                      slice_of(NULL, 0));
 }
 
@@ -171,7 +211,7 @@ void engine_call(struct engine *engine, struct engine_call *call)
     call->reply_type = NULL;
     call->reply_json = slice_of(NULL, 0);
     call->version = -1;
-    call->repeated = false;
+    call->repeated = call->accepted = false;
     int rc = find_handler(engine, call, &handler, &error);
     if (rc == 0)
         rc = fold_catch_up(engine, &error); /* it decides by what others have recorded since the last turn, too */
@@ -181,9 +221,17 @@ void engine_call(struct engine *engine, struct engine_call *call)
         rc = edda_fail_field(&error, EDDA_EINVAL, field, "must not be empty");
     if (rc == 0 && key.len > ENGINE_KEY_MAX)
         rc = edda_fail_field(&error, EDDA_EINVAL, field, "must not be longer than %d bytes", ENGINE_KEY_MAX);
+    struct handler *chosen = rc == 0 ? version_handler(handler, key) : NULL;
+    if (rc == 0 && !chosen)
+        rc = edda_fail_with(&error, EDDA_ENOTFOUND, "the version of service %s that handles %s takes no new entities", handler->service->def->name,
+                            call->type->name);
     if (rc < 0) {
         call_done(engine, call, rc, &error);
         return;
     }
-    lane_call(version_handler(handler, key), key, call);
+    handler = chosen;
+    if (handler->pool && handler->pool->outside)
+        await_call(handler, key, call);
+    else
+        lane_call(handler, key, call);
 }

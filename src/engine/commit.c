@@ -7,19 +7,6 @@
 
 #include <stdio.h>
 
-static struct slice hex_id(struct arena *arena, struct hash128 hash)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t *out = arena_bytes(arena, 32);
-    if (!out)
-        return slice_of(NULL, 0);
-    for (int i = 0; i < 16; i++) {
-        out[i] = (uint8_t)digits[hash.hi >> (60 - 4 * i) & 15];
-        out[16 + i] = (uint8_t)digits[hash.lo >> (60 - 4 * i) & 15];
-    }
-    return slice_of(out, 32);
-}
-
 struct slice record_key(const struct service *service, struct slice entity, struct slice name, struct arena *arena)
 {
     struct slice first = slice_str(service->def->name);
@@ -38,15 +25,6 @@ struct slice record_key(const struct service *service, struct slice entity, stru
         memcpy(at, name.data, name.len);
     }
     return slice_of(key, len);
-}
-
-/* What all ids of one step have in common: service, handler, and the cause's source and id. */
-static struct hash128 cause_hash(const struct edda_step *step)
-{
-    uint64_t seed = step->handler ? step->handler->id_seed : 0;
-    struct hash128 id = hash128(slice_of(step->info.id.data, step->info.id.len), seed);
-    struct hash128 source = hash128(slice_of(step->info.source.data, step->info.source.len), id.lo);
-    return (struct hash128){ id.hi ^ source.hi, source.lo };
 }
 
 static struct slice id_of_ordinal(struct commit *commit)
@@ -238,6 +216,16 @@ static void add_command(struct commit *commit, const struct engine_call *call, s
     commit_header(commit, message, HEADER_HANDLED, SLICE("1"));
 }
 
+/* What was asked with an identity is answered to its repeats as well. */
+static void add_reply(struct commit *commit, const struct engine_call *call)
+{
+    struct edda_step *step = commit->step;
+    if (call && call->id.len)
+        call_reply_add(commit, call_request_hash(step->engine, call, &step->arena));
+    else if (!call && step->request.len)
+        call_reply_add(commit, step->request);
+}
+
 static void add_quarantine_end(struct commit *commit)
 {
     struct journal_message *message = commit_add(commit, commit->step->engine->quarantine, entity_record_key(commit, commit->step->lane_key),
@@ -290,7 +278,7 @@ static int append(struct commit *commit, struct engine_call *call, struct edda_e
 
 int commit_skip(struct edda_step *step, struct engine_call *call, const char *reason, struct edda_error *error)
 {
-    struct commit commit = { .step = step, .cause = cause_hash(step) };
+    struct commit commit = { .step = step, .cause = step_cause(step) };
     if (call)
         add_command(&commit, call, error);
     add_skip(&commit, reason);
@@ -298,8 +286,7 @@ int commit_skip(struct edda_step *step, struct engine_call *call, const char *re
         add_quarantine_end(&commit);
     if (step->undo_left >= 0)
         process_add(&commit);
-    if (call && call->id.len)
-        call_reply_add(&commit, call);
+    add_reply(&commit, call);
     answer_add(&commit, reason);
     step->skipped = true;
     int rc = append(&commit, call, error);
@@ -311,9 +298,10 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
 {
     struct engine *engine = step->engine;
     int64_t now_ms = journal_time_ms(engine->journal);
-    if (step->info.expiry_ms && !step->handler->row->late && now_ms >= step->info.expiry_ms && !step->skipped)
+    bool bound = step_is_bound(step);
+    if (step->info.expiry_ms && !step->handler->row->late && now_ms >= step->info.expiry_ms && !step->skipped && !bound)
         return commit_skip(step, call, "expired while it was handled", error);
-    if (step->blocking && step->service->category) {
+    if (step->blocking && step->service->category && !bound) {
         int code = fold_catch_up(engine, error); /* others may have recorded events of the entity since the last turn */
         if (code < 0)
             return code;
@@ -325,7 +313,7 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
     }
     if (step->skipped)
         return commit_skip(step, call, step->reason, error);
-    struct commit commit = { .step = step, .cause = cause_hash(step) };
+    struct commit commit = { .step = step, .cause = step_cause(step) };
     if (call)
         add_command(&commit, call, error);
     add_emissions(&commit, error);
@@ -333,8 +321,7 @@ int commit_step(struct edda_step *step, struct engine_call *call, struct edda_er
     version_add(&commit);
     if (step->quarantined)
         add_quarantine_end(&commit);
-    if (call && call->id.len)
-        call_reply_add(&commit, call);
+    add_reply(&commit, call);
     answer_add(&commit, NULL);
     return append(&commit, call, error);
 }

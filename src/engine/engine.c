@@ -50,6 +50,9 @@ static void init_members(struct engine *engine, const struct engine_options *opt
     list_init(&engine->free_tasks);
     list_init(&engine->deadline_slabs);
     heap_init(&engine->retries);
+    heap_init(&engine->undurable);
+    table_init(&engine->awaited);
+    engine->pools_wake_ms = INT64_MAX;
     heap_init(&engine->deadlines_due);
     table_init(&engine->deadlines_by_id);
     table_init(&engine->sequence_table);
@@ -130,6 +133,7 @@ void engine_close(struct engine *engine, bool abandon)
         journal_cursor_close(engine->journal, service->cursor);
     }
     channels_close(engine);
+    await_free_all(engine);
     journal_cursor_close(engine->journal, engine->fold_cursor);
     journal_cursor_close(engine->journal, engine->hot_cursor);
     while (!list_empty(&engine->free_steps)) {
@@ -145,6 +149,7 @@ void engine_close(struct engine *engine, bool abandon)
     deadline_free_all(engine);
     sequences_free(engine);
     heap_deinit(&engine->retries);
+    heap_deinit(&engine->undurable);
     registry_deinit(engine);
     arena_deinit(&engine->fold_arena);
     arena_deinit(&engine->load_arena);
@@ -162,6 +167,8 @@ static int64_t next_wake_up(const struct engine *engine)
     const struct heap_node *retry = heap_first(&engine->retries);
     if (retry && retry->key < next)
         next = retry->key;
+    if (engine->pools_wake_ms < next)
+        next = engine->pools_wake_ms;
     if (engine->stalled && engine->stalled_until_ms < next)
         next = engine->stalled_until_ms;
     int64_t projections = projections_next_ms(engine);
@@ -253,6 +260,14 @@ int64_t engine_drive(struct engine *engine, struct edda_error *error)
         if (next <= 0 || engine->running == 0 || engine->started == started || io_jobs_wait(engine->io, HANDLERS_WAIT_NS) == 0)
             return next;
     }
+}
+
+bool engine_flushed(const struct engine *engine)
+{
+    const struct heap_node *first = heap_first(&engine->undurable);
+    if (engine->stopping || engine->broken)
+        return false;
+    return (first && (uint64_t)first->key < journal_durable(engine->journal)) || projections_can_go_on(engine);
 }
 
 bool engine_settled(const struct engine *engine)

@@ -13,12 +13,16 @@
 #define EDDA_ENGINE_ENGINE_H
 
 #include "base/arena.h"
+#include "base/buffer.h"
+#include "base/table.h"
 #include "edda/app.h"
+#include "edda/remote.h"
 #include "io/io.h"
 #include "journal/journal.h"
 
 struct database;
 struct engine;
+struct pool;
 
 struct engine_options {
     const struct edda_app *app;
@@ -32,6 +36,9 @@ struct engine_options {
     uint64_t (*chance)(void *user, uint64_t below);
     void *chance_user;
     struct database *database; /* of read models, the caller's; may be NULL when the application has no projections */
+    /* Does effects; called on the threads of the io's pool. NULL: an application that has any is refused. */
+    edda_outside_fn *outside;
+    void *outside_user;
     /* Told of log events: services that fail, quarantine, pauses. May be NULL. */
     void (*log)(void *user, const char *event, const char *text);
     void *log_user;
@@ -91,7 +98,12 @@ struct engine_call {
     int64_t version;          /* of the entity's stream after the step; -1: none */
     uint64_t gate;            /* the answer may leave when journal_durable() has reached this */
     bool repeated;            /* the identity was known: this is the first result */
+    bool accepted;            /* the command is recorded, and will be handled later: there is no result yet */
     struct list link;         /* the engine's, then the caller's */
+    /* The engine's own, while the command is recorded and waits to be handled. */
+    struct table_link awaited;
+    uint64_t position;
+    struct pool *pool;
 };
 
 /* Runs the command through the service whose table handles it. done() is called before this returns, or later from engine_turn(). */
@@ -241,6 +253,26 @@ struct engine_query {
 
 /* Asks. A negative code says at once what is wrong with the query, and done() is not called; else it is, from engine_turn(). */
 int engine_select(struct engine *engine, struct engine_query *query, struct edda_error *error);
+
+/* What the effects of a row do; of a remote service all its rows together. */
+struct effect_counts {
+    uint64_t begun, succeeded, failed, refused;
+};
+struct engine_effect_info {
+    const struct edda_service *service;
+    const char *type;  /* of the message; "*" for all of a remote service */
+    struct effect_counts counts;
+    uint64_t running;  /* steps under way */
+    uint64_t waiting;  /* entities whose next step waits for a thread, for the rate or for the breaker */
+    bool breaker_open; /* it has stopped trying for a while */
+};
+/* The `ordinal`-th row with effects; false when there are no more. */
+bool engine_effect(const struct engine *engine, size_t ordinal, struct engine_effect_info *ret_info);
+/* The JSON Schema of what a remote service answers. */
+void remote_answer_schema(struct buffer *out);
+
+/* An outside that does nothing and says that it worked. */
+edda_outside_fn outside_pretend;
 
 struct journal *engine_journal(struct engine *engine);
 const struct edda_app *engine_app(const struct engine *engine);

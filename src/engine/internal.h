@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/heap.h"
 #include "base/table.h"
+#include "edda/effect.h"
 #include "engine/engine.h"
 #include "engine/records.h"
 #include "engine/upcast.h"
@@ -22,6 +23,7 @@ struct version;
 struct message_type;
 struct projecting;
 struct projection;
+struct pool;
 
 /* Most services and rows of an application. */
 #define ENGINE_SERVICES_MAX 64
@@ -47,8 +49,7 @@ struct handler {
     struct handler *next;     /* of the same message type, in another service */
     struct handler *older;    /* of the same message type, in another version of this service */
     struct lost *lost;        /* stands for versions that the application does not have */
-    uint32_t running;         /* blocking steps under way */
-    struct list waiting;      /* lanes that wait for one of its threads */
+    struct pool *pool;        /* of threads that its steps run on; NULL: they run on the core thread */
     uint64_t id_seed;         /* of emitted ids: (service, message type) */
 };
 
@@ -123,6 +124,27 @@ struct service {
     uint64_t steps, skips, failures, quarantined;
 };
 
+/* --- pool.c: the threads of a row, and what else its steps wait for --------------------------------------- */
+
+enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_TRYING };
+
+struct pool {
+    struct engine *engine;
+    const struct service *service;
+    const struct edda_service *def;
+    const char *name;              /* of the message type; "*" for all of a remote service */
+    uint32_t threads;              /* at most so many steps at once */
+    uint32_t running;
+    struct list waiting;           /* lanes that wait for their turn */
+    bool outside;                  /* of an effect: the rest is in use */
+    struct edda_effect effect;     /* with its defaults filled in */
+    int64_t paid_until_ns;         /* of log time: what the rate allows is used up until then */
+    enum breaker breaker;
+    uint32_t failures_in_row;
+    int64_t open_until_ms;
+    struct effect_counts counts;
+};
+
 /* --- state.c: entity states, one entry per stream -------------------------------------------------------- */
 
 struct entity {
@@ -177,7 +199,7 @@ struct edda_step {
     bool finished;
     bool aborted;
     bool blocking;                 /* runs on a copy, on another thread */
-    bool interrupted;              /* a sleep ended early: the application is stopping */
+    bool interrupted;              /* a sleep or an effect ended early: the application is stopping */
     const struct edda_type *reply_type;
     const void *reply;             /* a copy in the arena */
     struct slice reply_json;
@@ -190,6 +212,13 @@ struct edda_step {
     int32_t undo_left;             /* it is a compensation, and so many were declared before it; -1: it is none */
     int32_t undo_first;            /* those from this ordinal on are undone after it */
     bool quarantined;              /* the message is in quarantine, which the step's recording ends */
+    /* outside.c */
+    struct effect_counts effects;  /* done by this step */
+    struct edda_error outside_error; /* of the last of them */
+    bool unavailable;              /* one of them met EDDA_EUNAVAILABLE */
+    bool trial;                    /* its outcome opens or closes the breaker */
+    bool awaits_record;            /* it has run, and only its recording must be tried again */
+    struct slice request;          /* hash of the request whose call is answered when this is recorded (await.c); empty: none */
     int64_t *test_clock_ms;        /* the test kit's clock, which edda_sleep() moves; NULL otherwise */
 };
 
@@ -206,16 +235,23 @@ struct task {
     bool quarantined;              /* recorded in TOPIC_QUARANTINE, so no longer among the service's pending */
 };
 
-enum lane_state { LANE_READY, LANE_RUNNING, LANE_WAITING_THREAD, LANE_WAITING_RETRY, LANE_QUARANTINED };
+enum lane_state {
+    LANE_READY,
+    LANE_RUNNING,
+    LANE_WAITING_DURABLE,
+    LANE_WAITING_TURN,
+    LANE_WAITING_RETRY,
+    LANE_QUARANTINED
+};
 
 struct lane {
     struct table_link link;        /* of its service */
     struct service *service;
     enum lane_state state;
     struct list tasks;             /* the first is the one at work */
-    struct list ready;             /* of the engine, when LANE_READY and it has tasks; of a handler while waiting for a thread */
-    struct heap_node retry;        /* of the engine, by time */
-    struct edda_step *step;        /* under way */
+    struct list ready;             /* of the engine, when LANE_READY and it has tasks; of a pool while waiting for a turn */
+    struct heap_node retry;        /* of the engine: by time, or by position while waiting until that is durable */
+    struct edda_step *step;        /* under way, or run and not yet recorded */
     /* quarantine.c */
     int64_t quarantined_ms;
     char reason[256];
@@ -288,6 +324,13 @@ struct engine {
     /* lane.c */
     struct list ready;
     struct heap retries;
+    struct heap undurable;         /* lanes whose message is not durable yet */
+    int64_t pools_wake_ms;         /* when the first lane that waits for a time in a pool may go on; INT64_MAX: none does */
+    struct pool *pools;            /* array */
+    uint32_t pool_count;
+    const struct edda_type **types; /* all that the application's services speak of; for remote ones */
+    uint32_t type_count;
+    struct table awaited;          /* calls whose command is recorded and waits to be handled, by position */
     struct list free_steps;
     struct list free_tasks;
     size_t running;                /* blocking steps under way */
@@ -341,6 +384,8 @@ int projections_load(struct engine *engine, struct edda_error *error);
 /* What they and the queries can do now; returns how much was done, or a negative code. */
 int64_t projections_turn(struct engine *engine, struct edda_error *error);
 int64_t projections_next_ms(const struct engine *engine);
+/* Whether one has something to apply now, that has become durable. */
+bool projections_can_go_on(const struct engine *engine);
 void projections_close(struct engine *engine);
 
 /* registry.c */
@@ -378,6 +423,47 @@ void step_reset(struct edda_step *step);
 void step_encode(const struct edda_type *type, const struct edda_topic *look, const void *value, int64_t time_ms, struct buffer *out);
 /* Calls the handler. */
 int step_run(struct edda_step *step);
+/* Whether it has done something outside that can not be taken back: it is recorded as it is. */
+bool step_is_bound(const struct edda_step *step);
+
+/* pool.c */
+/* The pool of a row that runs on threads; NULL and EDDA_OK when it does not. EDDA_EINVAL names what is wrong with it. */
+int pool_of_row(struct service *service, const struct edda_service *def, const struct edda_row *row, struct pool **ret_pool, struct edda_error *error);
+/* Whether a step may begin now. */
+bool pool_may_begin(const struct pool *pool, int64_t now_ms);
+void pool_begin(struct pool *pool, struct edda_step *step);
+/* The step has run: its thread is free, and its outcome counts for the breaker. */
+void pool_end(struct pool *pool, const struct edda_step *step);
+/* The lane waits for its turn. */
+void pool_wait(struct pool *pool, struct lane *lane);
+/* Lets the lane that has waited longest try, when one may begin; else sees to it that it is done in time. */
+void pool_wake(struct pool *pool);
+/* The same for those whose time has come. */
+void pools_wake(struct engine *engine, int64_t now_ms);
+/* Whether a failure with this code is the outside's, which is known to be away: then it does not count for who met it. */
+bool pool_holds(const struct pool *pool, int code);
+
+/* outside.c */
+/* What all ids of one step have in common: service, handler, and the cause's source and id. */
+struct hash128 step_cause(const struct edda_step *step);
+struct slice hex_id(struct arena *arena, struct hash128 hash);
+/* Does one call, of a step whose row is an effect. */
+int outside_do(struct edda_step *step, struct edda_outside_call *call);
+
+/* remote.c */
+/* Has the message of the step handled by its remote service, and makes the step of the answer. */
+int remote_run(struct edda_step *step);
+
+/* await.c */
+/* Records a called command, to be handled when it is durable; the call is answered then. */
+void await_call(struct handler *handler, struct slice key, struct engine_call *call);
+/* The record of a step that was `await`ed is made: answers the calls of the message at this position. `step` NULL: code and error are the answer. */
+void await_answer(struct engine *engine, uint64_t position, struct edda_step *step, int code, const struct edda_error *error);
+/* Tells the calls of a lane that it will take longer: their commands are accepted. */
+void await_accept_lane(struct lane *lane);
+/* The same for all of a pool. */
+void await_accept_pool(struct pool *pool);
+void await_free_all(struct engine *engine);
 
 /* commit.c */
 /* Records what a step did, with `call`'s command when there is one, and folds it. EDDA_ERETRY: the entity's state moved meanwhile; EDDA_EVERSION,
@@ -588,8 +674,14 @@ void checkpoint_drop(struct engine *engine);
 int checkpoint_read(struct engine *engine, uint64_t *ret_position);
 
 /* call.c */
-/* The reply record that lets a repeat be recognised. */
-void call_reply_add(struct commit *commit, struct engine_call *call);
+/* The reply record that lets a repeat be recognised: `request` is the hash of what was asked. A step that was rejected says so in it. */
+void call_reply_add(struct commit *commit, struct slice request);
+/* The hash of what was asked. */
+struct slice call_request_hash(struct engine *engine, const struct engine_call *call, struct arena *arena);
+/* Fills the results from a step that was recorded, and calls done(). */
+void call_answer(struct edda_step *step, struct engine_call *call);
+/* The correlation id of the process that a command begins when nothing else says: by its type's own field, or its id. */
+struct edda_text call_correlation(const struct edda_type *type, const void *value, struct edda_text id, struct arena *arena);
 void call_done(struct engine *engine, struct engine_call *call, int code, const struct edda_error *error);
 /* A UUIDv7 (RFC 9562) as 36 characters in the arena; data NULL when out of memory. */
 struct slice call_id_new(struct engine *engine, struct arena *arena);

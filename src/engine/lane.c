@@ -3,7 +3,8 @@
  * at work; the usual message to an entity at rest is run at once and leaves nothing behind.
  *
  *   READY            its first task can run; it is on the engine's list of ready lanes
- *   WAITING_THREAD   its first task is of a blocking row whose threads are all at work
+ *   WAITING_DURABLE  its first task is of an effect whose message is not durable yet
+ *   WAITING_TURN     its first task is of a row on threads, whose pool lets none begin now (pool.c)
  *   RUNNING          its first task is on a thread
  *   WAITING_RETRY    its first task has failed and waits for its time
  *   QUARANTINED      its first task has failed for good; an operator decides
@@ -64,7 +65,7 @@ static void lane_free(struct lane *lane)
     if (list_linked(&lane->ready))
         list_remove(&lane->ready);
     if (heap_contains(&lane->retry))
-        heap_remove(&engine->retries, &lane->retry);
+        heap_remove(lane->state == LANE_WAITING_DURABLE ? &engine->undurable : &engine->retries, &lane->retry);
     free(lane);
 }
 
@@ -153,12 +154,10 @@ static void step_of_record(struct edda_step *step, const struct taken *taken)
         info->id = edda_text_of(id);
     }
     struct slice text;
-    const struct edda_type *type = step->handler->row->type;
-    if (info->correlation.len == 0 && type->correlation && taken->message &&
-        json_field_text(type, taken->message, type->correlation, &step->arena, &text))
-        info->correlation = text_of(text);
     if (info->correlation.len == 0)
-        info->correlation = info->id;
+        info->correlation = call_correlation(step->handler->row->type, taken->message, info->id, &step->arena);
+    if (record_header_find(record, HEADER_REQUEST, &text))
+        step->request = text;
     if (record_header_find(record, HEADER_UNDO, &text) && text.len < 10) {
         step->undo_left = (int32_t)edda_text_int(text_of(text));
         if (record_header_find(record, HEADER_UNDO_FIRST, &text) && text.len < 10)
@@ -190,10 +189,7 @@ static void step_of_call(struct edda_step *step, const struct engine_call *call)
     info->key = text_of(step->key);
     if (json_field_text(call->type, call->value, call->type->key, &step->arena, &text))
         info->key = text_of(text);
-    if (call->type->correlation && json_field_text(call->type, call->value, call->type->correlation, &step->arena, &text))
-        info->correlation = text_of(text);
-    if (info->correlation.len == 0)
-        info->correlation = info->id;
+    info->correlation = call_correlation(call->type, call->value, info->id, &step->arena);
     step->message = call->value;
 }
 
@@ -256,21 +252,6 @@ static enum outcome commit_failed(struct edda_step *step, struct engine_call *ca
     return OUTCOME_FAILED;
 }
 
-static void answer(struct edda_step *step, struct engine_call *call)
-{
-    struct engine *engine = step->engine;
-    if (step->reply) {
-        call->reply_type = step->reply_type;
-        call->reply = value_copy(step->reply_type, step->reply, call->arena);
-        buffer_clear(&step->encoded);
-        json_encode_members(step->reply_type, step->reply, false, &step->encoded);
-        call->reply_json = arena_copy(call->arena, buffer_slice(&step->encoded));
-    }
-    if (step->service->category)
-        call->version = journal_stream_next_version(engine->journal, step->service->category->topic, step->key) - 1;
-    call_done(engine, call, 0, NULL);
-}
-
 /* Records what the handler did, or finds out what to do instead. */
 static enum outcome conclude(struct edda_step *step, struct engine_call *call)
 {
@@ -283,7 +264,9 @@ static enum outcome conclude(struct edda_step *step, struct engine_call *call)
             return commit_failed(step, call, rc, &error);
         service->steps++;
         if (call)
-            answer(step, call);
+            call_answer(step, call);
+        else
+            await_answer(step->engine, (uint64_t)step->info.position, step, 0, NULL);
         return OUTCOME_DONE;
     }
     if (step->interrupted)
@@ -296,7 +279,10 @@ static enum outcome conclude(struct edda_step *step, struct engine_call *call)
         char reason[480];
         (void)snprintf(reason, sizeof reason, "rejected: %s", step->error.message);
         rc = commit_skip(step, NULL, reason, &error);
-        return rc < 0 ? commit_failed(step, NULL, rc, &error) : OUTCOME_DONE;
+        if (rc < 0)
+            return commit_failed(step, NULL, rc, &error);
+        await_answer(step->engine, (uint64_t)step->info.position, NULL, step->code, &step->error);
+        return OUTCOME_DONE;
     }
     return OUTCOME_FAILED;
 }
@@ -345,9 +331,18 @@ static int task_failed(struct lane *lane, struct task *task, const struct edda_e
     const struct edda_retry *policy = &task->handler->row->retry;
     if (!policy->never && !policy->immediate && !policy->delayed)
         policy = &retry_default;
-    uint32_t attempt = ++task->attempt;
+    struct pool *pool = task->handler->pool;
     lane->service->failures++;
-    bool again = read && !policy->never; /* what cannot be read is not read better a moment later */
+    if (pool_holds(pool, why->code)) {
+        await_accept_lane(lane);
+        pool_wait(pool, lane);
+        pool_wake(pool);
+        return 0;
+    }
+    uint32_t attempt = ++task->attempt;
+    bool again = read && !policy->never && why->code != EDDA_EREFUSED; /* what cannot be read is not read better a moment later */
+    if (again && attempt <= policy->immediate + policy->delayed)
+        await_accept_lane(lane);
     if (again && attempt <= policy->immediate) {
         lane_go_on(lane);
         return 0;
@@ -391,7 +386,7 @@ static int settle(struct lane *lane, struct task *task, enum outcome outcome, st
     return engine->broken;
 }
 
-/* --- blocking rows -------------------------------------------------------------------------------------- */
+/* --- rows on threads ------------------------------------------------------------------------------------ */
 
 static void blocking_run(struct io_job *job)
 {
@@ -399,31 +394,35 @@ static void blocking_run(struct io_job *job)
     (void)step_run(step);
 }
 
-/* Lets the lane that has waited longest for a thread of this row try, when one is free. */
-static void wake_waiting(struct handler *handler)
+/* A step that has run on a thread is recorded. When there is no room for it, one that has done something outside is kept, and is not run again. */
+static int conclude_blocking(struct lane *lane, struct edda_step *step, struct edda_error *error)
 {
-    struct list *waiting = handler->running < handler->row->blocking ? list_pop_front(&handler->waiting) : NULL;
-    if (waiting)
-        lane_go_on(container_of(waiting, struct lane, ready));
+    struct engine *engine = step->engine;
+    struct task *task = container_of(lane->tasks.next, struct task, link);
+    lane->step = NULL;
+    enum outcome outcome = engine->broken ? OUTCOME_BROKEN : conclude(step, task->call);
+    if (outcome == OUTCOME_STALLED && step_is_bound(step)) {
+        step->awaits_record = true;
+        lane->step = step;
+        lane_go_on(lane);
+        return 0;
+    }
+    int rc = settle(lane, task, outcome, step, error);
+    step_free(step);
+    return rc;
 }
 
 static void blocking_done(struct io_job *job)
 {
     struct edda_step *step = container_of(job, struct edda_step, job);
     struct engine *engine = step->engine;
-    struct lane *lane = step->lane;
-    struct handler *handler = step->handler;
-    struct task *task = container_of(lane->tasks.next, struct task, link);
     struct edda_error error = { 0 };
     engine->running--;
-    handler->running--;
-    lane->step = NULL;
-    wake_waiting(handler); /* before this lane's next message, which would take the thread again */
-    enum outcome outcome = engine->broken ? OUTCOME_BROKEN : conclude(step, task->call);
-    int rc = settle(lane, task, outcome, step, &error);
+    pool_end(step->handler->pool, step);
+    pool_wake(step->handler->pool); /* before this lane's next message, which would take the thread again */
+    int rc = conclude_blocking(step->lane, step, &error);
     if (rc < 0)
         (void)broken(engine, rc, &error);
-    step_free(step);
 }
 
 static int run_blocking(struct lane *lane, struct edda_step *step)
@@ -442,7 +441,7 @@ static int run_blocking(struct lane *lane, struct edda_step *step)
     lane->step = step;
     engine->running++;
     engine->started++;
-    step->handler->running++;
+    pool_begin(step->handler->pool, step);
     io_job_submit(engine->io, IO_POOL_HANDLERS, &step->job);
     return 0;
 }
@@ -477,18 +476,38 @@ static enum outcome task_message(struct edda_step *step, const struct task *task
     return OUTCOME_AGAIN;
 }
 
+/* Whether a lane's first task must wait: until its message is durable, or for its turn. 0 or 1, or a negative code. */
+static int must_wait(struct lane *lane, const struct task *task, struct edda_error *error)
+{
+    struct engine *engine = lane->service->engine;
+    struct pool *pool = task->handler->pool;
+    if (pool && pool->outside && task->position >= journal_durable(engine->journal)) {
+        lane->state = LANE_WAITING_DURABLE;
+        return heap_insert(&engine->undurable, &lane->retry, (int64_t)task->position, 0) ?
+                   1 : edda_fail_with(error, EDDA_ENOMEM, "out of memory for a message to wait");
+    }
+    if (!pool || pool_may_begin(pool, pool->outside ? journal_time_ms(engine->journal) : 0))
+        return 0;
+    pool_wait(pool, lane);
+    if (pool->outside)
+        pool_wake(pool);
+    return 1;
+}
+
 static int run_first(struct lane *lane, struct edda_error *error)
 {
     struct engine *engine = lane->service->engine;
     struct task *task = container_of(lane->tasks.next, struct task, link);
     struct handler *handler = task->handler;
-    if (handler->row->blocking && handler->running >= handler->row->blocking) {
-        lane->state = LANE_WAITING_THREAD;
-        list_push_back(&handler->waiting, &lane->ready);
-        return 0;
-    }
+    struct pool *pool = handler->pool;
+    if (lane->step && lane->step->awaits_record)
+        return conclude_blocking(lane, lane->step, error);
+    int wait = must_wait(lane, task, error);
+    if (wait != 0)
+        return wait < 0 ? wait : 0;
     if (task->call && engine_call_repeated(engine, task->call)) {
-        wake_waiting(handler);
+        if (pool)
+            pool_wake(pool);
         return settle(lane, task, OUTCOME_DONE, NULL, error);
     }
     struct edda_step *step = step_start(handler, lane->key, task->attempt);
@@ -501,13 +520,16 @@ static int run_first(struct lane *lane, struct edda_error *error)
     else
         outcome = task_message(step, task, error);
     if (outcome == OUTCOME_AGAIN) {
-        if (handler->row->blocking && step->code == 0 && !is_expired_at_start(step)) {
+        if (pool && step->code == 0 && !is_expired_at_start(step)) {
             int rc = run_blocking(lane, step);
+            if (rc == 0)
+                pool_wake(pool); /* the next may begin as well */
             return rc < 0 ? edda_fail_with(error, rc, "the state of an entity cannot be read") : 0;
         }
         outcome = run_inline(step, task->call);
     }
-    wake_waiting(handler); /* this one did not need a thread after all */
+    if (pool)
+        pool_wake(pool); /* this one did not need a thread after all */
     int rc = settle(lane, task, outcome, step, error);
     step_free(step);
     return rc;
@@ -521,6 +543,13 @@ int64_t lane_run_ready(struct engine *engine, uint64_t max, struct edda_error *e
         heap_remove(&engine->retries, node);
         lane_go_on(container_of(node, struct lane, retry));
     }
+    uint64_t durable = engine->undurable.count ? journal_durable(engine->journal) : 0;
+    while ((node = heap_first(&engine->undurable)) && (uint64_t)node->key < durable) {
+        heap_remove(&engine->undurable, node);
+        lane_go_on(container_of(node, struct lane, retry));
+    }
+    if (engine->pools_wake_ms != INT64_MAX)
+        pools_wake(engine, journal_time_ms(engine->journal));
     uint64_t count = 0;
     while (count < max && !engine->stalled && !list_empty(&engine->ready)) {
         struct lane *lane = container_of(list_pop_front(&engine->ready), struct lane, ready);
@@ -558,7 +587,7 @@ int lane_take(struct handler *handler, struct slice key, const struct taken *tak
 {
     struct service *service = handler->service;
     struct engine *engine = service->engine;
-    if (handler->row->blocking || engine->stalled || (service->lanes.count && lane_find(service, key)))
+    if (handler->pool || engine->stalled || (service->lanes.count && lane_find(service, key)))
         return enqueue(handler, key, taken, error);
     struct edda_step *step = step_start(handler, key, 0);
     if (!step)
@@ -621,10 +650,13 @@ int lane_leave_out(struct lane *lane, const char *reason, struct edda_error *err
     struct edda_error own = { 0 };
     step->quarantined = task->quarantined;
     int rc = 0;
-    if (task_message(step, task, &own) == OUTCOME_AGAIN)
+    if (task_message(step, task, &own) == OUTCOME_AGAIN) {
+        if (step->request.len)
+            step->code = edda_fail_with(&step->error, EDDA_EREJECTED, "%s", reason);
         rc = commit_skip(step, NULL, reason, &own);
-    else
+    } else {
         rc = engine->broken;
+    }
     step_free(step);
     if (rc < 0 && error)
         *error = own;

@@ -229,6 +229,9 @@ int engine_pause(struct engine *engine, struct slice name, bool pause, struct ed
         .topic = engine->service_table, .key = slice_str(service->def->name), .value = pause ? SLICE("{\"paused\":true}") : slice_of(NULL, 0),
     };
     int rc = commit_records(engine, &message, 1, error);
+    for (uint32_t i = 0; rc == 0 && pause && i < engine->pool_count; i++)
+        if (engine->pools[i].service == service)
+            await_accept_pool(&engine->pools[i]); /* nobody waits for an operator */
     if (rc == 0)
         engine_log(engine, pause ? "service.paused" : "service.resumed", "service %s", service->def->name);
     return rc;

@@ -240,10 +240,8 @@ int64_t projections_next_ms(const struct engine *engine)
     return next;
 }
 
-bool engine_flushed(const struct engine *engine)
+bool projections_can_go_on(const struct engine *engine)
 {
-    if (engine->stopping || engine->broken)
-        return false;
     for (uint32_t i = 0; i < engine->projection_count; i++)
         if (projection_can_go_on(&engine->projections[i]))
             return true;

@@ -72,13 +72,18 @@ static int record_all(struct engine *engine, struct journal_message *messages, s
 static void refuse_calls(struct lane *lane)
 {
     struct engine *engine = lane->service->engine;
+    struct edda_error held = { 0 };
+    (void)edda_fail_with(&held, EDDA_EQUARANTINED, "the command is recorded, and held: entity %.*s of service %s is quarantined: %s", (int)lane->key.len,
+                         (const char *)lane->key.data, lane->service->def->name, lane->reason);
     struct list *link = lane->tasks.next;
     while (link != &lane->tasks) {
         struct task *task = container_of(link, struct task, link);
         struct engine_call *call = task->call;
         link = link->next;
-        if (!call)
+        if (!call) {
+            await_answer(engine, task->position, NULL, held.code, &held);
             continue;
+        }
         struct edda_error refused = { 0 };
         (void)edda_fail_with(&refused, EDDA_EQUARANTINED, "entity %.*s of service %s is quarantined", (int)lane->key.len,
                              (const char *)lane->key.data, lane->service->def->name);

@@ -40,6 +40,7 @@
 #define HEADER_DUE "edda_due"           /* of a deadline: milliseconds since 1970, decimal */
 #define HEADER_TOPIC "edda_topic"       /* of a deadline or compensation: where its message belongs */
 #define HEADER_HANDLED "edda_handled"   /* of a command: its step is recorded beside it */
+#define HEADER_REQUEST "edda_request"   /* of a command that was recorded before it is handled: hash of what was asked with its identity */
 #define HEADER_REASON "edda_reason"     /* of a quarantined message */
 #define HEADER_POSITION "edda_position" /* of a quarantined message: its original's; of a snapshot: its last event's; decimal */
 #define HEADER_ATTEMPTS "edda_attempts" /* of a quarantined message; 0: held behind another */

@@ -258,19 +258,18 @@ static int handlers_add(struct version *version, struct edda_error *error)
         int rc = registry_type_ensure(service->engine, row->type, &handler->type, error);
         if (rc < 0)
             return rc;
-        if (!row->handle)
+        if (!row->handle && !def->remote)
             return edda_fail_with(error, EDDA_EINVAL, "service %s has no handler for %s", def->name, row->type->name);
         if (row->key && !registry_has_key(row->type, row->key))
             return edda_fail_with(error, EDDA_EINVAL, "service %s selects its entity by field %s, which %s has not, or not for a key",
                                   def->name, row->key, row->type->name);
-        if (row->blocking > 1024)
-            return edda_fail_with(error, EDDA_EINVAL, "service %s wants %u threads for %s; at most 1024", def->name, row->blocking,
-                                  row->type->name);
+        rc = pool_of_row(service, def, row, &handler->pool, error);
+        if (rc < 0)
+            return rc;
         handler->service = service;
         handler->version = version;
         handler->row = row;
         handler->id_seed = hash64_mix(hash64(slice_str(def->name), 1), hash64(slice_str(row->type->name), 2));
-        list_init(&handler->waiting);
         rc = handler_link(handler, error);
         if (rc < 0)
             return rc;
@@ -471,6 +470,36 @@ static int look_add(struct engine *engine, const struct edda_topic *look, struct
     return app_category_add(engine, look->name, &category, error);
 }
 
+/* All message types that are known when the tables have been read; this list does not change any more, so that any thread may look into it. */
+static int types_list(struct engine *engine, struct edda_error *error)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < engine->category_count; i++)
+        count += engine->categories[i].types.count;
+    engine->types = calloc(count + 1, sizeof *engine->types);
+    if (!engine->types)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for message types");
+    for (uint32_t i = 0; i < engine->category_count; i++) {
+        const struct table *types = &engine->categories[i].types;
+        for (struct table_link *link = table_each(types, NULL); link; link = table_each(types, link)) {
+            const struct type_name *name = container_of(link, struct type_name, link);
+            if (name == &name->type->own) /* and not one that it had in an older version */
+                engine->types[engine->type_count++] = name->type->type;
+        }
+    }
+    return 0;
+}
+
+/* What a remote service may name besides the types of rows. Replies need no topic. */
+static int emits_check(struct engine *engine, const struct edda_service *def, struct edda_error *error)
+{
+    int rc = 0;
+    struct message_type *added;
+    for (const struct edda_type *const *type = def->emits; rc == 0 && type && *type; type++)
+        rc = (*type)->topic ? registry_type_ensure(engine, *type, &added, error) : edda_type_check(*type, error);
+    return rc;
+}
+
 int registry_init(struct engine *engine, struct edda_error *error)
 {
     const struct edda_app *app = engine->app;
@@ -486,7 +515,11 @@ int registry_init(struct engine *engine, struct edda_error *error)
     engine->services = calloc(count, sizeof *engine->services);
     engine->versions = calloc(count, sizeof *engine->versions);
     engine->categories = calloc(ENGINE_SERVICES_MAX * 4, sizeof *engine->categories);
-    if (!engine->services || !engine->versions || !engine->categories)
+    size_t rows = 0;
+    for (uint32_t i = 0; i < count; i++)
+        rows += row_count(app->services[i]->on);
+    engine->pools = calloc(rows + 1, sizeof *engine->pools);
+    if (!engine->services || !engine->versions || !engine->categories || !engine->pools)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for services");
     int rc = internal_topics_add(engine, error);
     for (const struct edda_topic *look = app->topics; rc == 0 && look && look->name; look++)
@@ -495,6 +528,9 @@ int registry_init(struct engine *engine, struct edda_error *error)
         rc = service_add(engine, app->services[i], error);
     for (uint32_t i = 0; rc == 0 && i < engine->service_count; i++)
         rc = service_open(&engine->services[i], error);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = emits_check(engine, app->services[i], error);
+    rc = rc < 0 ? rc : types_list(engine, error);
     if (rc == 0)
         rc = entity_word_check(engine, error);
     return rc < 0 ? rc : projections_init(engine, error);
@@ -567,6 +603,8 @@ void registry_deinit(struct engine *engine)
     free(engine->services);
     free(engine->versions);
     free(engine->categories);
+    free(engine->pools);
+    free(engine->types);
 }
 
 struct service *registry_service(const struct engine *engine, struct slice name)

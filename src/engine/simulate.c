@@ -9,7 +9,6 @@
 #include "io/simulated.h"
 #include "journal/local.h"
 
-#define RESTARTS_MAX 6
 #define CHECKPOINT_RECORDS 100 /* so few that most seeds write one, and some die while they do */
 #define OPERATIONS_TO_CRASH 60
 
@@ -90,6 +89,7 @@ static int open_world(struct edda_sim *sim)
         .app = sim->app, .io = sim->io, .journal = sim->journal, .chance = chance, .chance_user = sim,
         .checkpoint_records = CHECKPOINT_RECORDS, .checkpoint_rows = 1, .database = sim->database,
         .state_bytes_max = sim->seed % 4 == 0 ? 1 : 0, /* in every fourth world no state stays in memory */
+        .outside = sim_outside, .outside_user = sim,
     };
     return engine_open(&engine_options, &sim->engine, &sim->error);
 }
@@ -122,9 +122,9 @@ static int restart(struct edda_sim *sim, bool lose_nothing)
         close_world(sim, true);
         sim->restarts++;
         sim->stats.restarts++;
-        if ((sim->faults & SIM_CRASH) && sim->restarts < RESTARTS_MAX && world(sim, 2) == 0)
+        if ((sim->faults & SIM_CRASH) && sim->restarts < SIM_RESTARTS_MAX && world(sim, 2) == 0)
             io_simulated_cut_after(sim->io, 1 + world(sim, OPERATIONS_TO_CRASH));
-        if ((sim->faults & SIM_SYNC_FAILURE) && sim->restarts < RESTARTS_MAX && world(sim, 8) == 0)
+        if ((sim->faults & SIM_SYNC_FAILURE) && sim->restarts < SIM_RESTARTS_MAX && world(sim, 8) == 0)
             io_simulated_fail_sync(sim->io, 1 + world(sim, 8));
         int rc = open_world(sim);
         if (rc == 0) {
@@ -132,7 +132,7 @@ static int restart(struct edda_sim *sim, bool lose_nothing)
             return 0;
         }
         bool died = io_simulated_is_cut(sim->io) || rc == EDDA_EIO || rc == EDDA_ECLOSED;
-        if (!died || sim->restarts > 2 * RESTARTS_MAX)
+        if (!died || sim->restarts > 2 * SIM_RESTARTS_MAX)
             return rc;
     }
 }
@@ -314,6 +314,7 @@ static void prepare(struct edda_sim *sim, uint64_t seed, unsigned faults)
     sim->keys_known = false;
     sim->repeats_left = UINT64_MAX;
     sim->repeats_seen = 0;
+    sim->effect_count = 0;
     sim->start_ms = io_clock_wall_ns(sim->io) / 1000000;
     sim->app->simulation->plan(sim, sim->app->simulation->user);
 }
@@ -485,6 +486,7 @@ void simulator_free(struct simulator *simulator)
     arena_deinit(&sim->call_arena);
     buffer_deinit(&sim->failure);
     free(sim->keys);
+    free(sim->effects);
     free(simulator);
 }
 

@@ -24,7 +24,7 @@ static bool still_fails(struct edda_sim *sim, uint64_t seed, const struct shrunk
 /* Leaves out what does not matter. Deterministic: the same seed gives the same end. */
 static void shrink(struct edda_sim *sim, uint64_t seed, int as, struct shrunk *shrunk)
 {
-    static const unsigned faults[] = { SIM_SYNC_FAILURE, SIM_DATABASE, SIM_CRASH, SIM_REPEAT, SIM_DELAY };
+    static const unsigned faults[] = { SIM_SYNC_FAILURE, SIM_DATABASE, SIM_CRASH, SIM_OUTSIDE, SIM_REPEAT, SIM_DELAY };
     *shrunk = (struct shrunk){ .faults = SIM_FAULTS_ALL };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         struct shrunk less = *shrunk;

@@ -10,6 +10,7 @@
 
 #define SIM_ACTIONS_MAX 256
 #define SIM_TURNS_MAX 200000
+#define SIM_RESTARTS_MAX 6
 
 enum sim_action_kind { SIM_CALL, SIM_PAUSE };
 
@@ -33,7 +34,14 @@ struct sim_action {
 };
 
 /* What may go wrong with the machine. */
-enum sim_fault { SIM_CRASH = 1, SIM_SYNC_FAILURE = 2, SIM_REPEAT = 4, SIM_DELAY = 8, SIM_DATABASE = 16, SIM_FAULTS_ALL = 31 };
+enum sim_fault { SIM_CRASH = 1, SIM_SYNC_FAILURE = 2, SIM_REPEAT = 4, SIM_DELAY = 8, SIM_DATABASE = 16, SIM_OUTSIDE = 32, SIM_FAULTS_ALL = 63 };
+
+/* What was asked of the outside, by idempotency key. */
+struct sim_effect {
+    struct slice key, target, content;
+    uint32_t done;
+    uint32_t failures;              /* injected */
+};
 
 struct edda_sim {
     const struct edda_app *app;
@@ -63,6 +71,8 @@ struct edda_sim {
     bool keys_known;
     uint64_t repeats_left;          /* how often schedules may still happen when there is nothing else to come; UINT64_MAX: not known yet */
     uint64_t repeats_seen;          /* of the engine's count */
+    struct sim_effect *effects;
+    size_t effect_count, effect_capacity;
     struct simulator_stats stats;
 };
 
@@ -72,6 +82,8 @@ struct simulator {
 
 /* Runs the seed with the actions and faults that are not left out. Returns as simulator_run(), and leaves the world as it was at the end. */
 int simulate(struct edda_sim *sim, uint64_t seed, unsigned faults, const bool *disabled);
+/* The outside of the simulated world. */
+edda_outside_fn sim_outside;
 /* Closes what a run left open. */
 void simulate_end(struct edda_sim *sim);
 void simulate_report(struct edda_sim *sim, uint64_t seed, struct buffer *out);

@@ -51,14 +51,21 @@ void step_free(struct edda_step *step)
 int step_run(struct edda_step *step)
 {
     const struct edda_row *row = step->handler->row;
-    int rc = row->handle(step, step->message, step->state, row->user);
+    int rc = row->handle ? row->handle(step, step->message, step->state, row->user) : remote_run(step);
     if (rc < 0 && step->code == 0) {
         step->code = rc;
-        if (step->error.code == 0)
+        if (step->error.code == 0 && step->outside_error.code == rc)
+            step->error = step->outside_error;
+        else if (step->error.code == 0)
             (void)edda_fail_with(&step->error, rc, "handler of %s in service %s: %s", row->type->name, step->service->def->name,
                                  edda_code_info(rc)->sentence);
     }
     return step->code;
+}
+
+bool step_is_bound(const struct edda_step *step)
+{
+    return step->effects.begun > 0 && step->handler->row->handle; /* a remote handler only decides */
 }
 
 /* --- encoding ------------------------------------------------------------------------------------------- */
@@ -320,6 +327,7 @@ bool edda_sleep(struct edda_step *step, int64_t duration_ms)
     }
     /* Log time is the core thread's; here it is what it was when the step began and what was slept since. */
     if (!io_sleep(step->engine->io, duration_ms * INT64_C(1000000))) {
+        step->interrupted = true;
         if (step->code == 0)
             step->code = EDDA_ECLOSED;
         return false;

@@ -60,7 +60,7 @@ static bool row_is_good(struct edda_test *test, const struct edda_row *row, bool
         test_wrong(test, "service %s: message type %s names no topic, or no field for its key", name, type->name);
     else if (evolves && (!row->evolve || !in_category(test, type)))
         test_wrong(test, "service %s cannot fold %s: no function, or not on the entity's category", name, type->name);
-    else if (!evolves && !row->handle)
+    else if (!evolves && !row->handle && !test->def->remote)
         test_wrong(test, "service %s has no handler for %s", name, type->name);
     else if (!evolves && row->key && !has_key(type, row->key))
         test_wrong(test, "service %s selects its entity by field %s, which %s has not", name, row->key, type->name);
@@ -100,23 +100,35 @@ static bool service_is_good(struct edda_test *test)
 
 /* --- a test --------------------------------------------------------------------------------------------- */
 
-struct edda_test *edda_test_new(const struct edda_service *service)
+struct edda_test *test_alloc(void)
 {
     struct edda_test *test = calloc(1, sizeof *test);
+    if (!test)
+        return NULL;
+    list_init(&test->effects);
+    list_init(&test->answers);
+    list_init(&test->engine.free_steps);
+    list_init(&test->entities);
+    arena_init(&test->lift_arena, 0, 0);
+    buffer_init(&test->when, 0);
+    buffer_init(&test->text, 0);
+    return test;
+}
+
+struct edda_test *edda_test_new(const struct edda_service *service)
+{
+    struct edda_test *test = test_alloc();
     if (!test)
         return NULL;
     test->def = service;
     test->services[0] = service;
     test->app = (struct edda_app){ .name = "test", .services = test->services };
     test->engine.app = &test->app;
-    list_init(&test->engine.free_steps);
+    test->engine.options.outside = test_outside;
+    test->engine.options.outside_user = test;
     test->service.engine = &test->engine;
     test->service.def = service;
     test->clock_ms = CLOCK_START_MS;
-    list_init(&test->entities);
-    arena_init(&test->lift_arena, 0, 0);
-    buffer_init(&test->when, 0);
-    buffer_init(&test->text, 0);
     bool good = service_is_good(test);
     if (good && service->entity.state) {
         test->zero_state = calloc(1, service->entity.state->size);
@@ -138,6 +150,7 @@ static void step_end(struct edda_test *test)
         free(test->step);
     }
     test->step = NULL;
+    test_effects_forget(test);
     test->outcome = TEST_DONE;
     test->next = 0;
     test->asked_reply = test->asked_end = test->asked_outcome = false;
@@ -149,6 +162,7 @@ int edda_test_end(struct edda_test *test)
     if (!test)
         return 1;
     step_end(test);
+    test_outside_free(test);
     while (!list_empty(&test->entities)) {
         struct test_entity *entity = container_of(list_pop_front(&test->entities), struct test_entity, link);
         state_free(entity->state);
@@ -405,7 +419,7 @@ static void step_conclude(struct edda_test *test)
         give_up(test, step->code == EDDA_EREJECTED ? TEST_REJECTED : TEST_FAILED);
         return;
     }
-    if (!step->skipped && !late && edda_expired(step)) {
+    if (!step->skipped && !late && edda_expired(step) && !step_is_bound(step)) {
         step->skipped = true;
         (void)snprintf(step->reason, sizeof step->reason, "expired while it was handled");
         step->reply = NULL;
@@ -442,12 +456,19 @@ void edda_when_struct(struct edda_test *test, const struct edda_type *message, c
         return;
     }
     test->step = step;
-    test->handler = (struct handler){ .service = &test->service, .row = row };
+    test->pool = (struct pool){ .engine = &test->engine, .service = &test->service, .name = message->name };
+    const struct edda_effect *effect = row->handle ? row->effect : &test->def->remote->effect;
+    test->pool.outside = effect != NULL;
+    if (effect)
+        test->pool.effect = *effect;
+    test->version = (struct version){ .service = &test->service, .def = test->def };
+    test->handler = (struct handler){ .service = &test->service, .version = &test->version, .row = row,
+                                      .pool = row->blocking || effect ? &test->pool : NULL };
     step->service = &test->service;
     step->handler = &test->handler;
     step->now_ms = test->clock_ms;
     step->test_clock_ms = &test->clock_ms;
-    step->blocking = row->blocking > 0;
+    step->blocking = test->handler.pool != NULL;
     step->undo_left = -1;
     step->code = step_message(test, message, value);
     if (step->code == 0) {
@@ -456,6 +477,7 @@ void edda_when_struct(struct edda_test *test, const struct edda_type *message, c
             fold(test, message, step->message, record_key);
         test->entity = entity_of(test, step->key);
         step->state = edda_test_state(test);
+        step->state_version = test->entity ? test->entity->state->version : 0;
     }
     test->messages++;
     test->expiry_ms = 0;

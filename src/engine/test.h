@@ -33,6 +33,8 @@ struct edda_test {
     struct edda_rows rows;
     struct rows_table tables[TEST_TABLES_MAX];
     uint32_t table_count;
+    struct version version;
+    struct pool pool;           /* of a row with effects */
     struct list entities;
     struct test_entity *entity; /* given or acted on last, or NULL */
     void *zero_state;
@@ -48,6 +50,10 @@ struct edda_test {
     bool asked_reply, asked_end, asked_outcome;
     bool unmet;                 /* what was asked about last is not what the step gave */
     bool muted;                 /* there is no step, and that was told: what is asked about it is not told again */
+    /* test_outside.c */
+    struct list effects;        /* of the last step, not asked about */
+    struct list answers;        /* to those to come */
+    struct test_answer *answer; /* the last that was given, or NULL */
     /* test_then.c */
     int mismatches;
     const char *file;
@@ -68,5 +74,15 @@ void test_rows_end(struct edda_test *test);
 void test_differs(struct edda_test *test, const char *expected, const struct edda_type *type, const void *want, const void *got);
 /* Counts and prints a rejection or a failure of the last step that nobody asked about. */
 void test_ask_outcome(struct edda_test *test);
+
+/* Plays the outside for the steps of a test. */
+edda_outside_fn test_outside;
+/* The first effect that was not asked about, in words; NULL: none. */
+const char *test_effect_unasked(const struct edda_test *test);
+void test_effects_forget(struct edda_test *test);
+void test_outside_free(struct edda_test *test);
+
+/* test.c: an empty one, or NULL. */
+struct edda_test *test_alloc(void);
 
 #endif

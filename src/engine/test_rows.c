@@ -33,16 +33,12 @@ static bool tables_are_good(struct edda_test *test)
 
 struct edda_test *edda_test_projection(const struct edda_projection *projection)
 {
-    struct edda_test *test = calloc(1, sizeof *test);
+    struct edda_test *test = test_alloc();
     if (!test)
         return NULL;
     test->projection = projection;
     test->stand_in.name = projection->name;
     test->def = &test->stand_in;
-    list_init(&test->entities);
-    list_init(&test->engine.free_steps);
-    buffer_init(&test->when, 0);
-    buffer_init(&test->text, 0);
     rows_init(&test->rows);
     test->database = database_memory_new(NULL);
     if (test->database && database_session(test->database, &test->session, NULL) == 0 && tables_are_good(test))

@@ -370,6 +370,9 @@ static bool put_leftovers(struct edda_test *test, struct buffer *out)
     bool ended = step && (step->finished || step->aborted) && !test->asked_end;
     bool replied = step && step->reply && !test->asked_reply;
     bool refused = (test->outcome == TEST_REJECTED || test->outcome == TEST_FAILED) && !test->asked_outcome;
+    const char *effect = test_effect_unasked(test);
+    if (effect)
+        buffer_printf(out, "\n  got       %s", effect);
     for (; emitted && test->next < step->emission_count; test->next++) {
         buffer_append_str(out, "\n  got       ");
         put_emission(test, &step->emissions[test->next], out);
@@ -383,7 +386,7 @@ static bool put_leftovers(struct edda_test *test, struct buffer *out)
         json_encode(step->reply_type, step->reply, out);
     }
     test->asked_end = test->asked_reply = test->asked_outcome = true;
-    return !step || emitted || ended || replied || refused;
+    return !step || emitted || ended || replied || refused || effect;
 }
 
 void (edda_then_nothing)(struct edda_test *test)

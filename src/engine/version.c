@@ -104,6 +104,8 @@ static struct handler *lost_handler(struct handler *head)
     lost->row = *head->row;
     lost->row.handle = refuse;
     lost->row.blocking = 0;
+    lost->row.effect = NULL;
+    lost->handler.pool = NULL;
     lost->row.retry = (struct edda_retry){ .never = true };
     return &lost->handler;
 }

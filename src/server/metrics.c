@@ -13,6 +13,7 @@ struct metric {
     uint64_t (*value)(const struct server *server);
     uint64_t (*of_service)(const struct engine_service_info *info);
     uint64_t (*of_projection)(const struct engine_projection_info *info);
+    uint64_t (*of_effect)(const struct engine_effect_info *info);
     void (*rows)(const struct metric *metric, const struct server *server, struct buffer *out);
 };
 
@@ -29,6 +30,11 @@ struct metric {
 
 #define OF_PROJECTION(name, expression) \
     static uint64_t name(const struct engine_projection_info *info) \
+    { \
+        return (uint64_t)(expression); \
+    }
+#define OF_EFFECT(name, expression) \
+    static uint64_t name(const struct engine_effect_info *info) \
     { \
         return (uint64_t)(expression); \
     }
@@ -72,6 +78,13 @@ OF_PROJECTION(projection_quarantined, info->quarantined)
 OF_PROJECTION(projection_held, info->held)
 OF_PROJECTION(projection_rebuilt, info->rebuilt)
 OF_PROJECTION(projection_running, strcmp(info->state, "running") == 0)
+OF_EFFECT(effect_begun, info->counts.begun)
+OF_EFFECT(effect_succeeded, info->counts.succeeded)
+OF_EFFECT(effect_failed, info->counts.failed)
+OF_EFFECT(effect_refused, info->counts.refused)
+OF_EFFECT(effect_running, info->running)
+OF_EFFECT(effect_waiting, info->waiting)
+OF_EFFECT(effect_breaker, info->breaker_open)
 
 static void put_responses(const struct metric *metric, const struct server *server, struct buffer *out)
 {
@@ -117,6 +130,13 @@ static const struct metric metrics[] = {
     { "edda_projection_held", "gauge", "Events that wait in quarantine.", "projection", .of_projection = projection_held },
     { "edda_projection_rebuilt_total", "counter", "Times that it was built anew and took its place.", "projection", .of_projection = projection_rebuilt },
     { "edda_projection_running", "gauge", "1 while it applies events; 0 while it is built, retries, or cannot reach its database.", "projection", .of_projection = projection_running },
+    { "edda_effects_begun_total", "counter", "Effects begun: e-mails, calls, programs, steps of remote services.", "service, type", .of_effect = effect_begun },
+    { "edda_effects_succeeded_total", "counter", "Effects that worked.", "service, type", .of_effect = effect_succeeded },
+    { "edda_effects_failed_total", "counter", "Effects whose other side was unavailable, or that could not be asked for.", "service, type", .of_effect = effect_failed },
+    { "edda_effects_refused_total", "counter", "Effects that the other side refused.", "service, type", .of_effect = effect_refused },
+    { "edda_effects_running", "gauge", "Steps with effects under way.", "service, type", .of_effect = effect_running },
+    { "edda_effects_waiting", "gauge", "Entities whose next step waits for a thread, the rate or the breaker.", "service, type", .of_effect = effect_waiting },
+    { "edda_effects_breaker_open", "gauge", "1 while the breaker is open: the other side is tried now and then only.", "service, type", .of_effect = effect_breaker },
     { "edda_http_responses_total", "counter", "Answers given, by status.", "status", .rows = put_responses },
     { "edda_http_connections", "gauge", "Connections that are open.", .value = connections_now },
     { "edda_http_connections_total", "counter", "Connections accepted.", .value = connections_accepted },
@@ -141,6 +161,13 @@ static void put_projections(const struct metric *metric, const struct server *se
         buffer_printf(out, "%s{projection=\"%s\"} %" PRIu64 "\n", metric->name, info.projection->name, metric->of_projection(&info));
 }
 
+static void put_effects(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    struct engine_effect_info info;
+    for (size_t i = 0; engine_effect(server->engine, i, &info); i++)
+        buffer_printf(out, "%s{service=\"%s\",type=\"%s\"} %" PRIu64 "\n", metric->name, info.service->name, info.type, metric->of_effect(&info));
+}
+
 int metrics_show(struct edda_request *request, const void *body, void *user)
 {
     const struct server *server = request->server;
@@ -156,6 +183,8 @@ int metrics_show(struct edda_request *request, const void *body, void *user)
             put_services(metric, server, out);
         else if (metric->of_projection)
             put_projections(metric, server, out);
+        else if (metric->of_effect)
+            put_effects(metric, server, out);
         else
             buffer_printf(out, "%s %" PRIu64 "\n", metric->name, metric->value(server));
     }

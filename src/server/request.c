@@ -351,6 +351,10 @@ static void answer_call(struct edda_request *request)
         return;
     }
     buffer_clear(&request->server->content);
+    if (call->accepted) {
+        response_put(request, &(struct response){ .status = 202, .version = -1, .gate = call->gate });
+        return;
+    }
     struct response response = {
         .status = row->status, .content_type = "application/json", .version = call->version, .gate = call->gate
     };

@@ -40,7 +40,9 @@ static const struct edda_field Service_fields[] = {
     EDDA_FIELD(Service, skips, .description = "since the start"),
     EDDA_FIELD(Service, failures, .description = "since the start"),
     EDDA_FIELD(Service, quarantined, .description = "since the start"),
-    EDDA_FIELD_LIST(Service, versions, EDDA_KIND_INT, .optional = true, .description = "that run side by side, the highest first") };
+    EDDA_FIELD_LIST(Service, versions, EDDA_KIND_INT, .optional = true, .description = "that run side by side, the highest first"),
+    EDDA_FIELD_LIST(Service, openBreakers, EDDA_KIND_TEXT, .optional = true,
+                    .description = "types of messages whose effects are tried now and then only, because the other side is unavailable; * for a remote service") };
 const struct edda_type Service_type = EDDA_VALUE(Service);
 
 static const struct edda_field Migration_fields[] = {

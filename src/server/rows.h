@@ -46,6 +46,7 @@ struct Service {
     int64_t failures;
     int64_t quarantined;
     struct edda_list versions; /* int64_t */
+    struct edda_list openBreakers; /* of struct edda_text */
 };
 extern const struct edda_type Service_type;
 

@@ -23,6 +23,19 @@ static uint32_t version_numbers(const struct edda_app *app, const struct edda_se
     return count;
 }
 
+#define BREAKERS_SHOWN_MAX 64
+
+/* The types of messages whose breaker is open, into `types`; returns how many. */
+static uint32_t open_breakers(const struct engine *engine, const struct edda_service *service, struct edda_text types[BREAKERS_SHOWN_MAX])
+{
+    struct engine_effect_info info;
+    uint32_t count = 0;
+    for (size_t i = 0; count < BREAKERS_SHOWN_MAX && engine_effect(engine, i, &info); i++)
+        if (info.service == service && info.breaker_open)
+            types[count++] = edda_text_of(info.type);
+    return count;
+}
+
 int services_list(struct edda_request *request, const void *body, void *user)
 {
     (void)body, (void)user;
@@ -34,6 +47,7 @@ int services_list(struct edda_request *request, const void *body, void *user)
         if (!collection_wants(&collection))
             continue;
         int64_t versions[VERSIONS_MAX];
+        struct edda_text breakers[BREAKERS_SHOWN_MAX];
         const struct Service row = {
             .name = edda_text_of(info.service->name),
             .description = edda_text_of(info.service->description ? info.service->description : ""),
@@ -46,6 +60,7 @@ int services_list(struct edda_request *request, const void *body, void *user)
             .failures = (int64_t)info.failures,
             .quarantined = (int64_t)info.quarantined,
             .versions = { .items = versions, .count = version_numbers(request->server->app, info.service, versions) },
+            .openBreakers = { .items = breakers, .count = open_breakers(request->server->engine, info.service, breakers) },
         };
         collection_row(&collection, &Service_type, &row, slice_of(NULL, 0));
     }

@@ -498,7 +498,7 @@ static void prng_below_nothing_is_misuse(void **state)
 static void every_code_has_a_whole_row(void **state)
 {
     (void)state;
-    for (int code = EDDA_EUNHANDLED; code <= EDDA_OK; code++) {
+    for (int code = EDDA_EREFUSED; code <= EDDA_OK; code++) {
         const struct edda_code_info *info = edda_code_info(code);
         assert_int_equal(info->code, code);
         assert_int_equal(strncmp(info->name, "EDDA_", 5), 0);
@@ -509,7 +509,7 @@ static void every_code_has_a_whole_row(void **state)
         assert_int_equal(code == EDDA_OK, info->kafka_code == 0);
         assert_in_range(info->kafka_code + 1, 0, 134);
         assert_false(info->retriable && info->fatal);
-        for (int other = EDDA_EUNHANDLED; other < code; other++)
+        for (int other = EDDA_EREFUSED; other < code; other++)
             assert_string_not_equal(edda_code_info(other)->name, info->name);
     }
 }
@@ -536,6 +536,7 @@ static void the_table_answers_for_known_codes(void **state)
         { EDDA_ERETRY, "EDDA_ERETRY", 503, 14, "TRYAGAIN" },
         { EDDA_EUNHANDLED, "EDDA_EUNHANDLED", 501, 35, "UNHANDLED" },
         { EDDA_EUNAVAILABLE, "EDDA_EUNAVAILABLE", 503, 7, "UNAVAILABLE" },
+        { EDDA_EREFUSED, "EDDA_EREFUSED", 502, 44, "REFUSED" },
     };
     for (size_t i = 0; i < COUNT(known); i++) {
         const struct edda_code_info *info = edda_code_info(known[i].code);
@@ -544,7 +545,7 @@ static void the_table_answers_for_known_codes(void **state)
         assert_int_equal(info->kafka_code, known[i].kafka_code);
         assert_string_equal(info->resp_prefix, known[i].resp_prefix);
     }
-    const int unknown[] = { 1, EDDA_EUNAVAILABLE - 1, INT32_MIN, INT32_MAX };
+    const int unknown[] = { 1, EDDA_EREFUSED - 1, INT32_MIN, INT32_MAX };
     for (size_t i = 0; i < COUNT(unknown); i++)
         assert_int_equal(edda_code_info(unknown[i])->code, EDDA_EIO);
     assert_true(edda_code_info(EDDA_EIO)->fatal);

@@ -60,7 +60,7 @@ int rig_try_open(struct rig *rig, struct edda_error *error)
     struct engine_options options = {
         .app = &rig->app, .io = rig->io, .journal = rig->journal, .state_bytes_max = rig->state_bytes_max, .chance = rig->chance,
         .pending_max = rig->pending_max, .checkpoint_records = rig->checkpoint_records,
-        .checkpoint_rows = rig->checkpoint_rows, .database = rig->database, .log = told, .log_user = rig,
+        .checkpoint_rows = rig->checkpoint_rows, .database = rig->database, .log = told, .log_user = rig, .outside = rig->outside,
     };
     return engine_open(&options, &rig->engine, error);
 }

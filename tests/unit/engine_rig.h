@@ -60,6 +60,7 @@ struct rig {
     uint32_t pending_max;
     uint64_t checkpoint_records, checkpoint_rows;
     uint64_t (*chance)(void *user, uint64_t below);
+    edda_outside_fn *outside;
     int failed;         /* the negative code that a turn or a flush returned */
     int calls_done;
     char log[256];      /* the last event that the engine told of, */

@@ -633,6 +633,97 @@ static void test_rows_that_differ(void **state)
     assert_printed("nobody asked, and it was failed");
 }
 
+/* --- effects and remote services ------------------------------------------------------------------------ */
+
+static int send_letter(struct edda_step *step, const void *message, const void *state, void *user)
+{
+    (void)state, (void)user;
+    return edda_mail(step, &(struct edda_mail){ .to = ((const struct Refund *)message)->user, .subject = EDDA_TEXT("money back") });
+}
+
+static void test_effects(void **state)
+{
+    (void)state;
+    static const struct edda_effect effect = { .threads = 1 };
+    static const struct edda_row on[] = { { .type = &Refund, .handle = send_letter, .key = "user", .effect = &effect }, EDDA_END };
+    static const struct edda_service letters = { .name = "letters", .on = on };
+    capture();
+    struct edda_test *t = edda_test_new(&letters);
+    edda_when(t, Refund, .user = EDDA_TEXT("a@b"), .coins = 1);
+    edda_then_effect(t, "mail a@b", "money");
+    edda_then_nothing(t);
+    edda_given_answer(t, EDDA_EREFUSED, 0, NULL);
+    edda_when(t, Refund, .user = EDDA_TEXT("a@b"), .coins = 1);
+    edda_then_failed(t, "said no");
+    edda_when(t, Refund, .user = EDDA_TEXT("a@b"), .coins = 1); /* an answer is given once */
+    end(t, 0);
+    capture();
+    t = edda_test_new(&letters);
+    edda_when(t, Refund, .user = EDDA_TEXT("a@b"), .coins = 1);
+    edda_then_nothing(t);
+    edda_then_effect(t, "mail a@b", "flowers");
+    edda_then_effect(t, "mail a@b", "money");
+    end(t, 3);
+    assert_printed("got       mail a@b");
+    assert_printed("flowers");
+    assert_printed("nothing more outside");
+}
+
+static void test_a_remote_service(void **state)
+{
+    (void)state;
+    static const struct edda_remote remote = { .url = "http://nowhere/" };
+    static const struct edda_row on[] = { EDDA_ON_REMOTE(Refund, user), EDDA_END };
+    static const struct edda_type *const emits[] = { &Closed, &Sum, NULL };
+    static const struct edda_service far = { .name = "far", .on = on, .remote = &remote, .emits = emits };
+    capture();
+    struct edda_test *t = edda_test_new(&far);
+    edda_given_answer(t, 0, 200, "{\"messages\":[{\"type\":\"Closed\",\"data\":{\"user\":\"ann\"}}],\"finish\":true}");
+    edda_when(t, Refund, .user = ANN, .coins = 1);
+    edda_then_effect(t, "remote far", "\"data\":{\"user\":\"ann\",\"coins\":1}");
+    edda_then(t, Closed, .user = ANN);
+    edda_then_finished(t);
+    edda_then_nothing(t);
+    static const struct { int code, status; const char *body, *part; } failures[] = {
+        { 0, 200, "[]", "answer of service far is wrong" },
+        { 0, 200, "{\"messages\":[{\"type\":\"Opened\",\"data\":{}}]}", "messages[0].type: there is no message type Opened" },
+        { 0, 200, "{\"messages\":[{\"type\":\"Closed\",\"data\":{\"user\":\"ann\",\"x\":[{\"y\":1}]}}]}", "messages[0].data.x: there is no such field" },
+        { 0, 200, "{\"deadlines\":[{\"name\":\"a/b\",\"cancel\":true}]}", "deadlines[0]: " },
+        { EDDA_EREFUSED, 422, "", "said no" },
+        { EDDA_EREFUSED, 404, "", "said no" },
+    };
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        edda_given_answer(t, failures[i].code, failures[i].status, failures[i].body);
+        edda_when(t, Refund, .user = ANN, .coins = 1);
+        edda_then_failed(t, failures[i].part);
+    }
+    edda_given_answer(t, 0, 200, "{\"reject\":{\"field\":\"coins\",\"message\":\"too few\"}}");
+    edda_when(t, Refund, .user = ANN, .coins = 1);
+    edda_then_rejected(t, "coins: too few");
+    edda_given_answer(t, 0, 204, "");
+    edda_when(t, Refund, .user = ANN, .coins = 1);
+    edda_then_effect(t, "remote far", NULL);
+    edda_then_nothing(t);
+    end(t, 0);
+}
+
+static void test_arguments_of_effects_are_checked(void **state)
+{
+    (void)state;
+    static const struct edda_effect effect = { .threads = 1 };
+    static const struct edda_row on[] = { { .type = &Refund, .handle = send_letter, .key = "user", .effect = &effect }, EDDA_END };
+    static const struct edda_service letters = { .name = "letters", .on = on };
+    static const char *const wrong[] = { "nobody", "a@b\r\nBcc: c@d", "\xc3\xa4@b" };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        capture();
+        struct edda_test *t = edda_test_new(&letters);
+        edda_when(t, Refund, .user = edda_text_of(wrong[i]), .coins = 1);
+        edda_then_failed(t, "to: to must be addresses");
+        edda_then_nothing(t);
+        end(t, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -655,6 +746,9 @@ int main(void)
         cmocka_unit_test(test_a_service_without_entity),
         cmocka_unit_test(test_rows_of_a_projection),
         cmocka_unit_test(test_rows_that_differ),
+        cmocka_unit_test(test_effects),
+        cmocka_unit_test(test_a_remote_service),
+        cmocka_unit_test(test_arguments_of_effects_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static void services_are_listed_and_paused(void **state)
     talk_expect_part(
         talk, GET("/services"), 200,
         "{\"_embedded\":{\"services\":[{\"name\":\"order\",\"description\":\"takes orders\",\"paused\":true,\"position\":9,"
-        "\"lag\":0,\"pending\":0,\"steps\":3,\"skips\":0,\"failures\":0,\"quarantined\":0}]},"
+        "\"lag\":0,\"pending\":0,\"steps\":3,\"skips\":0,\"failures\":0,\"quarantined\":0,\"openBreakers\":[\"OutOfStock\"]}]},"
         "\"page\":{\"size\":20,\"totalElements\":1,\"totalPages\":1,\"number\":0}}");
     talk_expect_part(talk, REQUEST("POST", "/services/order/resume"), 204, "");
     assert_false(talk->engine.paused);
@@ -121,7 +121,9 @@ static void health_and_metrics_are_shown(void **state)
     talk_expect_part(*state, GET("/health"), 200, "{\"live\":true,\"ready\":true}");
     talk_expect_part(*state, GET("/metrics"), 200, "# TYPE edda_journal_tail gauge\nedda_journal_tail 0\n");
     talk_expect_part(*state, GET("/metrics"), 200, "edda_service_steps_total{service=\"order\"} 3\n");
-    talk_expect_part(*state, GET("/metrics"), 200, "edda_http_responses_total{status=\"200\"} 3\n");
+    talk_expect_part(*state, GET("/metrics"), 200, "edda_effects_begun_total{service=\"order\",type=\"OutOfStock\"} 9\n");
+    talk_expect_part(*state, GET("/metrics"), 200, "edda_effects_breaker_open{service=\"order\",type=\"OutOfStock\"} 1\n");
+    talk_expect_part(*state, GET("/metrics"), 200, "edda_http_responses_total{status=\"200\"} 5\n");
 }
 
 static void interface_describes_itself(void **state)

@@ -233,6 +233,15 @@ bool engine_flushed(const struct engine *engine)
     return false;
 }
 
+bool engine_effect(const struct engine *engine, size_t ordinal, struct engine_effect_info *ret_info)
+{
+    (void)engine;
+    *ret_info = (struct engine_effect_info){
+        .service = &order_service, .type = "OutOfStock", .counts = { .begun = 9, .succeeded = 6, .failed = 2, .refused = 1 }, .waiting = 3, .breaker_open = true,
+    };
+    return ordinal == 0;
+}
+
 size_t engine_running(const struct engine *engine)
 {
     (void)engine;

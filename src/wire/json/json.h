@@ -53,6 +53,10 @@ void json_put_time(struct buffer *out, int64_t ms);
  * still escaped). */
 bool json_find(struct slice json, const char *name, struct slice *ret_raw, bool *ret_is_string);
 
+/* Whether the object has a member, at any depth, that the type does not have: *ret_path names it ("items[2].prize"). `json` should be what
+ * json_decode() has taken. */
+bool json_unknown(const struct edda_type *type, struct slice json, char *ret_path, size_t size);
+
 /* Whether all of `json` is one JSON value. On failure *ret_offset is the first wrong byte. */
 bool json_valid(struct slice json, size_t *ret_offset);
 

@@ -11,11 +11,12 @@
 extern "C" {
 #endif
 
-/* How the records of a topic look to clients that know nothing of Edda, and how theirs are recognised: a record without a ce_type header has the type that
- * its `type_header` names, else its `type_field`, else its header "type", else its member "eventType". */
+/* How the records of a topic look to clients that know nothing of Edda, and how theirs are recognised: a record without a ce_type header is of `type`; where
+ * there is none, of the type that its `type_header` names, else its `type_field`, else its header "type", else its member "eventType". */
 struct edda_topic {
     const char *name;
     uint32_t partitions;         /* 1 to 10,000; 0: 1 */
+    const char *type;            /* of all records that say nothing else, where a topic has one kind of message ("ItemRented"); or NULL */
     const char *type_field;      /* payload member that repeats the type's name ("eventType"), written first; or NULL */
     const char *time_field;      /* payload member that repeats the time in ms ("timestamp"); or NULL */
     const char *type_header;     /* record header that holds the type's name ("type"); or NULL */

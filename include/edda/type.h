@@ -92,7 +92,7 @@ struct edda_type {
     const struct edda_field *fields;
     uint32_t field_count; /* at most 64 */
     const char *topic;  /* of an event or command: where it is recorded */
-    const char *key;    /* of an event or command: the field whose value is the record's key */
+    const char *key;    /* of an event or command: the field whose value is the record's key; "idName.id" is one of a nested struct, here and below */
     const char *correlation; /* the field that names the process it belongs to, when nothing else does; or NULL */
     bool expires;       /* an emission of this type takes the expiry of its cause */
     const char *description;

@@ -51,7 +51,8 @@ static uint64_t fingerprint(const struct engine *engine)
 {
     uint64_t hash = hash64_mix(CHECKPOINT_VERSION, hash64(slice_str(engine->app->version), 0));
     for (const struct edda_topic *look = engine->app->topics; look && look->name; look++) {
-        const char *const words[] = { look->name, look->type_header ? look->type_header : "", look->type_field ? look->type_field : "" };
+        const char *const words[] = { look->name, look->type_header ? look->type_header : "", look->type_field ? look->type_field : "",
+                                      look->type ? look->type : "" };
         for (uint64_t i = 0; i < sizeof words / sizeof words[0]; i++)
             hash = hash64_mix(hash, hash64(slice_str(words[i]), 4 + i));
     }

@@ -80,6 +80,8 @@ struct slice registry_type_name(const struct category *category, const struct jo
     const struct edda_topic *look = category->look;
     struct slice name;
     bool is_string;
+    if (look && look->type)
+        return slice_str(look->type);
     if (look && look->type_header && record_header_find(&record->record, look->type_header, &name))
         return name;
     if (look && look->type_field && json_find(record->record.value, look->type_field, &name, &is_string) && is_string)

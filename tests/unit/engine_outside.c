@@ -58,6 +58,23 @@ static void foreign_records_are_known_by_the_look_of_their_topic(void **state)
     assert_int_equal(rig_total(rig, "a"), 63);
 }
 
+/* What is said about other things in the words that usually name the type is no type there. */
+static void foreign_records_of_a_topic_with_one_kind_of_message_are_of_it(void **state)
+{
+    struct rig *rig = *state;
+    rig->topics = (const struct edda_topic[]){ { .name = "inbox", .type = "Ask" }, { .name = NULL } };
+    rig_open(rig);
+    rig_raw(rig, "inbox", "a", "{\"id\":\"a\",\"n\":1}", NULL, NULL, NULL);
+    rig_raw(rig, "inbox", "a", "{\"eventType\":\"RENT\",\"id\":\"a\",\"n\":2}", NULL, NULL, NULL);
+    rig_raw(rig, "inbox", "a", "{\"id\":\"a\",\"n\":4}", NULL, "type", "java.lang.String");
+    rig_raw(rig, "inbox", "a", "{\"id\":\"a\",\"n\":8}", NULL, "ce_type", "Unheard");
+    rig_run(rig);
+    assert_int_equal(rig_total(rig, "a"), 7);
+    rig_crash(rig, false);
+    rig_run(rig);
+    assert_int_equal(rig_total(rig, "a"), 7);
+}
+
 static void a_foreign_record_can_be_quarantined(void **state)
 {
     struct rig *rig = *state;
@@ -429,6 +446,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(foreign_records_are_understood),
         TEST(foreign_records_are_known_by_the_look_of_their_topic),
+        TEST(foreign_records_of_a_topic_with_one_kind_of_message_are_of_it),
         TEST(a_foreign_record_can_be_quarantined),
         TEST(a_foreign_duplicate_is_handled_once),
         TEST(malformed_messages_are_passed_over),

@@ -20,12 +20,18 @@ static const struct edda_topic topics[] = {
     { .name = NULL },
 };
 
+static const struct edda_option options[] = {
+    { "late-day", "24h", &late_day_ms, "The late fee of a book that is overdue grows by 10 points with every one of these" },
+    { .name = NULL },
+};
+
 const struct edda_app library_app = {
     .name = NAIVE ? "library-naive" : "library",
     .version = "1.0",
     .summary = "A library: rental, book, member and best-book, which tell each other what happens over a topic for each kind of event.",
     .services = services,
     .topics = topics,
+    .options = options,
     .simulation = &library_simulation,
     .entity_word = "request",
     .port = 8090,

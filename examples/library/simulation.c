@@ -1,4 +1,7 @@
-/* A few members who rent the same few books, return them, and pay what is late; books get lost and are found; a service is stopped for a while. See simulation.h. */
+/*
+ * A few members who rent the same few books, return them, and pay what is late; books get lost and are found;
+ * a service is stopped for a while. See simulation.h.
+ */
 #include "simulation.h"
 
 #include <stdio.h>
@@ -30,13 +33,16 @@ static void act(struct edda_sim *sim, int64_t request, int64_t at)
 {
     struct edda_text user = edda_text_of(users[edda_sim_random(sim, USERS)]);
     int64_t no = some_book(sim), soon = chance(sim, chance(sim, 2) ? 2 : 3000);
+    int64_t days = chance(sim, 6), later = at + 3000 + days * late_day_ms;
     switch (chance(sim, 8)) {
     case 0:
-        edda_sim_call(sim, at, MarkOverdue, .userId = user, .no = no);
-        edda_sim_call(sim, at + soon, ReturnItem, .userId = user, .request = request, .no = no);
-        break;
     case 1:
-        edda_sim_call(sim, at, ClearOverdue, .userId = user, .request = request, .point = LATE_FEE_A_DAY * (1 + chance(sim, 3)));
+        edda_sim_call(sim, at, RentItem, .userId = user, .request = request, .item = { no, EDDA_TEXT("a book") });
+        edda_sim_call(sim, at + 3000, MarkOverdue, .userId = user, .no = no);
+        edda_sim_call(sim, later, ReturnItem, .userId = user, .request = request, .no = no);
+        for (int64_t try = 0; try < 2; try++)
+            edda_sim_call(sim, later + 1000 * (1 + try), ClearOverdue, .userId = user, .request = 100 + 2 * request + try,
+                          .point = LATE_FEE_A_DAY * (1 + days));
         break;
     case 2:
         edda_sim_call(sim, at, ReportBook, .no = no, .lost = true);
@@ -121,7 +127,7 @@ static void check(struct edda_sim *sim, void *user)
         check_book(sim, key, state);
 }
 
-/* One book after the other goes to a member of its own. */
+/* One book after the other goes to a member of its own, and comes back. */
 static void load(struct edda_sim *sim, uint64_t n, void *user)
 {
     (void)user;
@@ -130,6 +136,7 @@ static void load(struct edda_sim *sim, uint64_t n, void *user)
     edda_sim_call(sim, 0, CreateCard, .userId = text_of(no, reader), .userName = EDDA_TEXT("a member"));
     edda_sim_call(sim, 0, AddBook, .no = no, .title = EDDA_TEXT("a book"));
     edda_sim_call(sim, 0, RentItem, .userId = text_of(no, reader), .request = no, .item = { no, EDDA_TEXT("a book") });
+    edda_sim_call(sim, 1, ReturnItem, .userId = text_of(no, reader), .request = no, .no = no);
 }
 
 const struct edda_simulation library_simulation = { .plan = plan, .check = check, .load = load };

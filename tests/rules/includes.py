@@ -2,7 +2,8 @@
 """Includes go downward only, and are written one way.
 
 Each layer of src/ may include the layers named for it, itself and the public headers; examples see
-the public headers only, and a folder in one is a module, of which others may include X/X.h; other people's libraries are included where their work is done and nowhere
+the public headers only, and a folder in one is a module, of which others may include X/X.h, and whose domain/ knows
+nothing of how it is asked: it includes edda/type.h, for its values, and itself; other people's libraries are included where their work is done and nowhere
 else. Files of src/ are included as "layer/file.h", public headers as "edda/file.h", the system's in
 angle brackets.
 """
@@ -126,6 +127,9 @@ def check_library(rule, path, line, name):
 
 def check_example(rule, path, line, name):
     """An example may be several files in a folder of its own."""
+    if '/domain/' in path and name != 'edda/type.h' and name != 'naive.h' and '/domain/' not in name:
+        rule.object(path, line, f'"{name}": a domain includes "edda/type.h", the C library and itself only')
+        return
     if name.startswith('edda/'):
         if not os.path.exists(os.path.join(rule.root, 'include', name)):
             rule.object(path, line, f'"{name}": there is no such public header')

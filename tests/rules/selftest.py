@@ -57,6 +57,14 @@ CASES = (
         'examples/shop/tests.c': '#include "carts/cart.h"\n',
     }, ('examples/shop/orders/order.c:2: "carts/cart.h": module orders sees only carts/carts.h', 'examples/shop/orders/order.c:4')),
 
+    ('a domain learns how it is asked', 'includes', {
+        'include/edda/type.h': '#include <stdint.h>\n',
+        'include/edda/http.h': '#include <stdint.h>\n',
+        'examples/library/book/book.h': '#include <stdint.h>\n',
+        'examples/library/book/domain/copy.h': '#include "edda/type.h"\n',
+        'examples/library/book/domain/copy.c': '#include "book/domain/copy.h"\n#include <string.h>\n#include "edda/http.h"\n#include "book/book.h"\n',
+    }, ('examples/library/book/domain/copy.c:3', 'examples/library/book/domain/copy.c:4: "book/book.h": a domain includes')),
+
     ('a header leans on another', 'headers', {
         'src/base/a.h': '#ifndef A_H\n#define A_H\nsize_t a(void);\n#endif\n',
         'src/base/b.h': '#ifndef B_H\n#define B_H\n#include <stddef.h>\nsize_t b(void);\n#endif\n',

@@ -15,7 +15,7 @@ static const struct edda_type BestBook = EDDA_VALUE(BestBook);
 EDDA_EVOLVE(counted, BestBook, RentCounted);
 static void counted(struct BestBook *b, const struct RentCounted *e)
 {
-    *b = (struct BestBook){ e->no, e->title, b->rentCount + e->by };
+    *b = (struct BestBook){ e->no, b->title.len ? b->title : e->title, b->rentCount + e->by };
 }
 
 EDDA_HANDLER(count, ItemRented, BestBook);

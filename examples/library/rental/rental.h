@@ -22,5 +22,7 @@ struct EventResult { struct edda_text eventType; bool success; struct IdName idN
 
 extern const struct edda_type IdName, Item, ItemRented, ItemReturned, OverdueCleared, EventResult;
 extern const struct edda_service rental_service;
+/* The late fee of a book grows with every one of these. */
+extern int64_t late_day_ms;
 
 #endif

@@ -22,7 +22,7 @@ static int report(struct edda_request *request, bool lost)
     struct edda_text no = edda_parameter(request, "no");
     const struct copy *c = edda_state(request, &book_service, no);
     if (!c || !c->title.len)
-        return edda_fail_with(edda_request_error(request), EDDA_ENOTFOUND, "there is no book %.*s", (int)no.len, no.data);
+        return edda_fail_field(edda_request_error(request), EDDA_ENOTFOUND, "no", "there is no book %.*s", (int)no.len, no.data);
     return edda_call(request, ReportBook, .no = edda_text_int(no), .lost = lost);
 }
 

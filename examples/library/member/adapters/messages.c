@@ -10,6 +10,9 @@ const struct edda_type UsePoints = EDDA_COMMAND(UsePoints, idName.id, .topic = "
 static const struct edda_field RegisterMember_fields[] = { EDDA_FIELD(RegisterMember, id, NAME), EDDA_FIELD(RegisterMember, name, NAME) };
 const struct edda_type RegisterMember = EDDA_COMMAND(RegisterMember, id, .topic = "member.commands");
 
+static const struct edda_field BuyPoints_fields[] = { EDDA_FIELD(BuyPoints, id, NAME), EDDA_FIELD(BuyPoints, point, .min = 1, .max = 1e9) };
+const struct edda_type BuyPoints = EDDA_COMMAND(BuyPoints, id, .topic = "member.commands");
+
 static const struct edda_field PointsSaved_fields[] = {
     EDDA_FIELD(PointsSaved, id), EDDA_FIELD(PointsSaved, name), EDDA_FIELD(PointsSaved, point) };
 const struct edda_type PointsSaved = EDDA_EVENT(PointsSaved, id, MEMBERS);

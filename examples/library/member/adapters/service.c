@@ -22,6 +22,15 @@ static int enrol(struct edda_step *step, const struct RegisterMember *m, const s
     return edda_reply(step, Member, .id = m->id, .name = m->name, .point = a->point);
 }
 
+EDDA_HANDLER(buy, BuyPoints, account);
+static int buy(struct edda_step *step, const struct BuyPoints *m, const struct account *a)
+{
+    if (!a->name.len)
+        return edda_reject(step, "id", "there is no such member");
+    edda_emit(step, PointsSaved, .id = m->id, .name = a->name, .point = m->point);
+    return edda_reply(step, Member, .id = m->id, .name = a->name, .point = a->point + m->point);
+}
+
 EDDA_HANDLER(save_for_rent, ItemRented, account);
 static int save_for_rent(struct edda_step *step, const struct ItemRented *e, const struct account *a)
 {
@@ -64,6 +73,7 @@ const struct edda_service member_service = {
         EDDA_END },
     .on = (const struct edda_row[]){
         EDDA_ON(RegisterMember, enrol, id),
+        EDDA_ON(BuyPoints, buy, id),
         EDDA_ON(ItemRented, save_for_rent, idName.id),
         EDDA_ON(ItemReturned, save_for_return, idName.id),
         EDDA_ON(OverdueCleared, pay, idName.id),

@@ -1,5 +1,5 @@
 /*
- * The points of a member. They come with every rent and return at once, and go again when it turns out that nothing came of it. A member may have
+ * The points of a member. They are bought, or come with every rent and return at once, and go again when it turns out that nothing came of it. A member may have
  * spent them meanwhile: then the account is below 0, which the next points make good. So it does not matter what is heard of first.
  */
 #ifndef LIBRARY_ACCOUNT_H

@@ -27,7 +27,8 @@ static int card_of(struct edda_request *request, struct edda_text *ret_user_id, 
     *ret_card = edda_state(request, &rental_service, *ret_user_id);
     if (*ret_card && (*ret_card)->name.len)
         return 0;
-    return edda_fail_with(edda_request_error(request), EDDA_ENOTFOUND, "there is no rental card of %.*s", (int)ret_user_id->len, ret_user_id->data);
+    return edda_fail_field(edda_request_error(request), EDDA_ENOTFOUND, "userId", "there is no rental card of %.*s", (int)ret_user_id->len,
+                           ret_user_id->data);
 }
 
 /* The same, and a number for what is asked of it; or a negative code. */

@@ -5,6 +5,8 @@
 #include "member/member.h"
 #include "rental/adapters/messages.h"
 
+int64_t late_day_ms = 86400000;
+
 /* --- what has happened to a card ------------------------------------------------------------------------- */
 
 EDDA_EVOLVE(created, card, CardCreated);
@@ -117,7 +119,8 @@ static int give_back(struct edda_step *step, const struct ReturnItem *m, const s
     int rc = refuse(step, c, card_cannot_return(c, m->no));
     if (rc < 0)
         return rc;
-    edda_emit(step, ReturnRequested, .userId = m->userId, .no = m->no, .fee = card_fee(c, m->no, edda_now_ms(step)));
+    edda_emit(step, ReturnRequested, .userId = m->userId, .no = m->no,
+              .fee = card_fee(c, m->no, edda_now_ms(step), late_day_ms));
     edda_emit(step, ItemReturned, .idName = { m->userId, c->name }, .item = item_of(c, m->no), .point = POINTS_A_RETURN);
     return edda_reply(step, Accepted, .userId = m->userId, .request = m->request);
 }

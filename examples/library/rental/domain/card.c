@@ -65,10 +65,10 @@ const char *card_cannot_clear(const struct card *card, int64_t points)
     return points == card->lateFee ? NULL : "the fee is another one";
 }
 
-int64_t card_fee(const struct card *card, int64_t no, int64_t now_ms)
+int64_t card_fee(const struct card *card, int64_t no, int64_t now_ms, int64_t day_ms)
 {
     const struct rental *r = rental_of(card, no);
-    return r && r->overdueSince ? LATE_FEE_A_DAY * (1 + (now_ms - r->overdueSince) / DAY_MS) : 0;
+    return r && r->overdueSince ? LATE_FEE_A_DAY * (1 + (now_ms - r->overdueSince) / day_ms) : 0;
 }
 
 bool card_awaits(const struct card *card, int64_t no, const char *status)

@@ -13,7 +13,6 @@
 #define POINTS_A_RENT 10
 #define POINTS_A_RETURN 10
 #define LATE_FEE_A_DAY 10
-#define DAY_MS INT64_C(86400000)
 
 /* What a rental is: asked for; standing; on its way back. */
 #define RENTING "RENTING"
@@ -46,8 +45,8 @@ const char *card_cannot_clear(const struct card *card, int64_t points);
 
 /* With something overdue, or a fee to pay, nothing more is lent. */
 bool card_is_suspended(const struct card *card);
-/* What a return costs now; 0 in time. */
-int64_t card_fee(const struct card *card, int64_t no, int64_t now_ms);
+/* What a return costs now, with days of that length; 0 in time. */
+int64_t card_fee(const struct card *card, int64_t no, int64_t now_ms, int64_t day_ms);
 /* Whether an answer to this is waited for: of a book, of the fee. */
 bool card_awaits(const struct card *card, int64_t no, const char *status);
 bool card_awaits_clearing(const struct card *card);

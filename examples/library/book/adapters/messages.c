@@ -21,7 +21,7 @@ static const struct edda_field BookCameBack_fields[] = { EDDA_FIELD(BookCameBack
 const struct edda_type BookCameBack = EDDA_EVENT(BookCameBack, no, BOOKS);
 
 static const struct edda_field BookRefused_fields[] = {
-    EDDA_FIELD(BookRefused, no), EDDA_FIELD(BookRefused, userId), EDDA_FIELD(BookRefused, reason) };
+    EDDA_FIELD(BookRefused, no), EDDA_FIELD(BookRefused, reason), EDDA_FIELD(BookRefused, userId) };
 const struct edda_type BookRefused = EDDA_EVENT(BookRefused, no, BOOKS);
 
 static const struct edda_field BookReported_fields[] = { EDDA_FIELD(BookReported, no), EDDA_FIELD(BookReported, lost) };

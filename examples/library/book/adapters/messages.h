@@ -11,7 +11,7 @@ struct ReportBook { int64_t no; bool lost; };
 struct BookAdded { int64_t no; struct edda_text title; };
 struct BookLent { int64_t no; struct edda_text userId; };
 struct BookCameBack { int64_t no; struct edda_text userId; };
-struct BookRefused { int64_t no; struct edda_text userId, reason; }; /* changes nothing; an EventResult has no room for the reason */
+struct BookRefused { int64_t no; struct edda_text reason, userId; }; /* changes nothing; an EventResult has no room for the reason */
 struct BookReported { int64_t no; bool lost; };
 
 /* How a book looks to the outside. */

@@ -12,6 +12,11 @@ static bool rental_card_row(struct RentalCard *row, struct edda_text key, const 
 const struct edda_view rental_cards =
     EDDA_VIEW("rentalCards", RentalCard, rental_card_row, .path = "/rental-cards", .item = "/rental-cards/{userId}");
 
+struct Wanted { int64_t no; struct edda_text title; };
+static const struct edda_field Wanted_fields[] = {
+    EDDA_FIELD(Wanted, no, .min = 1, .max = 1e15), EDDA_FIELD(Wanted, title, .len_min = 1, .len_max = TITLE_MAX) };
+static const struct edda_type Wanted = EDDA_VALUE(Wanted);
+
 struct BookNo { int64_t no; };
 static const struct edda_field BookNo_fields[] = { EDDA_FIELD(BookNo, no, .min = 1, .max = 1e15) };
 static const struct edda_type BookNo = EDDA_VALUE(BookNo);
@@ -45,12 +50,12 @@ static int post_card(struct edda_request *request, const struct CreateCard *body
     return edda_call_struct(request, &CreateCard, body);
 }
 
-EDDA_REQUEST(post_rent, Item);
-static int post_rent(struct edda_request *request, const struct Item *body)
+EDDA_REQUEST(post_rent, Wanted);
+static int post_rent(struct edda_request *request, const struct Wanted *body)
 {
     struct edda_text user;
     int64_t number = numbered(request, &user);
-    return number < 0 ? (int)number : edda_call(request, RentItem, .userId = user, .request = number, .item = *body);
+    return number < 0 ? (int)number : edda_call(request, RentItem, .userId = user, .request = number, .item = { body->no, body->title });
 }
 
 EDDA_REQUEST(post_return, BookNo);
@@ -85,7 +90,7 @@ static int post_clear(struct edda_request *request, const struct Points *body)
 const struct edda_route rental_routes[] = {
     EDDA_POST("/rental-cards", CreateCard, post_card, .reply = &RentalCard, .location = "/rental-cards/{userId}",
               .description = "Gives a member a rental card"),
-    EDDA_POST("/rental-cards/{userId}/rent", Item, post_rent, .reply = &Accepted, .status = 202,
+    EDDA_POST("/rental-cards/{userId}/rent", Wanted, post_rent, .reply = &Accepted, .status = 202,
               .description = "Rents a book; the card shows it as RENTING until the book has agreed"),
     EDDA_POST("/rental-cards/{userId}/return", BookNo, post_return, .reply = &Accepted, .status = 202,
               .description = "Returns a book, under the number of its rent"),

@@ -65,6 +65,7 @@ struct edda_projection {
     const char *description;
     const struct edda_table *const *tables; /* its own, and no other projection's; NULL-terminated */
     const struct edda_projecting *on;       /* ends with EDDA_APPLY_END */
+    const struct edda_route *routes;        /* its HTTP interface (edda/http.h), ends with EDDA_ROUTES_END; or NULL */
     uint32_t version;             /* from 1; raise it when functions change. A change of the tables is noticed by itself */
 };
 

@@ -119,7 +119,7 @@ static void put_operation(struct document *document, const struct route *route)
     for (const char *at = row->method; *at; at++)
         buffer_append_byte(document->out, (uint8_t)(*at | 0x20));
     put(document, "\":{\"tags\":[");
-    put_string(document, route->service ? route->service->name : "edda");
+    put_string(document, route->owner);
     put(document, "]");
     if (row->description) {
         put(document, ",\"summary\":");

@@ -78,9 +78,9 @@ static bool route_same(const struct route *a, const struct route *b)
 }
 
 static int router_add(struct router *router, const struct route_row *row, enum route_rank rank,
-                      const struct edda_service *service, struct edda_error *error)
+                      const char *owner, const struct edda_service *service, struct edda_error *error)
 {
-    struct route added = { .row = *row, .rank = rank, .service = service, .order = router->count };
+    struct route added = { .row = *row, .rank = rank, .owner = owner, .service = service, .order = router->count };
     int rc = compile(&added, error);
     if (rc < 0)
         return rc;
@@ -98,9 +98,9 @@ static int router_add(struct router *router, const struct route_row *row, enum r
     return 0;
 }
 
-static int add_own(struct router *router, const struct edda_service *service, struct edda_error *error)
+static int add_own(struct router *router, const struct edda_route *routes, const char *owner, struct edda_error *error)
 {
-    for (const struct edda_route *route = service->routes; route && route->method; route++) {
+    for (const struct edda_route *route = routes; route && route->method; route++) {
         struct route_row row = { .route = *route };
         if (!route->handle && !route->text)
             return edda_fail_with(error, EDDA_EINVAL, "route %s %s has no handler", route->method,
@@ -114,7 +114,7 @@ static int add_own(struct router *router, const struct edda_service *service, st
         if (route->location && (!made_of(route->location, path_characters) || route->location[0] != '/'))
             return edda_fail_field(error, EDDA_EINVAL, "location", "route %s %s: its location is no path",
                                    route->method, route->path ? route->path : "?");
-        int rc = router_add(router, &row, ROUTE_OF_APP, service, error);
+        int rc = router_add(router, &row, ROUTE_OF_APP, owner, NULL, error);
         if (rc < 0)
             return rc;
     }
@@ -131,14 +131,14 @@ static int add_view(struct router *router, const struct edda_service *service, s
             .answer = ROUTE_ANSWERS_COLLECTION,
             .collection = view->name
         };
-        rc = router_add(router, &row, ROUTE_OF_VIEW, service, error);
+        rc = router_add(router, &row, ROUTE_OF_VIEW, service->name, service, error);
     }
     if (rc == 0 && view && view->item) {
         struct route_row row = {
             .route = { .method = "GET", .path = view->item, .handle = view_item, .reply = view->row },
             .answer = ROUTE_ANSWERS_ITEM
         };
-        rc = router_add(router, &row, ROUTE_OF_VIEW, service, error);
+        rc = router_add(router, &row, ROUTE_OF_VIEW, service->name, service, error);
     }
     return rc;
 }
@@ -166,7 +166,7 @@ static int add_built_in(struct router *router, const struct edda_app *app, struc
             return edda_fail_with(error, EDDA_ENOMEM, "out of memory for routes");
         if (row.unless_taken && first_word_taken(router, row.route.path))
             continue;
-        int rc = router_add(router, &row, ROUTE_BUILT_IN, NULL, error);
+        int rc = router_add(router, &row, ROUTE_BUILT_IN, "edda", NULL, error);
         if (rc < 0)
             return rc;
     }
@@ -190,7 +190,9 @@ int router_init(struct router *router, const struct edda_app *app, struct edda_e
     router->routes = calloc(ROUTES_MAX, sizeof *router->routes);
     int rc = router->routes ? 0 : edda_fail_with(error, EDDA_ENOMEM, "out of memory for routes");
     for (size_t i = 0; rc == 0 && app->services && app->services[i]; i++)
-        rc = add_own(router, app->services[i], error);
+        rc = add_own(router, app->services[i]->routes, app->services[i]->name, error);
+    for (size_t i = 0; rc == 0 && app->projections && app->projections[i]; i++)
+        rc = add_own(router, app->projections[i]->routes, app->projections[i]->name, error);
     for (size_t i = 0; rc == 0 && app->services && app->services[i]; i++)
         rc = add_view(router, app->services[i], error);
     if (rc == 0)

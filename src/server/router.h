@@ -36,7 +36,8 @@ struct route_row {
 struct route {
     struct route_row row;
     enum route_rank rank;
-    const struct edda_service *service; /* it belongs to; NULL: built-in */
+    const char *owner;                  /* the service or projection it belongs to; "edda": built-in */
+    const struct edda_service *service; /* of a view; else NULL */
     uint32_t order;                     /* in which it was added */
     uint32_t words;                     /* bit n from the left: segment n is a word */
     uint32_t segment_count;

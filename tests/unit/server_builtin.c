@@ -170,6 +170,31 @@ static void assert_routes_refused(const struct edda_route *routes, const char *p
         fail_msg("%s", error.message);
 }
 
+/* Routes of read models are found beside those of services, documented under the name of theirs, and refused for the same reasons. */
+static void a_projection_has_routes(void **state)
+{
+    (void)state;
+    const struct edda_projection projection = {
+        .name = "sums", .routes = (const struct edda_route[]){ { .method = "GET", .path = "/sums", .handle = nothing }, EDDA_ROUTES_END } };
+    const struct edda_app app = { .name = "a", .projections = (const struct edda_projection *const[]){ &projection, NULL } };
+    struct router router;
+    struct edda_error error = { 0 };
+    assert_int_equal(router_init(&router, &app, &error), 0);
+    struct arena arena;
+    arena_init(&arena, 1024, 0);
+    const struct route *route;
+    struct slice parameters[ROUTE_SEGMENTS_MAX], allow;
+    assert_int_equal(router_find(&router, SLICE("GET"), SLICE("/sums"), &arena, &route, parameters, &allow), 0);
+    assert_string_equal(route->owner, "sums");
+    assert_ptr_equal(route->row.route.handle, nothing);
+    arena_deinit(&arena);
+    router_deinit(&router);
+    const struct edda_service service = { .name = "s", .routes = projection.routes };
+    const struct edda_app twice = { .name = "a", .services = (const struct edda_service *const[]){ &service, NULL }, .projections = app.projections };
+    assert_int_equal(router_init(&router, &twice, &error), EDDA_EINVAL);
+    assert_non_null(strstr(error.message, "there are two routes GET /sums"));
+}
+
 static void wrong_routes_are_named(void **state)
 {
     (void)state;
@@ -244,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quarantine_is_listed_and_repaired, setup, teardown),
         cmocka_unit_test_setup_teardown(health_and_metrics_are_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(interface_describes_itself, setup, teardown),
+        cmocka_unit_test(a_projection_has_routes),
         cmocka_unit_test(wrong_routes_are_named),
         cmocka_unit_test(reference_is_what_the_tables_say),
         cmocka_unit_test(client_says_what_is_wrong),

@@ -8,7 +8,8 @@
 #include "rental/rental.h"
 #include "simulation.h"
 
-static const struct edda_service *const services[] = { &rental_service, &book_service, &member_service, &best_book_service, NULL };
+static const struct edda_service *const services[] = { &rental_service, &book_service, &member_service, NULL };
+static const struct edda_projection *const projections[] = { &best_book_projection, NULL };
 
 /* One kind of message each: that of a record of others is known by its topic. An EventResult has an eventType, which is not its type. */
 static const struct edda_topic topics[] = {
@@ -30,6 +31,7 @@ const struct edda_app library_app = {
     .version = "1.0",
     .summary = "A library: rental, book, member and best-book, which tell each other what happens over a topic for each kind of event.",
     .services = services,
+    .projections = projections,
     .topics = topics,
     .options = options,
     .simulation = &library_simulation,

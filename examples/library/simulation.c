@@ -65,8 +65,8 @@ static void plan(struct edda_sim *sim, void *user)
     for (int64_t i = 0; i < acts; i++)
         act(sim, i + 1, 100 + chance(sim, HORIZON_MS));
     if (chance(sim, 4) == 0) {
-        static const struct edda_service *const stoppable[] = { &rental_service, &book_service, &member_service, &best_book_service };
-        edda_sim_pause(sim, stoppable[chance(sim, 4)], chance(sim, HORIZON_MS), chance(sim, 5000));
+        static const struct edda_service *const stoppable[] = { &rental_service, &book_service, &member_service };
+        edda_sim_pause(sim, stoppable[chance(sim, 3)], chance(sim, HORIZON_MS), chance(sim, 5000));
     }
 }
 
@@ -104,16 +104,28 @@ static void check_card(struct edda_sim *sim, struct edda_text user, const struct
                       a ? (long long)a->point : 0LL, (long long)c->rents, (long long)c->returns, (long long)c->cleared);
 }
 
+/* How often the read model says that a book was rented. */
+static int64_t rent_count(struct edda_sim *sim, int64_t no)
+{
+    const void *found;
+    size_t count = edda_sim_rows(sim, &best_books, &found);
+    const struct BestBook *rows = found;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].no == no)
+            return rows[i].rentCount;
+    return 0;
+}
+
 /* Who a book is lent to has it, and it is counted as often as it was lent. */
 static void check_book(struct edda_sim *sim, struct edda_text no, const struct copy *book)
 {
     const struct card *c = book->borrower.len ? edda_sim_state(sim, &rental_service, book->borrower) : NULL;
-    const struct BestBook *best = edda_sim_state(sim, &best_book_service, no);
+    int64_t counted = rent_count(sim, edda_text_int(no));
     if (book->borrower.len && !(c && edda_list_find(&c->rentals, sizeof(struct rental), edda_text_int(no))))
         edda_sim_fail(sim, (struct edda_text){ NULL, 0 }, "book %.*s is lent to %.*s, who does not have it", TEXT(no), TEXT(book->borrower));
-    if (book->lent != (best ? best->rentCount : 0))
+    if (book->lent != counted)
         edda_sim_fail(sim, (struct edda_text){ NULL, 0 }, "book %.*s was lent %lld times and is counted %lld times", TEXT(no), (long long)book->lent,
-                      best ? (long long)best->rentCount : 0LL);
+                      (long long)counted);
 }
 
 static void check(struct edda_sim *sim, void *user)

@@ -4,6 +4,7 @@
     library.py APPLICATION --naive=OTHER [NAME…]
 """
 import json
+import os
 import signal
 import sys
 import threading
@@ -72,7 +73,7 @@ def book(client, no):
 
 
 def counts(client):
-    return {b['no']: b['rentCount'] for b in client.all('/best-books')}
+    return {b['no']: b['rentCount'] for b in client.get('/best-books')}
 
 
 def told(client, number):
@@ -127,6 +128,29 @@ def lent_already(world):
     same(counts(client), {BELL: 1})
     says(client.text(f'/requests/{number}/trace'), 'BookRefused .*reason="the book is lent', 'RentCancelled', 'UsePoints', 'PointsUsed')
     consistent(client)
+
+
+def best_books(world):
+    """The most rented come first; a restart changes nothing, and what is built anew from the log is the same."""
+    process = world.start()
+    client = process.client()
+    furnish(client)
+    for no in (SEA, SUN, BELL, SEA, SEA, SUN):
+        rent(client, 'jenny', no)
+        settled(client)
+        rent(client, 'tom', no)
+        settled(client)
+        give_back(client, 'jenny', no)
+        settled(client)
+    order = [(SEA, 3), (SUN, 2), (BELL, 1)]
+    same([(b['no'], b['rentCount']) for b in client.get('/best-books')], order)
+    same(client.get('/best-books')[0], {'no': SEA, 'title': TITLES[SEA], 'rentCount': 3})
+    process.end(signal.SIGKILL)
+    process = world.start()
+    same([(b['no'], b['rentCount']) for b in process.client().get('/best-books')], order)
+    process.end(signal.SIGTERM)
+    os.remove(os.path.join(world.data, 'read-models.db'))
+    same([(b['no'], b['rentCount']) for b in world.start().client().get('/best-books')], order)
 
 
 def no_such_book(world):
@@ -417,7 +441,7 @@ def naive_one_is_caught(world):
          r'outside +rental +book', 'RentCancelled', 'ReturnCancelled')
 
 
-SCENARIOS = (rented_and_returned, lent_already, no_such_book, lost_and_found, too_late, too_few_points, a_fee_is_paid_once,
+SCENARIOS = (rented_and_returned, lent_already, best_books, no_such_book, lost_and_found, too_late, too_few_points, a_fee_is_paid_once,
              not_before_the_answer, restarts_in_the_middle, many_at_once, cards_to_the_letter, events_to_the_letter, bad_input, repeated_requests,
              says_what_it_can, measures_itself, naive_one_is_caught)
 

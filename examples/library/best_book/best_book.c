@@ -3,56 +3,60 @@
 
 #include "rental/rental.h"
 
-struct RentCounted { int64_t no; struct edda_text title; int64_t by; };
-static const struct edda_field RentCounted_fields[] = {
-    EDDA_FIELD(RentCounted, no), EDDA_FIELD(RentCounted, title), EDDA_FIELD(RentCounted, by) };
-static const struct edda_type RentCounted = EDDA_EVENT(RentCounted, no, .topic = "best_books");
+#define BEST 10
 
 static const struct edda_field BestBook_fields[] = { EDDA_FIELD(BestBook, no), EDDA_FIELD(BestBook, title), EDDA_FIELD(BestBook, rentCount) };
-static const struct edda_type BestBook_state = EDDA_STATE(BestBook);
-static const struct edda_type BestBook = EDDA_VALUE(BestBook);
+const struct edda_type BestBook = EDDA_VALUE(BestBook);
 
-EDDA_EVOLVE(counted, BestBook, RentCounted);
-static void counted(struct BestBook *b, const struct RentCounted *e)
+const struct edda_table best_books = EDDA_TABLE("best_books", BestBook, 1, .indexes = (const char *const[]){ "rentCount", NULL });
+
+static int count(struct edda_rows *rows, const struct Item *item, int64_t by)
 {
-    *b = (struct BestBook){ e->no, b->title.len ? b->title : e->title, b->rentCount + e->by };
+    struct BestBook row = { .no = item->no };
+    int rc = edda_get_struct(rows, &best_books, &row);
+    if (rc < 0)
+        return rc;
+    if (row.rentCount + by == 0)
+        return edda_delete_struct(rows, &best_books, &row);
+    return edda_put(rows, best_books, BestBook, .no = item->no, .title = rc ? row.title : item->title, .rentCount = row.rentCount + by);
 }
 
-EDDA_HANDLER(count, ItemRented, BestBook);
-static int count(struct edda_step *step, const struct ItemRented *e, const struct BestBook *b)
+EDDA_PROJECT(rented, ItemRented);
+static int rented(struct edda_rows *rows, const struct ItemRented *e)
 {
-    (void)b;
-    return edda_emit(step, RentCounted, .no = e->item.no, .title = e->item.title, .by = 1);
+    return count(rows, &e->item, 1);
 }
 
-EDDA_HANDLER(count_off, EventResult, BestBook);
-static int count_off(struct edda_step *step, const struct EventResult *e, const struct BestBook *b)
+EDDA_PROJECT(answered, EventResult);
+static int answered(struct edda_rows *rows, const struct EventResult *e)
 {
-    (void)b;
-    if (e->success || !edda_text_is(e->eventType, RENT))
-        return 0;
-    return edda_emit(step, RentCounted, .no = e->item.no, .title = e->item.title, .by = -1);
+    return !e->success && edda_text_is(e->eventType, RENT) ? count(rows, &e->item, -1) : 0;
 }
 
-EDDA_ROW(best_book_row, BestBook, BestBook);
-static bool best_book_row(struct BestBook *row, struct edda_text key, const struct BestBook *b)
+/* The most rented first. */
+static int respond(struct edda_request *request, const void *rows, size_t found, void *user)
 {
-    (void)key;
-    *row = *b;
-    return b->rentCount > 0;
+    (void)user;
+    return edda_respond_list(request, 200, &BestBook, rows, found);
 }
 
-static const struct edda_view best_books =
-    EDDA_VIEW("bestBooks", BestBook, best_book_row, .path = "/best-books", .item = "/best-books/{no}");
+static int get_best_books(struct edda_request *request, const void *body, void *user)
+{
+    (void)body, (void)user;
+    const struct edda_query query = { .table = &best_books, .order_by = "rentCount", .descending = true, .limit = BEST };
+    return edda_select(request, &query, respond, NULL);
+}
 
-const struct edda_service best_book_service = {
+const struct edda_projection best_book_projection = {
     .name = "best-book",
     .description = "Counts how often each book is rented.",
-    .entity = { .state = &BestBook_state, .category = "best_books" },
-    .evolve = (const struct edda_row[]){ EDDA_WHEN(RentCounted, counted), EDDA_END },
-    .on = (const struct edda_row[]){
-        EDDA_ON(ItemRented, count, item.no),
-        EDDA_ON(EventResult, count_off, item.no),
-        EDDA_END },
-    .view = &best_books,
+    .tables = (const struct edda_table *const[]){ &best_books, NULL },
+    .on = (const struct edda_projecting[]){
+        EDDA_APPLY(ItemRented, rented, item.no),
+        EDDA_APPLY(EventResult, answered, item.no),
+        EDDA_APPLY_END },
+    .routes = (const struct edda_route[]){
+        { .method = "GET", .path = "/best-books", .handle = get_best_books, .reply = &BestBook, .description = "The ten that are rented most" },
+        EDDA_ROUTES_END },
+    .version = 1,
 };

@@ -309,8 +309,8 @@ static bool next_time(struct engine *engine, const struct record *record, int64_
     return *ret_due_ms != INT64_MAX;
 }
 
-/* Adds the two records that a deadline's firing makes: only its end when its message is of no known type any more, none when it is of a
- * version that is yet to be known. */
+/* Adds the two records that a deadline's firing makes: none when its message is of a type, or a version, that this application does not know. An older release may
+ * have been started in between, so it waits for one that does. */
 static int fire_one(struct engine *engine, const struct deadline *deadline, struct arena *arena, struct journal_message messages[2],
                     size_t *ret_count)
 {
@@ -329,31 +329,33 @@ static int fire_one(struct engine *engine, const struct deadline *deadline, stru
     void *value = type ? arena_alloc(arena, type->type->size) : NULL;
     struct slice key;
     struct edda_error error = { 0 };
-    if (value && message_decode(type->type, event.data_version, copy.value, arena, value, &error) == EDDA_EUNSUPPORTED) {
+    if (type && !value)
+        return EDDA_ENOMEM;
+    if (!type)
+        (void)edda_fail_with(&error, EDDA_ENOTFOUND, "its message %.*s is of a type that no service knows", (int)event.type.len,
+                             (const char *)event.type.data);
+    else if (message_decode(type->type, event.data_version, copy.value, arena, value, &error) == 0 &&
+             !json_field_text(type->type, value, type->type->key, arena, &key))
+        (void)edda_fail_with(&error, EDDA_EINVAL, "its message has no key");
+    if (error.code) {
         engine_log(engine, "deadline.unknown", "deadline %.*s was due and waits: %s", (int)copy.key.len, (const char *)copy.key.data, error.message);
         *ret_count = 0;
         return 0;
     }
-    if (value && error.code == 0 &&
-        json_field_text(type->type, value, type->type->key, arena, &key)) {
-        buffer_clear(&engine->scratch);
-        step_encode(type->type, type->look, value, journal_time_ms(engine->journal), &engine->scratch);
-        messages[count] = (struct journal_message){ .topic = type->category->topic, .key = key, .event = event };
-        messages[count].value = arena_copy(arena, buffer_slice(&engine->scratch));
-        messages[count].headers = buffer_slice(&type->headers);
-        messages[count].header_count = type->header_count;
-        messages[count].event.id = fired_id(arena, &event, ID_OF_MESSAGE);
-        messages[count].event.causation = event.id;
-        event_of_type(&messages[count].event, type->type);
-        count++;
-    } else {
-        engine_log(engine, "deadline.unknown", "deadline %.*s was due, and its message %.*s is of a type that no service knows",
-                   (int)copy.key.len, (const char *)copy.key.data, (int)event.type.len, (const char *)event.type.data);
-    }
+    buffer_clear(&engine->scratch);
+    step_encode(type->type, type->look, value, journal_time_ms(engine->journal), &engine->scratch);
+    messages[count] = (struct journal_message){ .topic = type->category->topic, .key = key, .event = event };
+    messages[count].value = arena_copy(arena, buffer_slice(&engine->scratch));
+    messages[count].headers = buffer_slice(&type->headers);
+    messages[count].header_count = type->header_count;
+    messages[count].event.id = fired_id(arena, &event, ID_OF_MESSAGE);
+    messages[count].event.causation = event.id;
+    event_of_type(&messages[count].event, type->type);
+    count++;
     messages[count] = (struct journal_message){ .topic = engine->deadlines, .key = copy.key, .event = event };
     messages[count].event.causation = event.id;
     int64_t next_ms;
-    if (count > 0 && next_time(engine, &copy, &next_ms)) {
+    if (next_time(engine, &copy, &next_ms)) {
         messages[count].event.id = fired_id(arena, &event, ID_OF_NEXT);
         rc = retime(engine, &copy, next_ms, -1, arena, &messages[count]);
         if (rc < 0)

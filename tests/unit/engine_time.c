@@ -201,6 +201,27 @@ static void one_whose_message_is_no_longer_declared_is_listed(void **state)
     assert_int_equal(count, 2);
 }
 
+/* An older release, started for a while, must not end what it does not know. */
+static void one_whose_message_is_no_longer_declared_waits_for_who_knows_it(void **state)
+{
+    struct rig *rig = *state;
+    script.on_do = sets;
+    DO(rig, "a", 500, NULL);
+    rig_close(rig);
+    rig->services[0] = &lifter;
+    rig->services[1] = NULL;
+    rig_open(rig);
+    rig_pass(rig, 2000);
+    assert_string_equal(rig->log, "deadline.unknown");
+    assert_int_equal(engine_deadline_count(rig->engine, NULL), 1);
+    rig_close(rig);
+    rig->services[0] = &worker;
+    rig_open(rig);
+    rig_pass(rig, 1000);
+    assert_int_equal(rig_count(rig, "ticks", "Tick"), 1);
+    assert_int_equal(engine_deadline_count(rig->engine, NULL), 0);
+}
+
 static void one_that_fell_due_while_nobody_ran_fires_late(void **state)
 {
     struct rig *rig = *state;
@@ -368,6 +389,7 @@ int main(void)
         TEST(they_are_listed_moved_and_cancelled_by_an_operator),
         TEST(one_moved_to_before_1970_fires_at_once),
         TEST(one_whose_message_is_no_longer_declared_is_listed),
+        TEST(one_whose_message_is_no_longer_declared_waits_for_who_knows_it),
         TEST(one_that_fell_due_while_nobody_ran_fires_late),
         TEST(deadlines_of_a_paused_service_wait),
         TEST(a_paused_service_goes_on_where_it_was),

@@ -61,11 +61,11 @@ class Reader:
             [program] = re.findall(r'^run:.*\n(?:\t.*\n)*?\t@program="\$\(BUILD\)/(\S+)"', file.read(), re.MULTILINE)
         self.start(program)
 
-    def start(self, program):
+    def start(self, program, *options):
         if self.process:
             self.process.end()
         data = os.path.join(self.directory, os.path.basename(program))
-        self.process = edda.Process(os.path.join(self.build, program), data, port=self.port)
+        self.process = edda.Process(os.path.join(self.build, program), data, *options, port=self.port)
         self.process.wait_listening()
 
     def run(self, command, shows, status):
@@ -73,9 +73,9 @@ class Reader:
         if command == 'make run':
             self.make_run()
             return
-        started = re.match(r'build/(\S+) run$', command)
+        started = re.match(r'build/(\S+) run( [^&|;>]*)?$', command)
         if started:
-            self.start(started[1])
+            self.start(started[1], *(started[2] or '').split())
             return
         command = re.sub(r'(?<![\w./])build/', self.build + '/', command)
         if re.match(r'curl -s \S+$|http :\S+$', command):

@@ -85,22 +85,28 @@ EDDA_HANDLER(check_in, CheckInGuest, stay);
 static int check_in(struct edda_step *step, const struct CheckInGuest *c, const struct stay *s)
 {
     if (s->status != STAY_NONE)
-        return edda_reject(step, "guestStayAccountId", "guest stay %lld exists", (long long)c->guestStayAccountId);
+        return edda_fail(step, EDDA_EEXISTS, "guestStayAccountId", "guest stay %lld exists", (long long)c->guestStayAccountId);
     edda_emit(step, GuestCheckedIn, .guestStayAccountId = c->guestStayAccountId, .guest = c->guest, .room = c->room);
     return reply(step, &(struct stay){ .guest = c->guest, .room = c->room, .status = STAY_OPEN });
 }
 
-static int reject_unless_open(struct edda_step *step, const struct stay *s)
+static int unknown(struct edda_step *step)
 {
-    if (s->status == STAY_OPEN)
-        return 0;
-    return edda_reject(step, NULL, s->status == STAY_NONE ? "there is no such account" : "the guest has checked out already");
+    struct edda_text id = edda_entity_key(step);
+    return edda_fail(step, EDDA_ENOTFOUND, "guestStayAccountId", "there is no guest stay %.*s", (int)id.len, id.data);
+}
+
+static int fail_unless_open(struct edda_step *step, const struct stay *s)
+{
+    if (s->status == STAY_NONE)
+        return unknown(step);
+    return s->status == STAY_OPEN ? 0 : edda_reject(step, NULL, "the guest has checked out already");
 }
 
 EDDA_HANDLER(charge, RecordCharge, stay);
 static int charge(struct edda_step *step, const struct RecordCharge *c, const struct stay *s)
 {
-    int rc = reject_unless_open(step, s);
+    int rc = fail_unless_open(step, s);
     if (rc < 0)
         return rc;
     struct stay after = *s;
@@ -112,7 +118,7 @@ static int charge(struct edda_step *step, const struct RecordCharge *c, const st
 EDDA_HANDLER(pay, RecordPayment, stay);
 static int pay(struct edda_step *step, const struct RecordPayment *c, const struct stay *s)
 {
-    int rc = reject_unless_open(step, s);
+    int rc = fail_unless_open(step, s);
     if (rc < 0)
         return rc;
     struct stay after = *s;
@@ -139,10 +145,12 @@ EDDA_HANDLER(check_out, CheckOutGuest, stay);
 static int check_out(struct edda_step *step, const struct CheckOutGuest *c, const struct stay *s)
 {
     struct edda_text reason = obstacle(s);
+    if (s->status == STAY_NONE && !c->groupCheckoutId.len)
+        return unknown(step);
     if (!reason.len && s->room == ROOM_WITH_SILENT_LOCK) {
-        if (!c->groupCheckoutId.len || edda_message(step)->attempt + 1 < CHECK_OUT_TRIES)
-            return EDDA_ETIMEOUT;
         reason = LOCK_IS_SILENT;
+        if (!c->groupCheckoutId.len || edda_message(step)->attempt + 1 < CHECK_OUT_TRIES)
+            return edda_fail(step, EDDA_ETIMEOUT, NULL, "%.*s", (int)reason.len, reason.data);
     }
     if (reason.len)
         edda_emit(step, GuestCheckoutFailed, .guestStayAccountId = c->guestStayAccountId, .groupCheckoutId = c->groupCheckoutId,
@@ -165,14 +173,9 @@ struct Amount { int64_t amount; };
 static const struct edda_field Amount_fields[] = { EDDA_FIELD(Amount, amount, .min = 1, .max = 1e12, .description = "In cents") };
 static const struct edda_type Amount = EDDA_VALUE(Amount);
 
-/* The account that the path names; a negative code when there is none. */
-static int64_t account_of(struct edda_request *request)
+static int64_t account_of(const struct edda_request *request)
 {
-    struct edda_text key = edda_parameter(request, "guestStayAccountId");
-    const struct stay *s = edda_state(request, &stay_service, key);
-    if (s && s->status != STAY_NONE)
-        return edda_text_int(key);
-    return edda_fail_with(edda_request_error(request), EDDA_ENOTFOUND, "there is no guest stay %.*s", (int)key.len, key.data);
+    return edda_text_int(edda_parameter(request, "guestStayAccountId"));
 }
 
 EDDA_REQUEST(post_stay, NewStay);
@@ -185,22 +188,19 @@ static int post_stay(struct edda_request *request, const struct NewStay *body)
 EDDA_REQUEST(post_charge, Amount);
 static int post_charge(struct edda_request *request, const struct Amount *body)
 {
-    int64_t id = account_of(request);
-    return id < 0 ? (int)id : edda_call(request, RecordCharge, .guestStayAccountId = id, .amount = body->amount);
+    return edda_call(request, RecordCharge, .guestStayAccountId = account_of(request), .amount = body->amount);
 }
 
 EDDA_REQUEST(post_payment, Amount);
 static int post_payment(struct edda_request *request, const struct Amount *body)
 {
-    int64_t id = account_of(request);
-    return id < 0 ? (int)id : edda_call(request, RecordPayment, .guestStayAccountId = id, .amount = body->amount);
+    return edda_call(request, RecordPayment, .guestStayAccountId = account_of(request), .amount = body->amount);
 }
 
 static int post_check_out(struct edda_request *request, const void *body, void *user)
 {
     (void)body, (void)user;
-    int64_t id = account_of(request);
-    return id < 0 ? (int)id : edda_call(request, CheckOutGuest, .guestStayAccountId = id);
+    return edda_call(request, CheckOutGuest, .guestStayAccountId = account_of(request));
 }
 
 const struct edda_service stay_service = {

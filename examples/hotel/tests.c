@@ -88,7 +88,9 @@ static int what_is_late_is_rejected(void)
     edda_when(t, CheckInGuest, .guestStayAccountId = 1, .guest = EDDA_TEXT("Bob"), .room = 8);
     edda_then_rejected(t, "guestStayAccountId: guest stay 1 exists");
     edda_when(t, RecordCharge, .guestStayAccountId = 2, .amount = 100);
-    edda_then_rejected(t, "there is no such account");
+    edda_then_rejected(t, "guestStayAccountId: there is no guest stay 2");
+    edda_when(t, CheckOutGuest, .guestStayAccountId = 2);
+    edda_then_rejected(t, "guestStayAccountId: there is no guest stay 2");
     edda_then_nothing(t);
     return edda_test_end(t);
 }
@@ -97,11 +99,11 @@ static int what_fails_without_a_rule_is_tried_again_and_then_recorded(void)
 {
     struct edda_test *t = given_guest(ROOM_WITH_SILENT_LOCK, 0, 0);
     edda_when(t, CheckOutGuest, .guestStayAccountId = 1);
-    edda_then_failed(t, "time");
+    edda_then_failed(t, "lock");
     for (uint32_t attempt = 0; attempt + 1 < CHECK_OUT_TRIES; attempt++) {
         edda_test_attempt(t, attempt);
         when_the_group_checks_out(t);
-        edda_then_failed(t, "time");
+        edda_then_failed(t, "lock");
     }
     edda_test_attempt(t, CHECK_OUT_TRIES - 1);
     when_the_group_checks_out(t);

@@ -82,7 +82,7 @@ static int a_cart_is_confirmed_once_and_not_empty(void)
 {
     struct edda_test *t = edda_test_new(&cart_service);
     edda_when(t, ConfirmCart, .cartId = 1);
-    edda_then_rejected(t, "cartId: cart 1 does not exist");
+    edda_then_rejected(t, "cartId: there is no cart 1");
     edda_given(t, ShoppingCartOpened, .cartId = 1, .clientId = ADA);
     edda_when(t, ConfirmCart, .cartId = 1);
     edda_then_rejected(t, "cartId: cart 1 is empty");

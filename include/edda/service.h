@@ -13,10 +13,12 @@
  * at a time, in the order of the messages' positions.
  *
  * A handler is a plain function. It returns 0 (or what edda_emit() and the like return), or a negative code:
- *   EDDA_EREJECTED    a rule said no. A command's caller is told, and nothing is recorded; an event or a command from the log is skipped, and
+ *   EDDA_EREJECTED, EDDA_ENOTFOUND, EDDA_EEXISTS
+ *                     the answer is no. A command's caller is told, and nothing is recorded; an event or a command from the log is skipped, and
  *                     the reason recorded.
  *   EDDA_EREFUSED     what is outside said no (edda/effect.h): its entity is quarantined, without another try.
- *   any other         it failed. It is tried again as its row's policy says; then its entity is quarantined.
+ *   any other         it failed. A command's caller is told; an event or a command from the log is tried again as its row's policy says, then its
+ *                     entity is quarantined.
  * Message, state and whatever they point to live until the handler returns. A handler must not keep them, look at a clock, or touch
  * the world but by its step; then it gives the same when it is run again, and the simulator can run it.
  */
@@ -171,8 +173,11 @@ EDDA_PUBLIC int edda_abort(struct edda_step *step, const char *format, ...) EDDA
  * must not begin with '_' nor be the category of an entity: else `reply.refused` is said, and the command handled all the same.
  */
 EDDA_PUBLIC int edda_reply_struct(struct edda_step *step, const struct edda_type *type, const void *value);
-/* A rule says no; `field` may be NULL. Returns EDDA_EREJECTED, for the handler to return. */
-EDDA_PUBLIC int edda_reject(struct edda_step *step, const char *field, const char *format, ...) EDDA_PRINTF(3, 4);
+/* The step does not succeed, and why in words: for the caller, with the HTTP status of the code, for the trace and for whoever looks after what is in
+ * quarantine. `field` may be NULL. Returns the code, for the handler to return; the first of a step counts. EDDA_EINVAL when it is none of enum edda_code's. */
+EDDA_PUBLIC int edda_fail(struct edda_step *step, int code, const char *field, const char *format, ...) EDDA_PRINTF(4, 5);
+/* A rule says no: edda_reject(step, "amount", "the balance is %lld", balance). */
+#define edda_reject(step, ...) edda_fail(step, EDDA_EREJECTED, __VA_ARGS__)
 /* The step does nothing, for this reason, which the trace shows. Returns 0. */
 EDDA_PUBLIC int edda_skip(struct edda_step *step, const char *format, ...) EDDA_PRINTF(2, 3);
 

@@ -111,7 +111,7 @@ void answer_add(struct commit *commit, const char *reason)
     struct slice value;
     struct edda_text command = edda_text_of(step->handler->row->type->name);
     if (reason) {
-        bool no = step->code == EDDA_EREJECTED;
+        bool no = step_says_no(step);
         const struct rejected row = {
             .command = command, .outcome = edda_text_of(no ? "rejected" : "skipped"), .field = edda_text_of(no ? step->error.field : ""),
             .message = edda_text_of(no ? step->error.message : reason),

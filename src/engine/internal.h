@@ -423,6 +423,8 @@ void step_reset(struct edda_step *step);
 void step_encode(const struct edda_type *type, const struct edda_topic *look, const void *value, int64_t time_ms, struct buffer *out);
 /* Calls the handler. */
 int step_run(struct edda_step *step);
+/* Whether its handler decided against the message, which is not tried again. */
+bool step_says_no(const struct edda_step *step);
 /* Whether it has done something outside that can not be taken back: it is recorded as it is. */
 bool step_is_bound(const struct edda_step *step);
 

@@ -275,7 +275,7 @@ static enum outcome conclude(struct edda_step *step, struct engine_call *call)
         call_done(step->engine, call, step->code, &step->error);
         return OUTCOME_DONE;
     }
-    if (step->code == EDDA_EREJECTED) {
+    if (step_says_no(step)) {
         char reason[480];
         (void)snprintf(reason, sizeof reason, "rejected: %s", step->error.message);
         rc = commit_skip(step, NULL, reason, &error);

@@ -268,15 +268,22 @@ int edda_reply_struct(struct edda_step *step, const struct edda_type *type, cons
     return step->reply ? 0 : step_fail_with(step, EDDA_ENOMEM, "out of memory", type->name);
 }
 
-int edda_reject(struct edda_step *step, const char *field, const char *format, ...)
+int edda_fail(struct edda_step *step, int code, const char *field, const char *format, ...)
 {
-    struct edda_error error = { .code = EDDA_EREJECTED };
+    struct edda_error error = { .code = code };
     va_list args;
+    if (code >= 0 || edda_code_info(code)->code != code || code == EDDA_ERETRY)
+        return step_fail_with(step, EDDA_EINVAL, "is given what is no code of a failure", "edda_fail");
     va_start(args, format);
     (void)vsnprintf(error.message, sizeof error.message, format, args);
     va_end(args);
     (void)snprintf(error.field, sizeof error.field, "%s", field ? field : "");
     return step_fail(step, &error);
+}
+
+bool step_says_no(const struct edda_step *step)
+{
+    return step->code == EDDA_EREJECTED || step->code == EDDA_ENOTFOUND || step->code == EDDA_EEXISTS;
 }
 
 int edda_skip(struct edda_step *step, const char *format, ...)

@@ -416,7 +416,7 @@ static void step_conclude(struct edda_test *test)
     else if (step->code == 0)
         (void)step_run(step);
     if (step->code) {
-        give_up(test, step->code == EDDA_EREJECTED ? TEST_REJECTED : TEST_FAILED);
+        give_up(test, step_says_no(step) ? TEST_REJECTED : TEST_FAILED);
         return;
     }
     if (!step->skipped && !late && edda_expired(step) && !step_is_bound(step)) {

@@ -129,8 +129,8 @@ def bad_input(world):
         ({'guest': 'Ada'}, 'room'), ({'guest': 'Ada', 'room': 0}, 'room'), ({'guest': 'Ada', 'room': 'attic'}, 'room'))]
     rows += [(f'/guest-stays/1/{path}', {'amount': amount}, 422, 'amount')
              for path in ('charges', 'payments') for amount in (0, -1, 1.5, 'much', None, 10 ** 13)]
-    rows += [(f'/guest-stays/{account}/{path}', {'amount': 1}, 404, None)
-             for path in ('charges', 'payments', 'check-out') for account in ('2', '0', '-1', 'x', '01')]
+    rows += [(f'/guest-stays/{account}/{path}', {'amount': 1}, 404, 'guestStayAccountId')
+             for path in ('charges', 'payments', 'check-out') for account in ('2', '0', '-1', 'x')]
     group = {'groupCheckoutId': 'tour', 'clerkId': 'kim', 'guestStayAccountIds': [1]}
     rows += [('/group-checkouts', {**group, field: value}, 422, field) for field, value in (
         ('groupCheckoutId', None), ('groupCheckoutId', ''), ('groupCheckoutId', 'x' * 65), ('clerkId', None), ('clerkId', ''),
@@ -252,7 +252,8 @@ def a_failure_that_no_rule_foresees(world):
     client = world.start().client()
     good, bad = check_in(client), check_in(client, ROOM_WITH_SILENT_LOCK)
     before = client.metric('edda_service_steps_total')
-    same(client.ask('POST', f'/guest-stays/{bad}/check-out').status, 504)
+    answer = client.ask('POST', f'/guest-stays/{bad}/check-out')
+    same((answer.status, answer.json['detail']), (504, LOCK_IS_SILENT))
     same(client.metric('edda_service_steps_total'), before)
     initiate(client, 'tour', [good, bad])
     same(ended(client, 'tour'), ('failed', {bad: LOCK_IS_SILENT}))

@@ -331,17 +331,17 @@ def bad_input(world):
         ('POST', f'/carts/{number}/products/1', {'quantity': 1.5}, 422, 'quantity'),
         ('POST', f'/carts/{number}/products/99', {'quantity': 1}, 404, 'productId'),
         ('POST', f'/carts/{number}/products/tea', {'quantity': 1}, 404, 'productId'),
-        ('POST', '/carts/99/products/1', {'quantity': 1}, 409, 'cartId'),
+        ('POST', '/carts/99/products/1', {'quantity': 1}, 404, 'cartId'),
         ('POST', '/carts/x/products/1', {'quantity': 1}, 422, 'cartId'),
         ('DELETE', f'/carts/{number}/products/1', None, 409, 'productId'),
         ('DELETE', f'/carts/{number}/products/1?quantity=x', None, 422, 'quantity'),
         ('DELETE', f'/carts/{number}/products/1?quantity=-1', None, 422, 'quantity'),
-        ('POST', f'/carts/{number}/confirm', None, 409, 'cartId'), ('POST', '/carts/99/confirm', None, 409, 'cartId'),
+        ('POST', f'/carts/{number}/confirm', None, 409, 'cartId'), ('POST', '/carts/99/confirm', None, 404, 'cartId'),
         ('POST', '/prices', {'productId': 1}, 422, 'unitPrice'), ('POST', '/prices', {'productId': 0, 'unitPrice': 1}, 422, 'productId'),
         ('POST', '/stock', {'productId': 1, 'quantity': -5}, 422, 'quantity'),
         ('POST', '/clients', {'clientId': 'ada'}, 422, 'name'),
-        ('POST', '/orders/99/cancel', None, 409, 'orderId'), ('POST', '/orders/x/cancel', None, 422, 'orderId'),
-        ('POST', '/payments/99/complete', None, 409, 'paymentId'), ('POST', '/payments/0/refuse', None, 422, 'paymentId'),
+        ('POST', '/orders/99/cancel', None, 404, 'orderId'), ('POST', '/orders/x/cancel', None, 422, 'orderId'),
+        ('POST', '/payments/99/complete', None, 404, 'paymentId'), ('POST', '/payments/0/refuse', None, 422, 'paymentId'),
     )
     for method, path, body, status, field in wrong:
         answer = client.ask(method, path, body)

@@ -93,6 +93,20 @@ static void a_rejection_says_field_and_message(void **state)
     answered(rig, "edda.rejected", "c1", "{\"command\":\"Do\",\"outcome\":\"rejected\",\"field\":\"n\",\"message\":\"not today\"}");
 }
 
+static int finds_nothing(struct edda_step *step, const void *message, const void *state)
+{
+    (void)message, (void)state;
+    return edda_fail(step, EDDA_ENOTFOUND, "id", "there is none");
+}
+
+static void what_is_not_found_is_rejected_too(void **state)
+{
+    struct rig *rig = *state;
+    script.on_do = finds_nothing;
+    ask(rig, "c1", "answers");
+    answered(rig, "edda.rejected", "c1", "{\"command\":\"Do\",\"outcome\":\"rejected\",\"field\":\"id\",\"message\":\"there is none\"}");
+}
+
 static int skips(struct edda_step *step, const void *message, const void *state)
 {
     (void)message, (void)state;
@@ -245,6 +259,7 @@ int main(void)
         TEST(a_reply_is_recorded_with_its_step),
         TEST(without_a_reply_it_is_done),
         TEST(a_rejection_says_field_and_message),
+        TEST(what_is_not_found_is_rejected_too),
         TEST(a_skip_says_why_unless_it_replies),
         TEST(an_expired_one_is_answered),
         TEST(one_that_cannot_be_read_or_is_for_nobody_is_rejected),

@@ -64,7 +64,14 @@ static int emits_then_rejects(struct edda_step *step, const void *message, const
 static int emits_then_fails(struct edda_step *step, const void *message, const void *state)
 {
     (void)do_done(step, message, state);
-    return EDDA_ENOTFOUND;
+    return edda_fail(step, EDDA_ETIMEOUT, NULL, "%s does not answer", "the lock");
+}
+
+static int says_no_with_another_code(struct edda_step *step, const void *message, const void *state)
+{
+    (void)message, (void)state;
+    edda_fail(step, EDDA_ENOTFOUND, "id", "there is no %s", "such thing");
+    return edda_fail(step, EDDA_EIO, NULL, "what comes second does not count");
 }
 
 static void a_step_that_fails_is_not_recorded_in_part(void **state)
@@ -73,7 +80,14 @@ static void a_step_that_fails_is_not_recorded_in_part(void **state)
     script.on_do = emits_then_rejects;
     assert_int_equal(DO(rig, "a", 1, NULL)->code, EDDA_EREJECTED);
     script.on_do = emits_then_fails;
-    assert_int_equal(DO(rig, "a", 1, NULL)->code, EDDA_ENOTFOUND);
+    const struct engine_call *call = DO(rig, "a", 1, NULL);
+    assert_int_equal(call->code, EDDA_ETIMEOUT);
+    assert_string_equal(call->error.message, "the lock does not answer");
+    script.on_do = says_no_with_another_code;
+    call = DO(rig, "a", 1, NULL);
+    assert_int_equal(call->code, EDDA_ENOTFOUND);
+    assert_string_equal(call->error.field, "id");
+    assert_string_equal(call->error.message, "there is no such thing");
     assert_int_equal(rig_count(rig, "work.commands", NULL), 0);
     assert_int_equal(rig_count(rig, "work", NULL), 0);
 }

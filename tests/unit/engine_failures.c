@@ -9,7 +9,7 @@ static int fails_of_a(struct edda_step *step, const void *message, const void *s
 {
     const struct Ask *ask = message;
     if (edda_text_is(ask->id, "a"))
-        return EDDA_ENOTFOUND;
+        return EDDA_ETIMEOUT;
     return ask_done(step, message, state);
 }
 
@@ -18,7 +18,7 @@ static uint32_t attempts_to_fail;
 static int fails_at_first(struct edda_step *step, const void *message, const void *state)
 {
     if (edda_message(step)->attempt < attempts_to_fail)
-        return EDDA_ENOTFOUND;
+        return EDDA_ETIMEOUT;
     return ask_done(step, message, state);
 }
 
@@ -296,6 +296,23 @@ static void a_row_may_refuse_retries(void **state)
     assert_int_equal(rig_held(rig, "a"), 0);
 }
 
+static void assert_skipped(struct rig *rig, uint64_t ordinal, const char *because)
+{
+    struct journal_record record = rig_record(rig, TOPIC_SKIPS, NULL, ordinal);
+    struct slice reason;
+    bool is_string;
+    assert_true(json_find(record.record.value, "reason", &reason, &is_string));
+    assert_true(slice_eq_str(reason, because));
+}
+
+static int code_of_no;
+
+static int says_no(struct edda_step *step, const void *message, const void *state)
+{
+    (void)message, (void)state;
+    return edda_fail(step, code_of_no, "id", "code %d", code_of_no);
+}
+
 static void rejected_events_are_skipped_with_their_reason(void **state)
 {
     struct rig *rig = *state;
@@ -304,11 +321,41 @@ static void rejected_events_are_skipped_with_their_reason(void **state)
     rig_run(rig);
     assert_int_equal(rig_runs, 1);
     assert_int_equal(rig_held(rig, "a"), 0);
-    struct journal_record record = rig_record(rig, TOPIC_SKIPS, NULL, 0);
-    struct slice reason;
-    bool is_string;
-    assert_true(json_find(record.record.value, "reason", &reason, &is_string));
-    assert_true(slice_eq_str(reason, "rejected: not today"));
+    assert_skipped(rig, 0, "rejected: not today");
+    script.on_ask = says_no;
+    code_of_no = EDDA_ENOTFOUND;
+    ASK(rig, "a", 2);
+    rig_run(rig);
+    code_of_no = EDDA_EEXISTS;
+    ASK(rig, "a", 3);
+    rig_run(rig);
+    assert_int_equal(rig_runs, 3);
+    assert_skipped(rig, 1, "rejected: code -2");
+    assert_skipped(rig, 2, "rejected: code -4");
+}
+
+static int reason_is(void *user, const struct engine_quarantine_info *quarantined)
+{
+    assert_true(slice_eq_str(quarantined->reason, user));
+    return 0;
+}
+
+/* What a handler says of its failure is what stands in the quarantine; what is no code of a failure is one of the handler. */
+static void a_failure_is_told_in_the_words_of_its_handler(void **state)
+{
+    static const struct { int code; char *reason; } rows[] = {
+        { EDDA_EIO, "code -17, field id" }, { 1, "edda_fail: is given what is no code of a failure" }, { -99, "edda_fail: is given what is no code of a failure" } };
+    struct rig *rig = *state;
+    script.on_done = says_no;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        code_of_no = rows[i].code;
+        assert_int_equal(DO(rig, "a", 1, NULL)->code, 0);
+        rig_run(rig);
+        assert_int_equal(rig_held(rig, "a"), 1);
+        assert_int_equal(engine_quarantine_each(rig->engine, reason_is, rows[i].reason), 0);
+        assert_int_equal(engine_quarantine_skip(rig->engine, SLICE("watcher"), SLICE("a"), NULL), 0);
+        rig_run(rig);
+    }
 }
 
 int main(void)
@@ -327,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_crash_between_failures_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_may_refuse_retries, setup, teardown),
         cmocka_unit_test_setup_teardown(rejected_events_are_skipped_with_their_reason, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failure_is_told_in_the_words_of_its_handler, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,14 +85,16 @@ EDDA_HANDLER(open, OpenCart, cart);
 static int open(struct edda_step *step, const struct OpenCart *c, const struct cart *is)
 {
     if (is->status != CART_NONE)
-        return edda_reject(step, "cartId", "cart %lld exists", (long long)c->cartId);
+        return edda_fail(step, EDDA_EEXISTS, "cartId", "cart %lld exists", (long long)c->cartId);
     edda_emit(step, ShoppingCartOpened, .cartId = c->cartId, .clientId = c->clientId);
     return edda_reply(step, Cart, .cartId = c->cartId, .clientId = c->clientId, .status = EDDA_TEXT("OPEN"));
 }
 
 static int not_open(struct edda_step *step, int64_t id, const struct cart *is)
 {
-    return edda_reject(step, "cartId", "cart %lld %s", (long long)id, is->status == CART_NONE ? "does not exist" : "is confirmed");
+    if (is->status == CART_NONE)
+        return edda_fail(step, EDDA_ENOTFOUND, "cartId", "there is no cart %lld", (long long)id);
+    return edda_reject(step, "cartId", "cart %lld is confirmed", (long long)id);
 }
 
 EDDA_HANDLER(add, AddProduct, cart);

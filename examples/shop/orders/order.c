@@ -73,6 +73,8 @@ static const struct edda_view orders = EDDA_VIEW("orders", Order, order_row, .pa
 static int reject(struct edda_step *step, const struct order *o)
 {
     struct edda_text id = edda_entity_key(step);
+    if (o->status == ORDER_NONE)
+        return edda_fail(step, EDDA_ENOTFOUND, "orderId", "there is no order %.*s", (int)id.len, id.data);
     return edda_reject(step, "orderId", "order %.*s is %s", (int)id.len, id.data, status_words[o->status]);
 }
 

@@ -76,6 +76,8 @@ static const struct edda_view payments = EDDA_VIEW("payments", Payment, payment_
 static int reject(struct edda_step *step, const struct payment *p)
 {
     struct edda_text id = edda_entity_key(step);
+    if (p->status == PAYMENT_NONE)
+        return edda_fail(step, EDDA_ENOTFOUND, "paymentId", "there is no payment %.*s", (int)id.len, id.data);
     return edda_reject(step, "paymentId", "payment %.*s is %s", (int)id.len, id.data, status_words[p->status]);
 }
 

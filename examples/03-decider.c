@@ -81,19 +81,14 @@ static bool balance(struct Balance *row, struct edda_text key, const struct acco
     return a->open;
 }
 
-EDDA_REQUEST(post_deposit, Deposit);
-static int post_deposit(struct edda_request *request, const struct Deposit *body) { return edda_call_struct(request, &Deposit, body); }
-EDDA_REQUEST(post_withdrawal, Withdraw);
-static int post_withdrawal(struct edda_request *request, const struct Withdraw *body) { return edda_call_struct(request, &Withdraw, body); }
-
 static const struct edda_service account_service = {
     .name = "account",
     .entity = EDDA_ENTITY(account, "accounts"),
     .evolve = (const struct edda_row[]){ EDDA_WHEN(Deposited, deposited), EDDA_WHEN(Withdrawn, withdrawn), EDDA_END },
     .on = (const struct edda_row[]){ EDDA_ON(Deposit, deposit, account), EDDA_ON(Withdraw, withdraw, account), EDDA_END },
     .view = &(const struct edda_view)EDDA_VIEW("accounts", Balance, balance, .path = "/accounts", .item = "/accounts/{account}"),
-    .routes = (const struct edda_route[]){ EDDA_POST("/deposits", Deposit, post_deposit, .reply = &Balance),
-                                           EDDA_POST("/withdrawals", Withdraw, post_withdrawal, .reply = &Balance), EDDA_ROUTES_END },
+    .routes = (const struct edda_route[]){ EDDA_ROUTE("POST", "/deposits", Deposit, .reply = &Balance),
+                                           EDDA_ROUTE("POST", "/withdrawals", Withdraw, .reply = &Balance), EDDA_ROUTES_END },
 };
 
 static int test(void)

@@ -80,10 +80,6 @@ static int give_up(struct edda_step *step, const struct ShipmentOverdue *e, cons
     return edda_abort(step, "not shipped in time");
 }
 
-EDDA_REQUEST(post_order, PlaceOrder);
-static int post_order(struct edda_request *request, const struct PlaceOrder *body) { return edda_call_struct(request, &PlaceOrder, body); }
-EDDA_REQUEST(post_shipment, ShipOrder);
-static int post_shipment(struct edda_request *request, const struct ShipOrder *body) { return edda_call_struct(request, &ShipOrder, body); }
 static const struct edda_service payment_service = { .name = "payment",
     .on = (const struct edda_row[]){ EDDA_ON(TakePayment, take, order), EDDA_ON(RefundPayment, refund, order), EDDA_END } };
 static const struct edda_service order_service = { .name = "order", .entity = EDDA_ENTITY(order, "orders"),
@@ -91,8 +87,8 @@ static const struct edda_service order_service = { .name = "order", .entity = ED
                                          EDDA_WHEN(ShipmentOverdue, overdue), EDDA_WHEN(OrderShipped, shipped), EDDA_END },
     .on = (const struct edda_row[]){ EDDA_ON(PlaceOrder, place, order), EDDA_ON(PaymentTaken, ask, order),
                                      EDDA_ON(ShipOrder, ship, order), EDDA_ON(ShipmentOverdue, give_up, order), EDDA_END },
-    .routes = (const struct edda_route[]){ EDDA_POST("/orders", PlaceOrder, post_order, .status = 204),
-                                           EDDA_POST("/shipments", ShipOrder, post_shipment, .status = 204), EDDA_ROUTES_END } };
+    .routes = (const struct edda_route[]){ EDDA_ROUTE("POST", "/orders", PlaceOrder),
+                                           EDDA_ROUTE("POST", "/shipments", ShipOrder), EDDA_ROUTES_END } };
 
 static int test(void)
 {

@@ -111,12 +111,6 @@ static int return_points(struct edda_step *step, const struct ExchangeCompensate
 }
 #endif
 
-EDDA_REQUEST(post_points, SetPoints);
-static int post_points(struct edda_request *request, const struct SetPoints *body)
-{
-    return edda_call_struct(request, &SetPoints, body);
-}
-
 const struct edda_service point_service = {
     .name = "point",
     .description = "Keeps the points of users.",
@@ -137,7 +131,7 @@ const struct edda_service point_service = {
         EDDA_END },
     .view = &points,
     .routes = (const struct edda_route[]){
-        EDDA_POST("/points", SetPoints, post_points, .reply = &Point, .location = "/points/{userId}",
-                  .description = "Opens an account, or sets the balance of one"),
+        EDDA_ROUTE("POST", "/points", SetPoints, .reply = &Point, .location = "/points/{userId}",
+                   .description = "Opens an account, or sets the balance of one"),
         EDDA_ROUTES_END },
 };

@@ -198,14 +198,8 @@ int group_record(struct edda_step *step, struct edda_text group_id, const struct
 
 /* --- HTTP ------------------------------------------------------------------------------------------------ */
 
-EDDA_REQUEST(post_group, InitiateGroupCheckout);
-static int post_group(struct edda_request *request, const struct InitiateGroupCheckout *body)
-{
-    return edda_call_struct(request, &InitiateGroupCheckout, body);
-}
-
 const struct edda_route group_routes[] = {
-    EDDA_POST("/group-checkouts", InitiateGroupCheckout, post_group, .reply = &GroupCheckout, .location = "/group-checkouts/{groupCheckoutId}",
-              .description = "Checks a group out, or what is left of one that has failed"),
+    EDDA_ROUTE("POST", "/group-checkouts", InitiateGroupCheckout, .reply = &GroupCheckout, .location = "/group-checkouts/{groupCheckoutId}",
+               .description = "Checks a group out, or what is left of one that has failed"),
     EDDA_ROUTES_END,
 };

@@ -39,7 +39,7 @@ const struct edda_type GuestCheckoutFailed = EDDA_EVENT(GuestCheckoutFailed, gue
 static const struct edda_field CheckInGuest_fields[] = {
     EDDA_FIELD(CheckInGuest, guestStayAccountId),
     EDDA_FIELD(CheckInGuest, guest, NAME),
-    EDDA_FIELD(CheckInGuest, room, .min = 1, .max = 99999),
+    EDDA_FIELD(CheckInGuest, room, .min = 1, .max = 99999, .description = "The lock of room 13 does not answer when its guest checks out"),
 };
 const struct edda_type CheckInGuest = EDDA_COMMAND(CheckInGuest, guestStayAccountId, TO_STAY);
 

@@ -162,45 +162,15 @@ static int check_out(struct edda_step *step, const struct CheckOutGuest *c, cons
 
 /* --- HTTP ------------------------------------------------------------------------------------------------ */
 
-struct NewStay { struct edda_text guest; int64_t room; };
-static const struct edda_field NewStay_fields[] = {
-    EDDA_FIELD(NewStay, guest, .len_min = 1, .len_max = 64),
-    EDDA_FIELD(NewStay, room, .min = 1, .max = 99999, .description = "The lock of room 13 does not answer when its guest checks out"),
-};
-static const struct edda_type NewStay = EDDA_VALUE(NewStay);
+/* At the desk nobody but a guest checks out: which group asks is for the group to say. */
+struct Leave { int64_t guestStayAccountId; };
+static const struct edda_field Leave_fields[] = { EDDA_FIELD(Leave, guestStayAccountId) };
+static const struct edda_type Leave = EDDA_VALUE(Leave);
 
-struct Amount { int64_t amount; };
-static const struct edda_field Amount_fields[] = { EDDA_FIELD(Amount, amount, .min = 1, .max = 1e12, .description = "In cents") };
-static const struct edda_type Amount = EDDA_VALUE(Amount);
-
-static int64_t account_of(const struct edda_request *request)
+EDDA_REQUEST(post_check_out, Leave);
+static int post_check_out(struct edda_request *request, const struct Leave *guest)
 {
-    return edda_text_int(edda_parameter(request, "guestStayAccountId"));
-}
-
-EDDA_REQUEST(post_stay, NewStay);
-static int post_stay(struct edda_request *request, const struct NewStay *body)
-{
-    int64_t id = edda_sequence(request, "guest-stays");
-    return id < 0 ? (int)id : edda_call(request, CheckInGuest, .guestStayAccountId = id, .guest = body->guest, .room = body->room);
-}
-
-EDDA_REQUEST(post_charge, Amount);
-static int post_charge(struct edda_request *request, const struct Amount *body)
-{
-    return edda_call(request, RecordCharge, .guestStayAccountId = account_of(request), .amount = body->amount);
-}
-
-EDDA_REQUEST(post_payment, Amount);
-static int post_payment(struct edda_request *request, const struct Amount *body)
-{
-    return edda_call(request, RecordPayment, .guestStayAccountId = account_of(request), .amount = body->amount);
-}
-
-static int post_check_out(struct edda_request *request, const void *body, void *user)
-{
-    (void)body, (void)user;
-    return edda_call(request, CheckOutGuest, .guestStayAccountId = account_of(request));
+    return edda_call(request, CheckOutGuest, .guestStayAccountId = guest->guestStayAccountId);
 }
 
 const struct edda_service stay_service = {
@@ -221,11 +191,11 @@ const struct edda_service stay_service = {
         EDDA_END },
     .view = &stays,
     .routes = (const struct edda_route[]){
-        EDDA_POST("/guest-stays", NewStay, post_stay, .reply = &GuestStay, .location = "/guest-stays/{guestStayAccountId}",
-                  .description = "Checks a guest in"),
-        EDDA_POST("/guest-stays/{guestStayAccountId}/charges", Amount, post_charge, .reply = &GuestStay, .description = "Charges an account"),
-        EDDA_POST("/guest-stays/{guestStayAccountId}/payments", Amount, post_payment, .reply = &GuestStay, .description = "Pays to an account"),
-        { .method = "POST", .path = "/guest-stays/{guestStayAccountId}/check-out", .handle = post_check_out, .reply = &CheckOut,
-          .description = "Checks a guest out whose account is settled; else the failure is recorded, and said" },
+        EDDA_ROUTE("POST", "/guest-stays", CheckInGuest, .sequence = "guest-stays", .reply = &GuestStay,
+                   .location = "/guest-stays/{guestStayAccountId}", .description = "Checks a guest in"),
+        EDDA_ROUTE("POST", "/guest-stays/{guestStayAccountId}/charges", RecordCharge, .reply = &GuestStay, .description = "Charges an account"),
+        EDDA_ROUTE("POST", "/guest-stays/{guestStayAccountId}/payments", RecordPayment, .reply = &GuestStay, .description = "Pays to an account"),
+        EDDA_POST("/guest-stays/{guestStayAccountId}/check-out", Leave, post_check_out, .reply = &CheckOut,
+                  .description = "Checks a guest out whose account is settled; else the failure is recorded, and said"),
         EDDA_ROUTES_END },
 };

@@ -1,8 +1,8 @@
 /*
  * edda/http.h: the HTTP interface of a service, as a table of routes.
  *
- * A route handler gets a request whose body has been decoded and checked, and returns at once: it calls a command
- * (edda_call(): the answer leaves when its step is durable) or responds from a view. Failures become problem+json (RFC 9457) with the status of their
+ * Most routes need no function: the row names a command, which is made of the path and the body, and called. A route handler gets a request whose body has been
+ * decoded and checked, and returns at once: it calls a command (edda_call(): the answer leaves when its step is durable) or responds from a view. Failures become problem+json (RFC 9457) with the status of their
  * code and the name of the field. Views (edda/service.h) bring their routes with them. What every application answers besides is in docs/reference/routes.md.
  */
 #ifndef EDDA_HTTP_H
@@ -24,14 +24,16 @@ struct edda_route {
     const char *method;            /* "POST" */
     const char *path;              /* "/orders/{id}/cancel"; parameters stand for one segment */
     const struct edda_type *body;  /* what is wrong in it is a 4xx that names the field; a number may come as a
-                                      text, unknown members are ignored. NULL: no body is read */
-    edda_route_fn *handle;
+                                      text, unknown members are ignored. Fields that have the name of a parameter of the path come
+                                      from the path alone, the others of a GET or DELETE from the query. NULL: no body is read */
+    edda_route_fn *handle;         /* NULL: `body` is a command, and is called */
     const struct edda_type *reply; /* for the documentation; or NULL */
     const char *location;          /* "/orders/{id}": with it a reply is 201, has this Location and _links.self.href, filled from its fields */
     int status;                    /* of a success without location; 0: 200, or 204 without a reply */
     const char *text;              /* JSON body of a success, in place of the reply: "\"OK\"" */
     const char *description;
     void *user;
+    const char *sequence;          /* without handler: the command's key, an int64_t, is the next number of this sequence; or NULL */
     uint32_t reserved;
 };
 
@@ -96,6 +98,9 @@ EDDA_PUBLIC int edda_respond_deadline(struct edda_request *request, const struct
 #define EDDA_POST(its_path, body_name, ...) EDDA_POST_(its_path, body_name, __VA_ARGS__, .reserved = 0)
 #define EDDA_POST_(its_path, body_name, handler, ...) \
     { .method = "POST", .path = its_path, .body = &body_name, .handle = handler##_route, __VA_ARGS__ }
+/* Calls the command made of the path and the body (or query): EDDA_ROUTE("POST", "/orders/{orderId}/cancel", CancelOrder, .description = "…"). */
+#define EDDA_ROUTE(its_method, its_path, ...) EDDA_ROUTE_(its_method, its_path, __VA_ARGS__, .reserved = 0)
+#define EDDA_ROUTE_(its_method, its_path, body_name, ...) { .method = its_method, .path = its_path, .body = &body_name, __VA_ARGS__ }
 #define EDDA_ROUTES_END { .method = NULL }
 #endif
 

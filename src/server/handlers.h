@@ -4,6 +4,8 @@
 
 #include "edda/http.h"
 
+/* body.c: runs the body, which is a command. */
+edda_route_fn command_call;
 /* view.c */
 edda_route_fn view_page, view_item;
 /* deadlines.c */

@@ -46,6 +46,24 @@ static void put_parameter(struct document *document, bool comma, const char *pla
                   strcmp(place, "path") == 0 ? "true" : "false", schema);
 }
 
+static void put_field_parameter(struct document *document, bool comma, const char *place, const struct edda_field *field)
+{
+    put(document, comma ? ",{\"name\":" : "{\"name\":");
+    put_string(document, field->name);
+    bool required = !field->optional || strcmp(place, "path") == 0;
+    buffer_printf(document->out, ",\"in\":\"%s\",\"required\":%s,\"schema\":", place, required ? "true" : "false");
+    json_schema_field(field, document->out);
+    put(document, "}");
+}
+
+static const struct edda_field *field_named(const struct edda_type *type, const char *name)
+{
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (strcmp(type->fields[i].name, name) == 0)
+            return &type->fields[i];
+    return NULL;
+}
+
 static void put_parameters(struct document *document, const struct route *route)
 {
     bool any = false;
@@ -57,9 +75,15 @@ static void put_parameters(struct document *document, const struct route *route)
         size_t len = route->segments[i].len < sizeof name ? route->segments[i].len : sizeof name - 1;
         memcpy(name, route->segments[i].data, len);
         name[len] = '\0';
-        put_parameter(document, any, "path", name, "{\"type\":\"string\"}");
+        const struct edda_field *field = field_named(&route->in_path, name);
+        if (field)
+            put_field_parameter(document, any, "path", field);
+        else
+            put_parameter(document, any, "path", name, "{\"type\":\"string\"}");
         any = true;
     }
+    for (uint32_t i = 0; route->from_query && i < route->in_body.field_count; i++, any = true)
+        put_field_parameter(document, any, "query", &route->in_body.fields[i]);
     if (route->row.answer == ROUTE_ANSWERS_COLLECTION) {
         put_parameter(document, any, "query", "page", "{\"type\":\"integer\",\"minimum\":0,\"default\":0}");
         put_parameter(document, true, "query", "size",
@@ -126,9 +150,12 @@ static void put_operation(struct document *document, const struct route *route)
         put_string(document, row->description);
     }
     put_parameters(document, route);
-    if (row->body) {
+    if (route->in_body.field_count && !route->from_query) {
         put(document, ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":");
-        put_reference(document, row->body);
+        if (route->in_body.field_count == row->body->field_count)
+            put_reference(document, row->body);
+        else
+            json_schema(&route->in_body, document->out);
         if (route->row.example)
             buffer_printf(document->out, ",\"example\":%s", route->row.example);
         put(document, "}}}");

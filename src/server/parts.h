@@ -168,6 +168,9 @@ bool request_accepts(const struct edda_request *request, const char *content_typ
 /* Whether If-None-Match names this version, weak or not, among others or by * (RFC 9110 13.1.2): the client has it. */
 bool request_has_version(const struct edda_request *request, int64_t version);
 
+/* body.c: the struct of the route's body type, out of the request's body or query, and its path. */
+int body_make(struct edda_request *request, void **ret_body);
+
 /* origin.c: EDDA_EFORBIDDEN when a page of another site asks for more than a look. */
 int origin_check(struct edda_request *request);
 

@@ -128,39 +128,6 @@ bool request_has_version(const struct edda_request *request, int64_t version)
     return false;
 }
 
-/* A body is JSON, whatever more its type says; a client that names none is believed to send it. A browser can send neither
- * to another site without asking first. */
-static bool body_is_json(const struct edda_request *request)
-{
-    struct slice type;
-    if (!http_header_find(&request->head, "content-type", &type))
-        return true;
-    size_t len = 0;
-    while (len < type.len && type.data[len] != ';' && type.data[len] != ' ')
-        len++;
-    type.len = len;
-    return http_name_eq(type, "application/json") || (len > 5 && http_name_eq(slice_from(type, len - 5), "+json"));
-}
-
-static int body_decode(struct edda_request *request, const struct edda_type *type, void **ret_body)
-{
-    if (request->body.len && !body_is_json(request)) {
-        (void)edda_fail_field(&request->error, EDDA_EMALFORMED, "Content-Type",
-                              "the body must be JSON, as application/json");
-        request_fail(request, 415, EDDA_EMALFORMED);
-        return EDDA_EMALFORMED;
-    }
-    void *body = arena_alloc(&request->arena, type->size);
-    if (!body)
-        return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for the request");
-    if (request->body.len == 0)
-        return edda_fail_with(&request->error, EDDA_EMALFORMED, "a JSON body is missing");
-    int rc = json_decode(type, request->body, JSON_REQUEST, &request->arena, body, &request->error);
-    if (rc == 0)
-        *ret_body = body;
-    return rc;
-}
-
 static void answer_without_route(struct edda_request *request, int code, struct slice allow)
 {
     struct slice method = request->head.method, path = request->head.path;
@@ -288,11 +255,11 @@ static int request_handle(struct edda_request *request)
     void *body = NULL;
     rc = origin_check(request);
     if (rc == 0 && row->body)
-        rc = body_decode(request, row->body, &body);
+        rc = body_make(request, &body);
     if (rc == 0 && strcmp(row->method, "GET") != 0)
         rc = call_headers_check(request);
     if (rc == 0 && row->handle)
-        rc = call_identity(request, row->body, body);
+        rc = call_identity(request, &request->route->in_body, body);
     /* A repeat gets the first answer; its handler, which might take a number or look at what has changed since, is not asked again. */
     if (rc == 0 && row->handle && engine_call_repeated(request->server->engine, &request->call))
         return 0;

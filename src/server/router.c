@@ -82,6 +82,8 @@ static int router_add(struct router *router, const struct route_row *row, enum r
 {
     struct route added = { .row = *row, .rank = rank, .owner = owner, .service = service, .order = router->count };
     int rc = compile(&added, error);
+    if (rc == 0)
+        rc = route_sort_fields(&added, &router->arena, error);
     if (rc < 0)
         return rc;
     for (uint32_t i = 0; i < router->count; i++) {
@@ -102,7 +104,9 @@ static int add_own(struct router *router, const struct edda_route *routes, const
 {
     for (const struct edda_route *route = routes; route && route->method; route++) {
         struct route_row row = { .route = *route };
-        if (!route->handle && !route->text)
+        if (!route->handle && route->body && route->body->kind == EDDA_TYPE_COMMAND)
+            row.route.handle = command_call;
+        else if (!route->handle && !route->text)
             return edda_fail_with(error, EDDA_EINVAL, "route %s %s has no handler", route->method,
                                   route->path ? route->path : "?");
         for (int i = 0; i < 2; i++) {

@@ -42,6 +42,10 @@ struct route {
     uint32_t words;                     /* bit n from the left: segment n is a word */
     uint32_t segment_count;
     struct slice segments[ROUTE_SEGMENTS_MAX]; /* words, and names of parameters */
+    /* Of the row's body type, by where a request brings them; the rest of each is the type's own. */
+    struct edda_type in_path, in_body;
+    bool from_query;                    /* what is not in the path is in the query: the method has no body */
+    const struct edda_field *numbered;  /* the field that gets the next number of the row's sequence; or NULL */
 };
 
 struct router {
@@ -56,6 +60,9 @@ extern const struct route_row builtin_routes[];
 
 int router_init(struct router *router, const struct edda_app *app, struct edda_error *error);
 void router_deinit(struct router *router);
+
+/* Sorts the fields of its row's body type into those parts. body.c. */
+int route_sort_fields(struct route *route, struct arena *arena, struct edda_error *error);
 
 /* The row for a request, with its parameters decoded, in the order in which the path names them. EDDA_ENOTFOUND; EDDA_EMETHOD: *ret_allow
  * lists the methods there are; EDDA_EMALFORMED: the path does not decode. HEAD is answered by the row of GET. */

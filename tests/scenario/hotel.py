@@ -130,7 +130,9 @@ def bad_input(world):
     rows += [(f'/guest-stays/1/{path}', {'amount': amount}, 422, 'amount')
              for path in ('charges', 'payments') for amount in (0, -1, 1.5, 'much', None, 10 ** 13)]
     rows += [(f'/guest-stays/{account}/{path}', {'amount': 1}, 404, 'guestStayAccountId')
-             for path in ('charges', 'payments', 'check-out') for account in ('2', '0', '-1', 'x')]
+             for path in ('charges', 'payments', 'check-out') for account in ('2', '0', '-1')]
+    rows += [(f'/guest-stays/{account}/{path}', {'amount': 1}, 422, 'guestStayAccountId')
+             for path in ('charges', 'payments', 'check-out') for account in ('x', '01', '1.0', '9' * 20)]
     group = {'groupCheckoutId': 'tour', 'clerkId': 'kim', 'guestStayAccountIds': [1]}
     rows += [('/group-checkouts', {**group, field: value}, 422, field) for field, value in (
         ('groupCheckoutId', None), ('groupCheckoutId', ''), ('groupCheckoutId', 'x' * 65), ('clerkId', None), ('clerkId', ''),

@@ -330,7 +330,7 @@ def bad_input(world):
         ('POST', f'/carts/{number}/products/1', {'quantity': 1001}, 422, 'quantity'),
         ('POST', f'/carts/{number}/products/1', {'quantity': 1.5}, 422, 'quantity'),
         ('POST', f'/carts/{number}/products/99', {'quantity': 1}, 404, 'productId'),
-        ('POST', f'/carts/{number}/products/tea', {'quantity': 1}, 404, 'productId'),
+        ('POST', f'/carts/{number}/products/tea', {'quantity': 1}, 422, 'productId'),
         ('POST', '/carts/99/products/1', {'quantity': 1}, 404, 'cartId'),
         ('POST', '/carts/x/products/1', {'quantity': 1}, 422, 'cartId'),
         ('DELETE', f'/carts/{number}/products/1', None, 409, 'productId'),

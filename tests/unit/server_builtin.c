@@ -135,6 +135,9 @@ static void interface_describes_itself(void **state)
         "\"201\":{\"description\":\"Created\"",
         "\"Problem\":{\"$schema\"",
         "{\"name\":\"size\",\"in\":\"query\"",
+        "{\"name\":\"amount\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"integer\",\"minimum\":1",
+        "{\"name\":\"amount\",\"in\":\"query\",\"required\":true,\"schema\":{\"type\":\"integer\",\"minimum\":1",
+        "\"title\":\"PlaceOrder\",\"properties\":{\"amount\":{",
     };
     struct talk *talk = *state;
     bool ended;
@@ -209,6 +212,12 @@ static void wrong_routes_are_named(void **state)
     static const struct edda_type headless = { .name = "T", .kind = EDDA_TYPE_VALUE, .size = 8, .field_count = 1 };
     assert_routes_refused(ROUTES({ .method = "GET", .path = "/a", .handle = nothing, .body = &headless }), "T: has no table");
     assert_routes_refused(ROUTES({ .method = "GET", .path = "/a", .handle = nothing, .reply = &headless }), "T: has no table");
+    static const struct edda_field list_fields[] = { { .name = "b", .kind = EDDA_KIND_LIST, .item_kind = EDDA_KIND_INT } };
+    static const struct edda_type List = { .name = "L", .kind = EDDA_TYPE_COMMAND, .size = sizeof(struct edda_list), .fields = list_fields, .field_count = 1 };
+    assert_routes_refused(ROUTES({ .method = "POST", .path = "/a/{b}", .body = &List }), "b cannot come from a path");
+    assert_routes_refused(ROUTES({ .method = "DELETE", .path = "/a", .body = &List }), "b cannot come from a path or a query");
+    assert_routes_refused(ROUTES({ .method = "POST", .path = "/a", .body = &List, .sequence = "s" }), "the key of L is no int64_t");
+    assert_routes_refused(ROUTES({ .method = "POST", .path = "/a", .body = &List, .handle = nothing, .sequence = "s" }), "a command without handler");
     assert_routes_refused(ROUTES({ .method = "GET", .path = "/a/{b}", .handle = nothing },
                                  { .method = "GET", .path = "/a/{c}", .handle = nothing }),
                           "there are two routes GET /a/{c}");

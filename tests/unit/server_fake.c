@@ -13,6 +13,7 @@ static const struct edda_field PlaceOrder_fields[] = {
     EDDA_FIELD(PlaceOrder, amount, .min = 1),
 };
 static const struct edda_type PlaceOrder = EDDA_COMMAND(PlaceOrder, holderId, .topic = "orders");
+static const struct edda_type PlaceNumbered = EDDA_COMMAND(PlaceOrder, amount, .topic = "orders");
 static const struct edda_field Order_fields[] = {
     EDDA_FIELD(Order, id),
     EDDA_FIELD(Order, holderId),
@@ -87,6 +88,10 @@ static const struct edda_service order_service = {
                                      { .method = "GET", .path = "/orders/latest/note", .handle = show_order },
                                      { .method = "DELETE", .path = "/orders/{id}/note", .handle = refuse_here },
                                      { .method = "GET", .path = "/big", .handle = big },
+                                     EDDA_ROUTE("POST", "/holders/{holderId}/orders", PlaceOrder, .reply = &Order),
+                                     EDDA_ROUTE("DELETE", "/holders/{holderId}/orders", PlaceOrder, .reply = &Order),
+                                     EDDA_ROUTE("DELETE", "/holders/{holderId}/orders/{amount}", PlaceOrder, .reply = &Order),
+                                     EDDA_ROUTE("POST", "/numbered", PlaceNumbered, .sequence = "orders"),
                                      { .method = "GET", .path = "/timers", .handle = own_deadlines },
                                      EDDA_ROUTES_END },
 };

@@ -48,6 +48,39 @@ static void call_gives_201_with_links(void **state)
     assert_string_equal(talk->engine.id, "");
 }
 
+#define BODY(path, length, body) "POST " path " HTTP/1.1\r\nHost: h\r\nContent-Length: " #length "\r\n\r\n" body
+#define DELETE(path) "DELETE " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+
+/* What the path names comes from there, whatever else the body says of it; the rest of a DELETE is in its query. */
+static void a_command_is_made_of_path_body_and_query(void **state)
+{
+    static const struct { const char *sent; int64_t amount; const char *part; } good[] = {
+        { BODY("/holders/j%20y/orders", 12, "{\"amount\":7}"), 7, "\"holderId\":\"j y\"" },
+        { BODY("/holders/42/orders", 31, "{\"amount\":\"8\",\"holderId\":\"jjy\"}"), 8, "\"holderId\":\"42\"" },
+        { DELETE("/holders/jjy/orders?amount=9"), 9, "jjy" },
+        { DELETE("/holders/jjy/orders/10"), 10, "jjy" },
+        { BODY("/numbered", 31, "{\"amount\":\"8\",\"holderId\":\"jjy\"}"), 1, "jjy" },
+    };
+    static const char *const wrong[] = {
+        DELETE("/holders/jjy/orders/x"), DELETE("/holders/jjy/orders/1.0"), DELETE("/holders/jjy/orders/1e0"), DELETE("/holders/jjy/orders/01"),
+        DELETE("/holders/jjy/orders/-"), DELETE("/holders/jjy/orders/0"), DELETE("/holders/jjy/orders/99999999999999999999"),
+        DELETE("/holders/jjy/orders"), DELETE("/holders/jjy/orders?amount="), DELETE("/holders/jjy/orders?amount=much"),
+        BODY("/holders/jjy/orders", 2, "{}"),
+    };
+    struct talk *talk = *state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        talk_expect_part(talk, good[i].sent, 200, good[i].part);
+        assert_int_equal(talk->engine.amount, good[i].amount);
+    }
+    talk->engine.amount = 0;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        talk_expect_part(talk, wrong[i], 422, "\"field\":\"amount\"");
+    talk_expect_part(talk, BODY("/holders/12345678901234567890123456789012345678901234567890123456789012345/orders", 12, "{\"amount\":7}"), 422,
+                     "\"field\":\"holderId\"");
+    talk_expect_part(talk, "POST /holders/jjy/orders HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 400, "a JSON body is missing");
+    assert_int_equal(talk->engine.amount, 0);
+}
+
 static void another_sites_page_may_only_look(void **state)
 {
     struct talk *talk = *state;
@@ -318,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(call_gives_201_with_links, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_the_client_has_is_not_sent_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_command_is_made_of_path_body_and_query, setup, teardown),
         cmocka_unit_test_setup_teardown(another_sites_page_may_only_look, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_the_client_has_is_not_sent_again, setup, teardown),
         cmocka_unit_test_setup_teardown(another_sites_page_may_only_look, setup, teardown),

@@ -135,52 +135,20 @@ static int confirm(struct edda_step *step, const struct ConfirmCart *c, const st
 
 /* --- HTTP ----------------------------------------------------------------------------------------------- */
 
-struct NewCart { struct edda_text clientId; };
-static const struct edda_field NewCart_fields[] = { EDDA_FIELD(NewCart, clientId, .len_min = 1, .len_max = 64) };
-static const struct edda_type NewCart = EDDA_VALUE(NewCart);
+/* What a product costs is not the client's to say. */
+struct Wanted { int64_t cartId; int64_t productId; int64_t quantity; };
+static const struct edda_field Wanted_fields[] = {
+    EDDA_FIELD(Wanted, cartId), EDDA_FIELD(Wanted, productId), EDDA_FIELD(Wanted, quantity, .min = 1, .max = QUANTITY_MAX) };
+static const struct edda_type Wanted = EDDA_VALUE(Wanted);
 
-EDDA_REQUEST(post_cart, NewCart);
-static int post_cart(struct edda_request *request, const struct NewCart *body)
+EDDA_REQUEST(post_product, Wanted);
+static int post_product(struct edda_request *request, const struct Wanted *w)
 {
-    int64_t id = edda_sequence(request, "carts");
-    return id < 0 ? (int)id : edda_call(request, OpenCart, .cartId = id, .clientId = body->clientId);
-}
-
-static int64_t parameter(const struct edda_request *request, const char *name)
-{
-    return edda_text_int(edda_parameter(request, name));
-}
-
-struct Quantity { int64_t quantity; };
-static const struct edda_field Quantity_fields[] = { EDDA_FIELD(Quantity, quantity, .min = 1, .max = QUANTITY_MAX) };
-static const struct edda_type Quantity = EDDA_VALUE(Quantity);
-
-EDDA_REQUEST(post_product, Quantity);
-static int post_product(struct edda_request *request, const struct Quantity *body)
-{
-    struct edda_text product = edda_parameter(request, "productId");
-    const struct Price *price = edda_state(request, &price_service, product);
+    const struct Price *price = edda_state(request, &price_service, edda_parameter(request, "productId"));
     if (!price)
-        return edda_fail_field(edda_request_error(request), EDDA_ENOTFOUND, "productId", "product %.*s has no price", (int)product.len,
-                               product.data);
-    return edda_call(request, AddProduct, .cartId = parameter(request, "cartId"), .productId = price->productId,
-                     .quantity = body->quantity, .unitPrice = price->unitPrice);
-}
-
-static int delete_product(struct edda_request *request, const void *body, void *user)
-{
-    (void)body, (void)user;
-    struct edda_text quantity = edda_query(request, "quantity");
-    if (quantity.len && edda_text_int(quantity) <= 0)
-        return edda_fail_field(edda_request_error(request), EDDA_EINVAL, "quantity", "must be a number from 1 to %d", QUANTITY_MAX);
-    return edda_call(request, RemoveProduct, .cartId = parameter(request, "cartId"), .productId = parameter(request, "productId"),
-                     .quantity = edda_text_int(quantity));
-}
-
-static int post_confirm(struct edda_request *request, const void *body, void *user)
-{
-    (void)body, (void)user;
-    return edda_call(request, ConfirmCart, .cartId = parameter(request, "cartId"));
+        return edda_fail_field(edda_request_error(request), EDDA_ENOTFOUND, "productId", "product %lld has no price", (long long)w->productId);
+    return edda_call(request, AddProduct, .cartId = w->cartId, .productId = w->productId, .quantity = w->quantity,
+                     .unitPrice = price->unitPrice);
 }
 
 const struct edda_service cart_service = {
@@ -196,10 +164,10 @@ const struct edda_service cart_service = {
         EDDA_END },
     .view = &carts,
     .routes = (const struct edda_route[]){
-        EDDA_POST("/carts", NewCart, post_cart, .reply = &Cart, .location = "/carts/{cartId}", .description = "Opens a cart"),
-        EDDA_POST("/carts/{cartId}/products/{productId}", Quantity, post_product, .description = "Adds some of a product"),
-        { .method = "DELETE", .path = "/carts/{cartId}/products/{productId}", .handle = delete_product,
-          .description = "Takes a product out again; with ?quantity= only so many" },
-        { .method = "POST", .path = "/carts/{cartId}/confirm", .handle = post_confirm, .description = "Orders what is in the cart" },
+        EDDA_ROUTE("POST", "/carts", OpenCart, .sequence = "carts", .reply = &Cart, .location = "/carts/{cartId}", .description = "Opens a cart"),
+        EDDA_POST("/carts/{cartId}/products/{productId}", Wanted, post_product, .description = "Adds some of a product"),
+        EDDA_ROUTE("DELETE", "/carts/{cartId}/products/{productId}", RemoveProduct,
+                   .description = "Takes a product out again; with ?quantity= only so many"),
+        EDDA_ROUTE("POST", "/carts/{cartId}/confirm", ConfirmCart, .description = "Orders what is in the cart"),
         EDDA_ROUTES_END },
 };

@@ -58,7 +58,7 @@ COMMAND(AddProduct);
 static const struct edda_field RemoveProduct_fields[] = {
     EDDA_FIELD(RemoveProduct, cartId, ID),
     EDDA_FIELD(RemoveProduct, productId, ID),
-    EDDA_FIELD(RemoveProduct, quantity, .min = 0, .max = QUANTITY_MAX),
+    EDDA_FIELD(RemoveProduct, quantity, .optional = true, QUANTITY),
 };
 COMMAND(RemoveProduct);
 

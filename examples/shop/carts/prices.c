@@ -28,12 +28,6 @@ static int set_price(struct edda_step *step, const struct SetPrice *c, const str
     return edda_reply(step, Price, .productId = c->productId, .unitPrice = c->unitPrice);
 }
 
-EDDA_REQUEST(post_price, SetPrice);
-static int post_price(struct edda_request *request, const struct SetPrice *body)
-{
-    return edda_call_struct(request, &SetPrice, body);
-}
-
 const struct edda_service price_service = {
     .name = "price",
     .description = "The price list.",
@@ -42,7 +36,7 @@ const struct edda_service price_service = {
     .on = (const struct edda_row[]){ EDDA_ON(SetPrice, set_price, productId), EDDA_END },
     .view = &prices,
     .routes = (const struct edda_route[]){
-        EDDA_POST("/prices", SetPrice, post_price, .reply = &Price, .location = "/prices/{productId}",
-                  .description = "Sets what one of a product costs, in cents"),
+        EDDA_ROUTE("POST", "/prices", SetPrice, .reply = &Price, .location = "/prices/{productId}",
+                   .description = "Sets what one of a product costs, in cents"),
         EDDA_ROUTES_END },
 };

@@ -63,12 +63,6 @@ static int make_vip(struct edda_step *step, const struct MakeClientVip *c, const
     return edda_emit(step, ClientBecameVip, .clientId = c->clientId, .since = edda_now_ms(step));
 }
 
-EDDA_REQUEST(post_client, RegisterClient);
-static int post_client(struct edda_request *request, const struct RegisterClient *body)
-{
-    return edda_call_struct(request, &RegisterClient, body);
-}
-
 const struct edda_service client_service = {
     .name = "client",
     .description = "Who clients are, and which of them are VIPs.",
@@ -83,7 +77,7 @@ const struct edda_service client_service = {
         EDDA_END },
     .view = &clients,
     .routes = (const struct edda_route[]){
-        EDDA_POST("/clients", RegisterClient, post_client, .reply = &Client, .location = "/clients/{clientId}",
-                  .description = "Registers a client, or gives one another name"),
+        EDDA_ROUTE("POST", "/clients", RegisterClient, .reply = &Client, .location = "/clients/{clientId}",
+                   .description = "Registers a client, or gives one another name"),
         EDDA_ROUTES_END },
 };

@@ -115,10 +115,15 @@ static int cancel(struct edda_step *step, const struct CancelOrder *c, const str
     return edda_emit(step, OrderCancelled, .orderId = c->orderId, .paymentId = payment_failed ? 0 : o->paymentId, .reason = c->reason);
 }
 
-static int post_cancel(struct edda_request *request, const void *body, void *user)
+/* A client does not say why; the reasons of the others are not for it to use. */
+struct Cancel { int64_t orderId; };
+static const struct edda_field Cancel_fields[] = { EDDA_FIELD(Cancel, orderId, .min = 1) };
+static const struct edda_type Cancel = EDDA_VALUE(Cancel);
+
+EDDA_REQUEST(post_cancel, Cancel);
+static int post_cancel(struct edda_request *request, const struct Cancel *body)
 {
-    (void)body, (void)user;
-    return edda_call(request, CancelOrder, .orderId = edda_text_int(edda_parameter(request, "orderId")), .reason = EDDA_TEXT(BY_CLIENT));
+    return edda_call(request, CancelOrder, .orderId = body->orderId, .reason = EDDA_TEXT(BY_CLIENT));
 }
 
 const struct edda_service order_service = {
@@ -139,6 +144,6 @@ const struct edda_service order_service = {
         EDDA_END },
     .view = &orders,
     .routes = (const struct edda_route[]){
-        { .method = "POST", .path = "/orders/{orderId}/cancel", .handle = post_cancel, .description = "Cancels an order that is not paid yet" },
+        EDDA_POST("/orders/{orderId}/cancel", Cancel, post_cancel, .description = "Cancels an order that is not paid yet"),
         EDDA_ROUTES_END },
 };

@@ -139,20 +139,6 @@ static int discard(struct edda_step *step, const struct DiscardPayment *c, const
     return edda_emit(step, PaymentDiscarded, .paymentId = c->paymentId, .returned = p->taken - p->returned);
 }
 
-/* --- HTTP: what the bank calls -------------------------------------------------------------------------- */
-
-static int post_complete(struct edda_request *http, const void *body, void *user)
-{
-    (void)body, (void)user;
-    return edda_call(http, CompletePayment, .paymentId = edda_text_int(edda_parameter(http, "paymentId")));
-}
-
-static int post_refuse(struct edda_request *http, const void *body, void *user)
-{
-    (void)body, (void)user;
-    return edda_call(http, RefusePayment, .paymentId = edda_text_int(edda_parameter(http, "paymentId")));
-}
-
 const struct edda_service payment_service = {
     .name = "payment",
     .description = "Asks clients for money, takes it once, and gives it back once.",
@@ -173,7 +159,7 @@ const struct edda_service payment_service = {
         EDDA_END },
     .view = &payments,
     .routes = (const struct edda_route[]){
-        { .method = "POST", .path = "/payments/{paymentId}/complete", .handle = post_complete, .description = "The bank has the money" },
-        { .method = "POST", .path = "/payments/{paymentId}/refuse", .handle = post_refuse, .description = "The bank gives no money" },
+        EDDA_ROUTE("POST", "/payments/{paymentId}/complete", CompletePayment, .description = "The bank has the money"),
+        EDDA_ROUTE("POST", "/payments/{paymentId}/refuse", RefusePayment, .description = "The bank gives no money"),
         EDDA_ROUTES_END },
 };

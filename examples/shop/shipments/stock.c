@@ -60,12 +60,6 @@ static int give_back(struct edda_step *step, const struct ReturnStock *c, const 
     return edda_emit(step, StockReturned, .productId = c->productId, .orderId = c->orderId, .quantity = c->quantity);
 }
 
-EDDA_REQUEST(post_stock, AddStock);
-static int post_stock(struct edda_request *request, const struct AddStock *body)
-{
-    return edda_call_struct(request, &AddStock, body);
-}
-
 const struct edda_service stock_service = {
     .name = "stock",
     .description = "How much there is of each product.",
@@ -82,7 +76,7 @@ const struct edda_service stock_service = {
         EDDA_END },
     .view = &stocks,
     .routes = (const struct edda_route[]){
-        EDDA_POST("/stock", AddStock, post_stock, .reply = &Stock, .location = "/stock/{productId}",
-                  .description = "Puts more of a product on the shelf"),
+        EDDA_ROUTE("POST", "/stock", AddStock, .reply = &Stock, .location = "/stock/{productId}",
+                   .description = "Puts more of a product on the shelf"),
         EDDA_ROUTES_END },
 };

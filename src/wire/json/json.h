@@ -40,6 +40,8 @@ int json_check(const struct edda_type *type, const void *value, struct edda_erro
 
 /* Appends the JSON Schema (2020-12) of a type. */
 void json_schema(const struct edda_type *type, struct buffer *out);
+/* That of one field, to stand in another. */
+void json_schema_field(const struct edda_field *field, struct buffer *out);
 
 /* Appends a string with its quotes, escaping what must be; invalid UTF-8 becomes U+FFFD. */
 void json_put_string(struct buffer *out, struct slice text);

@@ -89,10 +89,9 @@ static void put_kind(struct buffer *out, const struct edda_field *field, uint32_
     }
 }
 
-static void put_field(struct buffer *out, const struct edda_field *field)
+void json_schema_field(const struct edda_field *field, struct buffer *out)
 {
-    json_put_string(out, slice_str(field->name));
-    buffer_append_str(out, ":{");
+    buffer_append_byte(out, '{');
     put_kind(out, field, field->kind);
     if (field->kind == EDDA_KIND_INT || field->kind == EDDA_KIND_DOUBLE)
         put_range(out, field);
@@ -112,7 +111,9 @@ static void put_object(struct buffer *out, const struct edda_type *type)
     for (uint32_t i = 0; i < type->field_count; i++) {
         if (i)
             buffer_append_byte(out, ',');
-        put_field(out, &type->fields[i]);
+        json_put_string(out, slice_str(type->fields[i].name));
+        buffer_append_byte(out, ':');
+        json_schema_field(&type->fields[i], out);
     }
     buffer_append_str(out, "},\"required\":[");
     bool any = false;

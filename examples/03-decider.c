@@ -61,8 +61,8 @@ static const struct edda_type Balance = EDDA_VALUE(Balance);
 EDDA_HANDLER(deposit, Deposit, account);
 static int deposit(struct edda_step *step, const struct Deposit *c, const struct account *a)
 {
-    edda_emit(step, Deposited, .account = c->account, .cents = c->cents);
-    return edda_reply(step, Balance, .account = c->account, .cents = a->cents + c->cents);
+    (void)a;
+    return edda_emit(step, Deposited, .account = c->account, .cents = c->cents);
 }
 
 EDDA_HANDLER(withdraw, Withdraw, account);
@@ -70,8 +70,7 @@ static int withdraw(struct edda_step *step, const struct Withdraw *c, const stru
 {
     if (c->cents > a->cents)
         return edda_reject(step, "cents", "the account holds %lld", (long long)a->cents);
-    edda_emit(step, Withdrawn, .account = c->account, .cents = c->cents);
-    return edda_reply(step, Balance, .account = c->account, .cents = a->cents - c->cents);
+    return edda_emit(step, Withdrawn, .account = c->account, .cents = c->cents);
 }
 
 EDDA_ROW(balance, Balance, account);
@@ -99,7 +98,6 @@ static int test(void)
     edda_then_rejected(t, "the account holds 500");
     edda_when(t, Withdraw, .account = EDDA_TEXT("ann"), .cents = 500);
     edda_then(t, Withdrawn, .account = EDDA_TEXT("ann"), .cents = 500);
-    edda_then_reply(t, Balance, .account = EDDA_TEXT("ann"), .cents = 0);
     edda_then_nothing(t);
     return edda_test_end(t) ? 1 : 0;
 }

@@ -97,9 +97,7 @@ static int create(struct edda_step *step, const struct CreateOrder *c, const str
     if (o->status != NONE)
         return edda_reject(step, "id", "order %lld exists", (long long)c->id);
     edda_expire_at(step, edda_now_ms(step) + deadline_ms);
-    edda_emit(step, OrderCreated, .id = c->id, .currencyId = c->currencyId, .amount = c->amount, .holderId = c->holderId);
-    return edda_reply(step, Order, .id = c->id, .holderId = c->holderId, .currencyId = c->currencyId, .amount = c->amount,
-                      .status = EDDA_TEXT("PENDING"));
+    return edda_emit(step, OrderCreated, .id = c->id, .currencyId = c->currencyId, .amount = c->amount, .holderId = c->holderId);
 }
 
 static const char *status_word(const struct order *o)

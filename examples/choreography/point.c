@@ -69,8 +69,7 @@ EDDA_HANDLER(set_points, SetPoints, account);
 static int set_points(struct edda_step *step, const struct SetPoints *c, const struct account *a)
 {
     (void)a;
-    edda_emit(step, PointsSet, .userId = c->userId, .point = c->point);
-    return edda_reply(step, Point, .userId = c->userId, .point = c->point);
+    return edda_emit(step, PointsSet, .userId = c->userId, .point = c->point);
 }
 
 EDDA_HANDLER(use_points, ExchangeSucceed, account);

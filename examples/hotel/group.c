@@ -172,12 +172,8 @@ int group_initiate(struct edda_step *step, const struct InitiateGroupCheckout *c
                            g->status == GROUP_COMPLETED ? "completed" : "under way");
     struct edda_list ids = { 0 };
     int rc = accounts_to_ask(step, c, g, &ids);
-    if (rc == 0) {
-        edda_emit(step, GroupCheckoutInitiated, .groupCheckoutId = c->groupCheckoutId, .clerkId = c->clerkId, .guestStayAccountIds = ids);
-        int64_t accounts = g->status == GROUP_FAILED ? g->progress.accounts.count : ids.count;
-        rc = edda_reply(step, GroupCheckout, .groupCheckoutId = c->groupCheckoutId, .clerkId = c->clerkId, .status = EDDA_TEXT("under way"),
-                        .accounts = accounts);
-    }
+    if (rc == 0)
+        rc = edda_emit(step, GroupCheckoutInitiated, .groupCheckoutId = c->groupCheckoutId, .clerkId = c->clerkId, .guestStayAccountIds = ids);
     edda_list_free(&ids);
     return rc;
 }

@@ -74,20 +74,12 @@ const struct edda_type CheckOut = EDDA_VALUE(CheckOut);
 
 /* --- decisions ------------------------------------------------------------------------------------------- */
 
-static int reply(struct edda_step *step, const struct stay *after)
-{
-    struct GuestStay row;
-    (void)stay_row(&row, edda_entity_key(step), after);
-    return edda_reply_struct(step, &GuestStay, &row);
-}
-
 EDDA_HANDLER(check_in, CheckInGuest, stay);
 static int check_in(struct edda_step *step, const struct CheckInGuest *c, const struct stay *s)
 {
     if (s->status != STAY_NONE)
         return edda_fail(step, EDDA_EEXISTS, "guestStayAccountId", "guest stay %lld exists", (long long)c->guestStayAccountId);
-    edda_emit(step, GuestCheckedIn, .guestStayAccountId = c->guestStayAccountId, .guest = c->guest, .room = c->room);
-    return reply(step, &(struct stay){ .guest = c->guest, .room = c->room, .status = STAY_OPEN });
+    return edda_emit(step, GuestCheckedIn, .guestStayAccountId = c->guestStayAccountId, .guest = c->guest, .room = c->room);
 }
 
 static int unknown(struct edda_step *step)
@@ -107,24 +99,14 @@ EDDA_HANDLER(charge, RecordCharge, stay);
 static int charge(struct edda_step *step, const struct RecordCharge *c, const struct stay *s)
 {
     int rc = fail_unless_open(step, s);
-    if (rc < 0)
-        return rc;
-    struct stay after = *s;
-    after.charges += c->amount;
-    edda_emit(step, ChargeRecorded, .guestStayAccountId = c->guestStayAccountId, .amount = c->amount);
-    return reply(step, &after);
+    return rc < 0 ? rc : edda_emit(step, ChargeRecorded, .guestStayAccountId = c->guestStayAccountId, .amount = c->amount);
 }
 
 EDDA_HANDLER(pay, RecordPayment, stay);
 static int pay(struct edda_step *step, const struct RecordPayment *c, const struct stay *s)
 {
     int rc = fail_unless_open(step, s);
-    if (rc < 0)
-        return rc;
-    struct stay after = *s;
-    after.payments += c->amount;
-    edda_emit(step, PaymentRecorded, .guestStayAccountId = c->guestStayAccountId, .amount = c->amount);
-    return reply(step, &after);
+    return rc < 0 ? rc : edda_emit(step, PaymentRecorded, .guestStayAccountId = c->guestStayAccountId, .amount = c->amount);
 }
 
 /* Why the guest cannot go; empty when nothing is in the way. */

@@ -118,7 +118,6 @@ static int a_group_asks_each_account_once(void)
     struct edda_test *t = edda_test_new(&group_service);
     edda_when(t, InitiateGroupCheckout, .groupCheckoutId = TOUR, .clerkId = KIM, .guestStayAccountIds = ACCOUNTS(3, 1, 3));
     edda_then(t, GroupCheckoutInitiated, .groupCheckoutId = TOUR, .clerkId = KIM, .guestStayAccountIds = ACCOUNTS(1, 3));
-    edda_then_reply(t, GroupCheckout, .groupCheckoutId = TOUR, .clerkId = KIM, .status = EDDA_TEXT("under way"), .accounts = 2);
     edda_then_nothing(t);
     return edda_test_end(t);
 }
@@ -154,7 +153,6 @@ static int what_failed_is_run_again_and_only_that(void)
     edda_then_rejected(t, "guestStayAccountIds: account 4 is not in group tour-1");
     edda_when(t, InitiateGroupCheckout, .groupCheckoutId = TOUR, .clerkId = EDDA_TEXT("lee"), .guestStayAccountIds = ACCOUNTS(1, 2, 3));
     edda_then(t, GroupCheckoutInitiated, .groupCheckoutId = TOUR, .clerkId = EDDA_TEXT("lee"), .guestStayAccountIds = ACCOUNTS(2));
-    edda_then_reply(t, GroupCheckout, .groupCheckoutId = TOUR, .clerkId = EDDA_TEXT("lee"), .status = EDDA_TEXT("under way"), .accounts = 3);
     edda_then_nothing(t);
     int mismatches = edda_test_end(t);
 
@@ -163,7 +161,6 @@ static int what_failed_is_run_again_and_only_that(void)
     edda_given(t, GroupCheckoutFailed, .groupCheckoutId = TOUR, .failed = FAILURES({ 1, NOT_SETTLED }, { 2, NO_SUCH_ACCOUNT }));
     edda_when(t, InitiateGroupCheckout, .groupCheckoutId = TOUR, .clerkId = KIM);
     edda_then(t, GroupCheckoutInitiated, .groupCheckoutId = TOUR, .clerkId = KIM, .guestStayAccountIds = ACCOUNTS(1, 2));
-    edda_then_reply(t, GroupCheckout, .groupCheckoutId = TOUR, .clerkId = KIM, .status = EDDA_TEXT("under way"), .accounts = 2);
     edda_then_nothing(t);
     return mismatches + edda_test_end(t);
 }

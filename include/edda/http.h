@@ -27,7 +27,8 @@ struct edda_route {
                                       text, unknown members are ignored. Fields that have the name of a parameter of the path come
                                       from the path alone, the others of a GET or DELETE from the query. NULL: no body is read */
     edda_route_fn *handle;         /* NULL: `body` is a command, and is called */
-    const struct edda_type *reply; /* for the documentation; or NULL */
+    const struct edda_type *reply; /* of a success, for the documentation. When it is the row of the view of the service that is called, a step that
+                                      gives no reply is answered with the entity's row, as it is after the step (but for a call with an Idempotency-Key of what is outside: it is recorded before); or NULL */
     const char *location;          /* "/orders/{id}": with it a reply is 201, has this Location and _links.self.href, filled from its fields */
     int status;                    /* of a success without location; 0: 200, or 204 without a reply */
     const char *text;              /* JSON body of a success, in place of the reply: "\"OK\"" */

@@ -171,6 +171,7 @@ EDDA_PUBLIC int edda_abort(struct edda_step *step, const char *format, ...) EDDA
  * answered exactly once, whatever becomes of it: by edda.done {"command"} when its handler does not reply, and by edda.rejected {"command","outcome","field","message"},
  * with the outcome "rejected" or "skipped", when it is rejected, skipped, expired, cannot be read, or left out of quarantine by an operator. The topic
  * must not begin with '_' nor be the category of an entity: else `reply.refused` is said, and the command handled all the same.
+ * A route whose reply is the row of the service's view (edda/http.h) needs none.
  */
 EDDA_PUBLIC int edda_reply_struct(struct edda_step *step, const struct edda_type *type, const void *value);
 /* The step does not succeed, and why in words: for the caller, with the HTTP status of the code, for the trace and for whoever looks after what is in

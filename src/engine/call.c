@@ -18,6 +18,7 @@ void call_done(struct engine *engine, struct engine_call *call, int code, const 
 void call_answer(struct edda_step *step, struct engine_call *call)
 {
     struct engine *engine = step->engine;
+    reply_after(step, call);
     if (step->reply) {
         call->reply_type = step->reply_type;
         call->reply = value_copy(step->reply_type, step->reply, call->arena);

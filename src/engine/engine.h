@@ -86,6 +86,7 @@ struct engine_call {
     struct slice request;     /* what was asked, as the asker said it: a repeat of the id with another one is refused. Empty: the command itself */
     struct slice traceparent;
     int64_t expected;         /* of the entity's stream; JOURNAL_ANY … */
+    const struct edda_type *row_type; /* a step that gives no reply is answered with its entity's row in the service's view, when it is of this type; or NULL */
     void (*done)(struct engine_call *call);
     void *user;
     struct arena *arena;      /* for the results */

@@ -675,6 +675,12 @@ void checkpoint_drop(struct engine *engine);
  * EDDA_ECORRUPT: it broke off in the middle, and the engine must begin anew without it. */
 int checkpoint_read(struct engine *engine, uint64_t *ret_position);
 
+/* reply.c */
+/* Give the step of a call the reply that its handler did not give, when the call asks for it: before the step is recorded when the reply is to be recorded with it
+ * (EDDA_ENOMEM), else after; what is recorded succeeds, with or without memory for a reply. */
+int reply_before(struct edda_step *step, const struct engine_call *call);
+void reply_after(struct edda_step *step, const struct engine_call *call);
+
 /* call.c */
 /* The reply record that lets a repeat be recognised: `request` is the hash of what was asked. A step that was rejected says so in it. */
 void call_reply_add(struct commit *commit, struct slice request);

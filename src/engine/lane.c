@@ -259,7 +259,11 @@ static enum outcome conclude(struct edda_step *step, struct engine_call *call)
     struct service *service = step->service;
     int rc = 0;
     if (step->code == 0) {
-        rc = commit_step(step, call, &error);
+        rc = call ? reply_before(step, call) : 0;
+        if (rc < 0)
+            (void)edda_fail_with(&error, rc, "out of memory for a reply");
+        else
+            rc = commit_step(step, call, &error);
         if (rc < 0)
             return commit_failed(step, call, rc, &error);
         service->steps++;

@@ -387,6 +387,7 @@ int edda_call_struct(struct edda_request *request, const struct edda_type *comma
     if (request->called || request->answered)
         return edda_fail_with(&request->error, EDDA_EINVAL, "a request makes one call, and before it is answered");
     request->call.type = command;
+    request->call.row_type = request->route->row.route.reply;
     int rc = call_expected(request, &request->call.expected);
     if (rc < 0)
         return rc;

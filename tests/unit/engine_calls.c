@@ -181,6 +181,45 @@ static void a_skipped_call_is_answered_once_as_well(void **state)
     assert_int_equal(rig_total(rig, "a"), 2);
 }
 
+static int emits_for_two(struct edda_step *step, const void *message, const void *state)
+{
+    const struct Do *m = message;
+    (void)state;
+    edda_emit(step, Done, .id = m->id, .n = m->n, .note = m->note);
+    edda_emit(step, Done, .id = T("other"), .n = 500);
+    return edda_emit(step, Done, .id = m->id, .n = 1);
+}
+
+/* A handler that gives no reply is answered for with its entity's row after the step, when the call asks for rows of that type. */
+static void a_row_answers_for_the_handler(void **state)
+{
+    struct rig *rig = *state;
+    script.on_do = emits_for_two;
+    assert_int_equal(DO(rig, "a", 5, NULL)->reply_json.len, 0);
+    script.row_type = &Told;
+    assert_int_equal(DO(rig, "a", 5, NULL)->reply_json.len, 0);
+    script.row_type = &Row;
+    struct engine_call *call = DO(rig, "a", 5, "c1");
+    assert_true(slice_eq_str(call->reply_json, "\"id\":\"a\",\"total\":18"));
+    assert_int_equal(call->version, 5);
+    assert_int_equal(rig_total(rig, "a"), 18);
+    assert_true(slice_eq_str(DO(rig, "a", 7, NULL)->reply_json, "\"id\":\"a\",\"total\":26"));
+    for (int restart = 0; restart < 2; restart++) {
+        call = DO(rig, "a", 5, "c1");
+        assert_true(call->repeated);
+        assert_true(slice_eq_str(call->reply_json, "\"id\":\"a\",\"total\":18"));
+        rig_close(rig);
+        rig_open(rig);
+    }
+    script.on_do = skips;
+    assert_true(slice_eq_str(DO(rig, "a", 5, NULL)->reply_json, "\"id\":\"a\",\"total\":26"));
+    assert_int_equal(DO(rig, "nobody", 5, NULL)->reply_json.len, 0); /* it is not listed */
+    script.on_do = do_done;
+    assert_true(slice_eq_str(DO(rig, "a", 5, NULL)->reply_json, "\"id\":\"a\",\"n\":5"));
+    script.on_do = do_reject;
+    assert_int_equal(DO(rig, "a", 5, NULL)->reply_json.len, 0);
+}
+
 static void an_expected_version_is_kept(void **state)
 {
     struct rig *rig = *state;
@@ -344,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_repeat_gets_the_first_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(another_request_under_the_same_id_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_skipped_call_is_answered_once_as_well, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_answers_for_the_handler, setup, teardown),
         cmocka_unit_test_setup_teardown(an_expected_version_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_decides_by_what_others_have_just_recorded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handler_sees_what_others_have_just_recorded, setup, teardown),

@@ -17,7 +17,7 @@ void rig_new(struct rig *rig)
     assert_non_null(rig->io);
     rig->store.log.segment_bytes = UINT64_C(1) << 20;
     arena_init(&rig->arena, 0, 0);
-    script = (struct rig_script){ do_done, NULL, ask_done, tick_done, lift_lifted, NULL };
+    script = (struct rig_script){ .on_do = do_done, .on_ask = ask_done, .on_tick = tick_done, .on_lift = lift_lifted };
     rig_ran[0] = '\0';
     rig_runs = 0;
 }
@@ -146,7 +146,7 @@ struct engine_call *rig_call_begin(struct rig *rig, const struct edda_type *type
     void *copy = arena_alloc(&rig->arena, type->size);
     memcpy(copy, value, type->size);
     *call = (struct engine_call){
-        .type = type, .value = copy, .expected = expected, .done = call_is_done, .user = rig, .arena = &rig->arena,
+        .type = type, .value = copy, .expected = expected, .row_type = script.row_type, .done = call_is_done, .user = rig, .arena = &rig->arena,
     };
     if (id) {
         call->source = SLICE("client");

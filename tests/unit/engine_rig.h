@@ -40,6 +40,7 @@ extern const struct edda_service worker, lifter, watcher;
 typedef int rig_handle_fn(struct edda_step *step, const void *message, const void *state);
 struct rig_script {
     rig_handle_fn *on_do, *on_undo, *on_ask, *on_tick, *on_lift, *on_done;
+    const struct edda_type *row_type; /* of calls */
 };
 
 struct rig {

@@ -86,8 +86,7 @@ static int open(struct edda_step *step, const struct OpenCart *c, const struct c
 {
     if (is->status != CART_NONE)
         return edda_fail(step, EDDA_EEXISTS, "cartId", "cart %lld exists", (long long)c->cartId);
-    edda_emit(step, ShoppingCartOpened, .cartId = c->cartId, .clientId = c->clientId);
-    return edda_reply(step, Cart, .cartId = c->cartId, .clientId = c->clientId, .status = EDDA_TEXT("OPEN"));
+    return edda_emit(step, ShoppingCartOpened, .cartId = c->cartId, .clientId = c->clientId);
 }
 
 static int not_open(struct edda_step *step, int64_t id, const struct cart *is)
@@ -165,9 +164,9 @@ const struct edda_service cart_service = {
     .view = &carts,
     .routes = (const struct edda_route[]){
         EDDA_ROUTE("POST", "/carts", OpenCart, .sequence = "carts", .reply = &Cart, .location = "/carts/{cartId}", .description = "Opens a cart"),
-        EDDA_POST("/carts/{cartId}/products/{productId}", Wanted, post_product, .description = "Adds some of a product"),
-        EDDA_ROUTE("DELETE", "/carts/{cartId}/products/{productId}", RemoveProduct,
+        EDDA_POST("/carts/{cartId}/products/{productId}", Wanted, post_product, .reply = &Cart, .description = "Adds some of a product"),
+        EDDA_ROUTE("DELETE", "/carts/{cartId}/products/{productId}", RemoveProduct, .reply = &Cart,
                    .description = "Takes a product out again; with ?quantity= only so many"),
-        EDDA_ROUTE("POST", "/carts/{cartId}/confirm", ConfirmCart, .description = "Orders what is in the cart"),
+        EDDA_ROUTE("POST", "/carts/{cartId}/confirm", ConfirmCart, .reply = &Cart, .description = "Orders what is in the cart"),
         EDDA_ROUTES_END },
 };

@@ -24,8 +24,7 @@ EDDA_HANDLER(set_price, SetPrice, Price);
 static int set_price(struct edda_step *step, const struct SetPrice *c, const struct Price *p)
 {
     (void)p;
-    edda_emit(step, PriceSet, .productId = c->productId, .unitPrice = c->unitPrice);
-    return edda_reply(step, Price, .productId = c->productId, .unitPrice = c->unitPrice);
+    return edda_emit(step, PriceSet, .productId = c->productId, .unitPrice = c->unitPrice);
 }
 
 const struct edda_service price_service = {

@@ -144,6 +144,6 @@ const struct edda_service order_service = {
         EDDA_END },
     .view = &orders,
     .routes = (const struct edda_route[]){
-        EDDA_POST("/orders/{orderId}/cancel", Cancel, post_cancel, .description = "Cancels an order that is not paid yet"),
+        EDDA_POST("/orders/{orderId}/cancel", Cancel, post_cancel, .reply = &Order, .description = "Cancels an order that is not paid yet"),
         EDDA_ROUTES_END },
 };

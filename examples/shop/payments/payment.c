@@ -159,7 +159,7 @@ const struct edda_service payment_service = {
         EDDA_END },
     .view = &payments,
     .routes = (const struct edda_route[]){
-        EDDA_ROUTE("POST", "/payments/{paymentId}/complete", CompletePayment, .description = "The bank has the money"),
-        EDDA_ROUTE("POST", "/payments/{paymentId}/refuse", RefusePayment, .description = "The bank gives no money"),
+        EDDA_ROUTE("POST", "/payments/{paymentId}/complete", CompletePayment, .reply = &Payment, .description = "The bank has the money"),
+        EDDA_ROUTE("POST", "/payments/{paymentId}/refuse", RefusePayment, .reply = &Payment, .description = "The bank gives no money"),
         EDDA_ROUTES_END },
 };

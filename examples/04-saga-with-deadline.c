@@ -40,11 +40,10 @@ enum status { NONE, PLACED, ASKED, SHIPPED, OVERDUE };
 static const struct edda_field order_fields[] = { EDDA_FIELD(order, status) };
 static const struct edda_type order = EDDA_STATE(order);
 
-#define LEADS_TO(name, event_name, its_status) \
-    EDDA_EVOLVE(name, order, event_name); \
-    static void name(struct order *o, const struct event_name *e) { (void)e, o->status = its_status; }
-LEADS_TO(placed, OrderPlaced, PLACED) LEADS_TO(asked, ShipmentAsked, ASKED)
-LEADS_TO(overdue, ShipmentOverdue, OVERDUE) LEADS_TO(shipped, OrderShipped, SHIPPED)
+EDDA_EVOLVE_SET(placed, order, OrderPlaced, status, PLACED);
+EDDA_EVOLVE_SET(asked, order, ShipmentAsked, status, ASKED);
+EDDA_EVOLVE_SET(overdue, order, ShipmentOverdue, status, OVERDUE);
+EDDA_EVOLVE_SET(shipped, order, OrderShipped, status, SHIPPED);
 
 EDDA_HANDLER(place, PlaceOrder, order);
 static int place(struct edda_step *step, const struct PlaceOrder *c, const struct order *o)

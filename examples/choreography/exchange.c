@@ -27,12 +27,7 @@ static void exchanged(struct exchange *x, const struct ExchangeSucceed *e)
     x->stands = true;
 }
 
-EDDA_EVOLVE(compensated, exchange, ExchangeCompensated);
-static void compensated(struct exchange *x, const struct ExchangeCompensated *e)
-{
-    (void)e;
-    x->stands = false;
-}
+EDDA_EVOLVE_SET(compensated, exchange, ExchangeCompensated, stands, false);
 
 EDDA_HANDLER(exchange_order, OrderCreated, exchange);
 static int exchange_order(struct edda_step *step, const struct OrderCreated *order, const struct exchange *x)

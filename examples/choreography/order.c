@@ -19,19 +19,8 @@ static void created(struct order *o, const struct OrderCreated *e)
     *o = (struct order){ e->id, e->holderId, e->currencyId, e->amount, PENDING, NO_REASON };
 }
 
-EDDA_EVOLVE(placed, order, OrderPlaced);
-static void placed(struct order *o, const struct OrderPlaced *e)
-{
-    (void)e;
-    o->status = APPROVED;
-}
-
-EDDA_EVOLVE(rejected, order, OrderRejected);
-static void rejected(struct order *o, const struct OrderRejected *e)
-{
-    (void)e;
-    o->status = REJECTED;
-}
+EDDA_EVOLVE_SET(placed, order, OrderPlaced, status, APPROVED);
+EDDA_EVOLVE_SET(rejected, order, OrderRejected, status, REJECTED);
 
 /* The first failure while the order is pending is why it is going to be rejected. */
 static void failed(struct order *o, enum reason reason)

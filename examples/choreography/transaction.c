@@ -13,19 +13,8 @@ static void asked_for(struct transaction *t, const struct ExchangeSucceed *e)
     t->pointUsed = e->point;
 }
 
-EDDA_EVOLVE(used, transaction, PointUsed);
-static void used(struct transaction *t, const struct PointUsed *e)
-{
-    (void)e;
-    t->stands = true;
-}
-
-EDDA_EVOLVE(compensated, transaction, PointUseCompensated);
-static void compensated(struct transaction *t, const struct PointUseCompensated *e)
-{
-    (void)e;
-    t->stands = false;
-}
+EDDA_EVOLVE_SET(used, transaction, PointUsed, stands, true);
+EDDA_EVOLVE_SET(compensated, transaction, PointUseCompensated, stands, false);
 
 struct Transaction { int64_t orderId; struct edda_text userId; double pointUsed; };
 static const struct edda_field Transaction_fields[] = {

@@ -94,12 +94,7 @@ static void failure_recorded(struct group *g, const struct GuestCheckoutFailureR
     progress_answered(&g->progress, e->guestStayAccountId, e->reason);
 }
 
-EDDA_EVOLVE(completed, group, GroupCheckoutCompleted);
-static void completed(struct group *g, const struct GroupCheckoutCompleted *e)
-{
-    (void)e;
-    g->status = GROUP_COMPLETED;
-}
+EDDA_EVOLVE_SET(completed, group, GroupCheckoutCompleted, status, GROUP_COMPLETED);
 
 /* All that is known of a failed group is in this event: whoever folds nothing else knows what is left to do. */
 EDDA_EVOLVE(failed, group, GroupCheckoutFailed);

@@ -254,6 +254,14 @@ EDDA_PUBLIC struct edda_text edda_entity_key(const struct edda_step *step);
         name((struct state_name *)state, (const struct type_name *)event); \
     } \
     extern int edda_declared
+/* The same in one line for an event that sets a member of the state and has nothing else to say: EDDA_EVOLVE_SET(paid, order, OrderPaid, status, PAID). */
+#define EDDA_EVOLVE_SET(name, state_name, type_name, member, its_value) \
+    static void name##_row(void *state, const void *event) \
+    { \
+        (void)(const struct type_name *)event; \
+        ((struct state_name *)state)->member = (its_value); \
+    } \
+    extern int edda_declared
 /* Declares static bool name(struct row_name *, struct edda_text key, const struct state_name *), which fills a view's row. */
 #define EDDA_ROW(name, row_name, state_name) \
     static bool name(struct row_name *row, struct edda_text key, const struct state_name *state); \

@@ -43,12 +43,7 @@ static void paid(struct till *t, const struct Paid *e)
     t->last = e->note;
 }
 
-EDDA_EVOLVE(closed, till, Closed);
-static void closed(struct till *t, const struct Closed *e)
-{
-    (void)e;
-    t->closed = true;
-}
+EDDA_EVOLVE_SET(closed, till, Closed, closed, true);
 
 EDDA_HANDLER(pay, Pay, till);
 static int pay(struct edda_step *step, const struct Pay *c, const struct till *t)

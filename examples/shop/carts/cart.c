@@ -33,12 +33,7 @@ static void removed(struct cart *c, const struct ProductRemoved *e)
         edda_list_remove(&c->items, sizeof *item, (uint32_t)(item - (struct ProductItem *)c->items.items));
 }
 
-EDDA_EVOLVE(confirmed, cart, ShoppingCartConfirmed);
-static void confirmed(struct cart *c, const struct ShoppingCartConfirmed *e)
-{
-    (void)e;
-    c->status = CART_CONFIRMED;
-}
+EDDA_EVOLVE_SET(confirmed, cart, ShoppingCartConfirmed, status, CART_CONFIRMED);
 
 const struct edda_row cart_events[] = {
     EDDA_WHEN(ShoppingCartOpened, opened),

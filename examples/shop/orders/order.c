@@ -27,12 +27,7 @@ static void paid(struct order *o, const struct OrderPaymentRecorded *e)
     o->paymentId = e->paymentId;
 }
 
-EDDA_EVOLVE(completed, order, OrderCompleted);
-static void completed(struct order *o, const struct OrderCompleted *e)
-{
-    (void)e;
-    o->status = ORDER_COMPLETED;
-}
+EDDA_EVOLVE_SET(completed, order, OrderCompleted, status, ORDER_COMPLETED);
 
 EDDA_EVOLVE(cancelled, order, OrderCancelled);
 static void cancelled(struct order *o, const struct OrderCancelled *e)

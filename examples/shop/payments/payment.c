@@ -32,19 +32,8 @@ static void completed(struct payment *p, const struct PaymentCompleted *e)
     p->taken += p->amount;
 }
 
-EDDA_EVOLVE(refused, payment, PaymentRefused);
-static void refused(struct payment *p, const struct PaymentRefused *e)
-{
-    (void)e;
-    p->status = PAYMENT_REFUSED_BY_BANK;
-}
-
-EDDA_EVOLVE(timed_out, payment, PaymentTimedOut);
-static void timed_out(struct payment *p, const struct PaymentTimedOut *e)
-{
-    (void)e;
-    p->status = PAYMENT_LATE;
-}
+EDDA_EVOLVE_SET(refused, payment, PaymentRefused, status, PAYMENT_REFUSED_BY_BANK);
+EDDA_EVOLVE_SET(timed_out, payment, PaymentTimedOut, status, PAYMENT_LATE);
 
 EDDA_EVOLVE(discarded, payment, PaymentDiscarded);
 static void discarded(struct payment *p, const struct PaymentDiscarded *e)

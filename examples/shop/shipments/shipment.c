@@ -33,19 +33,8 @@ static void lacked(struct shipment *s, const struct ProductLacked *e)
         s->lackingProduct = e->productId;
 }
 
-EDDA_EVOLVE(sent, shipment, PackageSent);
-static void sent(struct shipment *s, const struct PackageSent *e)
-{
-    (void)e;
-    s->status = SHIPMENT_SENT;
-}
-
-EDDA_EVOLVE(dropped, shipment, PackageDropped);
-static void dropped(struct shipment *s, const struct PackageDropped *e)
-{
-    (void)e;
-    s->status = SHIPMENT_DROPPED;
-}
+EDDA_EVOLVE_SET(sent, shipment, PackageSent, status, SHIPMENT_SENT);
+EDDA_EVOLVE_SET(dropped, shipment, PackageDropped, status, SHIPMENT_DROPPED);
 
 struct Shipment { int64_t orderId; struct edda_text status; struct edda_list productItems; };
 static const struct edda_field Shipment_fields[] = {

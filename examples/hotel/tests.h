@@ -7,8 +7,8 @@
 
 #define KIM EDDA_TEXT("kim")
 #define TOUR EDDA_TEXT("tour-1")
-#define ACCOUNTS(...) { .items = (int64_t[]){ __VA_ARGS__ }, .count = sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t) }
-#define FAILURES(...) { .items = (struct failure[]){ __VA_ARGS__ }, .count = sizeof((struct failure[]){ __VA_ARGS__ }) / sizeof(struct failure) }
+#define ACCOUNTS(...) EDDA_LIST(int64_t, __VA_ARGS__)
+#define FAILURES(...) EDDA_LIST(struct failure, __VA_ARGS__)
 
 struct hotel_test { const char *name; int (*run)(void); };
 #define TEST(name) { #name, name }

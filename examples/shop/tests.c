@@ -13,9 +13,8 @@
 
 #define START_MS INT64_C(1767225600000) /* 2026-01-01T00:00:00Z, where the clock of a test stands */
 #define ADA EDDA_TEXT("ada")
-#define LIST(type, ...) { .items = (struct type[]){ __VA_ARGS__ }, .count = sizeof((struct type[]){ __VA_ARGS__ }) / sizeof(struct type) }
-#define BOUGHT LIST(ProductItem, { 1, 2, 250 }, { 7, 1, 100 })
-#define PACKAGE LIST(PackageItem, { 1, 2 }, { 7, 1 })
+#define BOUGHT EDDA_LIST(struct ProductItem, { 1, 2, 250 }, { 7, 1, 100 })
+#define PACKAGE EDDA_LIST(struct PackageItem, { 1, 2 }, { 7, 1 })
 
 /* --- carts ---------------------------------------------------------------------------------------------- */
 

@@ -167,6 +167,11 @@ struct edda_type {
 #define EDDA_TEXT(literal) ((struct edda_text){ "" literal, sizeof(literal) - 1 })
 /* The same as an initialiser, for tables outside of functions. */
 #define EDDA_STATIC_TEXT(literal) { "" literal, sizeof(literal) - 1 }
+/* A list of values that are at hand: EDDA_LIST(int64_t, 1, 2, 3), EDDA_LIST(struct item, { 7, 1 }, { 8, 2 }). Its items are borrowed, and live as long as a
+ * compound literal at this place. */
+#define EDDA_LIST(item_type, ...) \
+    ((struct edda_list){ .items = (item_type[]){ __VA_ARGS__ }, \
+                         .count = (uint32_t)(sizeof((item_type[]){ __VA_ARGS__ }) / sizeof(item_type)) })
 #endif
 
 /* Whether a text equals a zero-terminated string. */

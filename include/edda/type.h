@@ -202,6 +202,13 @@ EDDA_PUBLIC void *edda_list_put(struct edda_list *list, size_t item_size, int64_
 EDDA_PUBLIC void edda_list_remove(struct edda_list *list, size_t item_size, uint32_t index);
 /* Empties a list that has grown outside of a state, and frees its items. The lists of a state are its engine's to free. */
 EDDA_PUBLIC void edda_list_free(struct edda_list *list);
+#if !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+/* What is found in a list that is const, as in the state that a handler decides by, is const. */
+#define edda_list_find(list, item_size, id) \
+    _Generic((list), \
+        const struct edda_list *: (const void *)(edda_list_find)(list, item_size, id), \
+        struct edda_list *: (edda_list_find)(list, item_size, id))
+#endif
 
 /* Checks a table: names, kinds, offsets, duplicates, nesting (at most 8 deep). A type that a program
  * has built at run time is checked when it is first used; this says what is wrong beforehand. */

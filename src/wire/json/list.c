@@ -126,7 +126,7 @@ static uint32_t lower_bound(const struct edda_list *list, size_t item_size, int6
     return low;
 }
 
-void *edda_list_find(const struct edda_list *list, size_t item_size, int64_t id)
+void *(edda_list_find)(const struct edda_list *list, size_t item_size, int64_t id)
 {
     if (item_size < sizeof(int64_t))
         return NULL;

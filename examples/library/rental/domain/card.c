@@ -3,7 +3,7 @@
 
 #include "naive.h"
 
-static struct rental *rental_of(const struct card *card, int64_t no)
+static const struct rental *rental_of(const struct card *card, int64_t no)
 {
     return edda_list_find(&card->rentals, sizeof(struct rental), no);
 }
@@ -112,7 +112,7 @@ void card_rent(struct card *card, int64_t no, struct edda_text title, int64_t re
 
 void card_rent_confirmed(struct card *card, int64_t no)
 {
-    struct rental *r = rental_of(card, no);
+    struct rental *r = edda_list_find(&card->rentals, sizeof *r, no);
     card->rents++;
     if (r && edda_text_is(r->status, RENTING))
         r->status = edda_text_of(RENTED);
@@ -125,7 +125,7 @@ void card_rent_cancelled(struct card *card, int64_t no)
 
 void card_return(struct card *card, int64_t no, int64_t fee)
 {
-    struct rental *r = rental_of(card, no);
+    struct rental *r = edda_list_find(&card->rentals, sizeof *r, no);
     if (!r)
         return;
     r->status = edda_text_of(RETURNING);
@@ -147,7 +147,7 @@ void card_return_cancelled(struct card *card, int64_t no, struct edda_text title
 
 void card_overdue(struct card *card, int64_t no, int64_t since_ms)
 {
-    struct rental *r = rental_of(card, no);
+    struct rental *r = edda_list_find(&card->rentals, sizeof *r, no);
     if (r)
         r->overdueSince = since_ms;
 }

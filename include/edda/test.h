@@ -84,7 +84,9 @@ EDDA_PUBLIC void edda_then_row_struct(struct edda_test *test, const struct edda_
 /* The table has no row with this key. */
 EDDA_PUBLIC void edda_then_no_row_struct(struct edda_test *test, const struct edda_table *table, const void *row);
 
-/* The state of the entity that was given or acted on last, after all of it: all zero when nothing happened to it, NULL without entity.
+/* The state of the entity that was given or acted on last is this, after all of it; in no order with the above. */
+EDDA_PUBLIC void edda_then_state_struct(struct edda_test *test, const struct edda_type *type, const void *value);
+/* That state: all zero when nothing happened to it, NULL without entity.
  * Good until the next call. */
 EDDA_PUBLIC const void *edda_test_state(struct edda_test *test);
 /* Moves the virtual clock; edda_sleep() in handlers moves it too. */
@@ -128,6 +130,8 @@ EDDA_PUBLIC int edda_test_end(struct edda_test *test);
     edda_then_no_row_struct(edda_test_at(test, __FILE__, __LINE__), &table, &(const struct row_name){ __VA_ARGS__ })
 #define edda_then_reply(test, type_name, ...) \
     edda_then_reply_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
+#define edda_then_state(test, type_name, ...) \
+    edda_then_state_struct(edda_test_at(test, __FILE__, __LINE__), &type_name, &(const struct type_name){ __VA_ARGS__ })
 #endif
 
 #ifdef __cplusplus

@@ -334,6 +334,33 @@ void edda_then_reply_struct(struct edda_test *test, const struct edda_type *repl
     buffer_deinit(&got);
 }
 
+void edda_then_state_struct(struct edda_test *test, const struct edda_type *type, const void *value)
+{
+    const void *state = edda_test_state(test);
+    struct buffer want, got;
+    if (!test)
+        return;
+    if (!state || type != test->def->entity.state) {
+        test_wrong(test, "%s is not the state of its entity", type->name);
+        return;
+    }
+    buffer_init(&want, 0);
+    buffer_init(&got, 0);
+    json_encode(type, value, &want);
+    json_encode(type, state, &got);
+    if (put_differences(type, buffer_slice(&want), buffer_slice(&got), NULL)) {
+        struct buffer *out = mismatch(test);
+        buffer_printf(out, "\n  expected  the state %s ", type->name);
+        buffer_append_slice(out, buffer_slice(&want));
+        buffer_append_str(out, "\n  got       ");
+        buffer_append_slice(out, buffer_slice(&got));
+        (void)put_differences(type, buffer_slice(&want), buffer_slice(&got), out);
+        print(test);
+    }
+    buffer_deinit(&want);
+    buffer_deinit(&got);
+}
+
 static void expect_end(struct edda_test *test, bool met, const char *expected, const char *part)
 {
     const struct edda_step *step = test->step;

@@ -451,6 +451,27 @@ static void test_another_outcome(void **state)
     assert_printed("expected  rejected: ……\n  got       nothing more\n");
 }
 
+static void test_another_state(void **state)
+{
+    (void)state;
+    struct edda_test *t = begin();
+    edda_then_state(t, till, .coins = 0);
+    edda_given(t, Paid, .user = ANN, .coins = 5, .note = EDDA_TEXT("x"));
+    edda_then_state(t, till, .coins = 5, .last = EDDA_TEXT("x"));
+    edda_when(t, Pay, .user = ANN, .coins = -1);
+    edda_then_rejected(t, "owed");
+    edda_then_state(t, till, .coins = 5, .last = EDDA_TEXT("x"));
+    edda_when(t, Pay, .user = ANN, .coins = 7);
+    edda_then(t, Paid, .user = ANN, .coins = 7);
+    edda_then_state(t, till, .coins = 11);
+    edda_then_state(t, Sum, .coins = 12);
+    edda_then_state(NULL, till, .coins = 11);
+    end(t, 2);
+    assert_printed("\n  expected  the state till {\"coins\":11,\"last\":\"\",\"closed\":false}\n  got       {\"coins\":12");
+    assert_printed("\n  differs   coins: expected 11, got 12\n");
+    assert_printed("Sum is not the state of its entity");
+}
+
 static void test_another_reply_end_or_expiry(void **state)
 {
     (void)state;
@@ -735,6 +756,7 @@ int main(void)
         cmocka_unit_test(test_something_where_nothing_is_expected),
         cmocka_unit_test(test_a_refusal_that_nobody_asked_about),
         cmocka_unit_test(test_another_outcome),
+        cmocka_unit_test(test_another_state),
         cmocka_unit_test(test_another_reply_end_or_expiry),
         cmocka_unit_test(test_wrong_tests_are_told),
         cmocka_unit_test(test_wrong_tables_are_refused),

@@ -65,12 +65,6 @@ static const struct edda_projection allocations = {
 };
 
 /* The interface. */
-EDDA_REQUEST(post_allocate, Allocate);
-static int post_allocate(struct edda_request *request, const struct Allocate *body)
-{
-    return edda_call_struct(request, &Allocate, body);
-}
-
 static int answer(struct edda_request *request, const void *rows, size_t count, void *user)
 {
     (void)user;
@@ -86,7 +80,7 @@ static int get_allocations(struct edda_request *request, const void *body, void 
 }
 
 static const struct edda_route routes[] = {
-    EDDA_POST("/allocate", Allocate, post_allocate, .status = 202, .text = "\"OK\""),
+    EDDA_ROUTE("POST", "/allocate", Allocate, .status = 202, .text = "\"OK\""),
     { .method = "GET", .path = "/allocations/{orderid}", .handle = get_allocations },
     EDDA_ROUTES_END };
 static const struct edda_row evolve[] = { EDDA_WHEN(Allocated, allocated), EDDA_END };

@@ -79,16 +79,13 @@ static int order_more(struct edda_step *step, const struct SoldOut *e)
     return rc < 0 ? rc : edda_emit(step, Ordered, .product = e->product, .quantity = edda_text_int(answer.body));
 }
 
-EDDA_REQUEST(post_sale, Sell);
-static int post_sale(struct edda_request *request, const struct Sell *body) { return edda_call_struct(request, &Sell, body); }
-
 static const struct edda_effect mail = { .threads = 2, .per_second = 50, .timeout_ms = 5000, .breaker_ms = 1000 };
 static const struct edda_effect call = { .threads = 4, .timeout_ms = 2000, .breaker_failures = 3, .breaker_ms = 500 };
 static const struct edda_effect ledger = { .threads = 1 };
 static const struct edda_service stock_service = { .name = "stock", .entity = EDDA_ENTITY(stock, "stock"),
     .evolve = (const struct edda_row[]){ EDDA_WHEN(Sold, sold), EDDA_WHEN(SoldOut, sold_out), EDDA_WHEN(Stocked, stocked), EDDA_END },
     .on = (const struct edda_row[]){ EDDA_ON(Sell, sell, product), EDDA_ON(Ordered, stock_up, product), EDDA_END },
-    .routes = (const struct edda_route[]){ EDDA_POST("/sales", Sell, post_sale, .status = 204), EDDA_ROUTES_END } };
+    .routes = (const struct edda_route[]){ EDDA_ROUTE("POST", "/sales", Sell), EDDA_ROUTES_END } };
 static const struct edda_service mail_service = { .name = "mail", .on = (const struct edda_row[]){ EDDA_ON(SoldOut, tell, product, .effect = &mail), EDDA_END } };
 static const struct edda_service supply_service = { .name = "supply",
     .on = (const struct edda_row[]){ EDDA_ON(SoldOut, order_more, product, .effect = &call), EDDA_END } };

@@ -51,8 +51,7 @@ EDDA_EVOLVE(granted, loan, LoanGranted);
 static void granted(struct loan *l, const struct LoanGranted *e) { *l = (struct loan){ .member = e->member, .left = e->amount + e->interest }; }
 EDDA_EVOLVE(paid, loan, Instalment);
 static void paid(struct loan *l, const struct Instalment *e) { l->left -= e->amount; }
-EDDA_EVOLVE(closed, loan, LoanClosed);
-static void closed(struct loan *l, const struct LoanClosed *e) { (void)e, l->closed = true; }
+EDDA_EVOLVE_SET(closed, loan, LoanClosed, closed, true);
 EDDA_EVOLVE(reminded, loan, Reminded);
 static void reminded(struct loan *l, const struct Reminded *e) { (void)e, l->reminders++; }
 
@@ -62,11 +61,6 @@ static bool show(struct Loan *row, struct edda_text key, const struct loan *l)
     *row = (struct Loan){ .loan = key, .left = l->left };
     return true;
 }
-
-EDDA_REQUEST(post_loan, AskLoan);
-static int post_loan(struct edda_request *request, const struct AskLoan *body) { return edda_call_struct(request, &AskLoan, body); }
-EDDA_REQUEST(post_payment, PayBack);
-static int post_payment(struct edda_request *request, const struct PayBack *body) { return edda_call_struct(request, &PayBack, body); }
 
 static const struct edda_view loans = { .name = "loans", .path = "/loans", .item = "/loans/{loan}", .row = &Loan, .fill = show_row };
 static const struct edda_remote remote = { .url = "http://127.0.0.1:9001/",
@@ -82,8 +76,8 @@ static const struct edda_service lending = {
                                      EDDA_ON_REMOTE(PayBack, loan), EDDA_ON_REMOTE(LoanOverdue, loan), EDDA_END },
     .emits = (const struct edda_type *const[]){ &Loan, NULL },
     .view = &loans,
-    .routes = (const struct edda_route[]){ EDDA_POST("/loans", AskLoan, post_loan, .reply = &Loan, .location = "/loans/{loan}"),
-                                           EDDA_POST("/payments", PayBack, post_payment, .reply = &Loan), EDDA_ROUTES_END },
+    .routes = (const struct edda_route[]){ EDDA_ROUTE("POST", "/loans", AskLoan, .reply = &Loan, .location = "/loans/{loan}"),
+                                           EDDA_ROUTE("POST", "/payments", PayBack, .reply = &Loan), EDDA_ROUTES_END },
 };
 
 /* --- the simulator: the service is played here -------------------------------------------------------------------------------- */

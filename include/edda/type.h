@@ -190,15 +190,20 @@ EDDA_PUBLIC int64_t edda_text_int(struct edda_text text);
  * edda_list_find() gives the item whose first member is `id`, or NULL, edda_list_put() the same or a
  * fresh item in its place in the order. edda_list_remove() takes out the item at `index`.
  *
- * What an event costs does not depend on the length of a state's lists, unless their items hold texts or lists: those are looked through at each event, in a
- * few nanoseconds for an item that holds texts only.
+ * A list in any order whose items' first member is a text can be searched by it, in the same time for any length of a list that has grown:
+ * edda_list_find_text() gives the last item whose first member is `text` or, with the one found before as `after`, the last before that; NULL when there is none.
+ * That member must stay as it is from the first search on.
  *
- * An evolve function may assign lists as it likes, but not over one that has grown in the same call: until it returns nobody
- * else knows of that memory.
+ * What an event costs does not depend on the length of a state's lists, unless their items hold lists, which are looked through at each event. An item added or
+ * removed at the end costs the same for any length; elsewhere those behind it move.
+ *
+ * Texts that an evolve function assigns are the event's, the state's or string literals. It may assign lists as it likes, but not over one that has
+ * grown in the same call: until it returns nobody else knows of that memory.
  */
 EDDA_PUBLIC void *edda_list_add(struct edda_list *list, size_t item_size);
 EDDA_PUBLIC void *edda_list_find(const struct edda_list *list, size_t item_size, int64_t id);
 EDDA_PUBLIC void *edda_list_put(struct edda_list *list, size_t item_size, int64_t id);
+EDDA_PUBLIC void *edda_list_find_text(const struct edda_list *list, size_t item_size, struct edda_text text, const void *after);
 EDDA_PUBLIC void edda_list_remove(struct edda_list *list, size_t item_size, uint32_t index);
 /* Empties a list that has grown outside of a state, and frees its items. The lists of a state are its engine's to free. */
 EDDA_PUBLIC void edda_list_free(struct edda_list *list);
@@ -208,6 +213,10 @@ EDDA_PUBLIC void edda_list_free(struct edda_list *list);
     _Generic((list), \
         const struct edda_list *: (const void *)(edda_list_find)(list, item_size, id), \
         struct edda_list *: (edda_list_find)(list, item_size, id))
+#define edda_list_find_text(list, item_size, text, after) \
+    _Generic((list), \
+        const struct edda_list *: (const void *)(edda_list_find_text)(list, item_size, text, after), \
+        struct edda_list *: (edda_list_find_text)(list, item_size, text, after))
 #endif
 
 /* Checks a table: names, kinds, offsets, duplicates, nesting (at most 8 deep). A type that a program

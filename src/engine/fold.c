@@ -64,7 +64,7 @@ static int fold_event(struct engine *engine, struct category *category, const st
     /* An event that does not decode is foreign: it folds to nothing. */
     if (message_decode(type->type, event.data_version, record->record.value, arena, value, NULL) < 0)
         return 0;
-    int rc = entity_evolve(engine, entity, type, value, record->position);
+    int rc = entity_evolve(engine, entity, type, value, record->position, arena);
     return rc < 0 || !category->viewed ? rc : update_views(engine, category, entity);
 }
 

@@ -578,8 +578,9 @@ struct entity *entity_find(struct engine *engine, struct category *category, str
 struct entity *entity_load(struct engine *engine, struct category *category, struct slice key, int *ret_code);
 /* A fresh entity whose stream had no event before; NULL when out of memory. */
 struct entity *entity_new(struct engine *engine, struct category *category, struct slice key);
-/* Folds a decoded event into the states of all services that fold its type. */
-int entity_evolve(struct engine *engine, struct entity *entity, const struct message_type *type, const void *event, uint64_t position);
+/* Folds a decoded event into the states of all services that fold its type. `arena` is that of the event. */
+int entity_evolve(struct engine *engine, struct entity *entity, const struct message_type *type, const void *event, uint64_t position,
+                  struct arena *arena);
 /* As if nothing had been folded yet. */
 void entity_clear(struct engine *engine, struct entity *entity);
 const void *entity_state(const struct entity *entity, const struct version *version);

@@ -72,7 +72,8 @@ static void entity_free(struct engine *engine, struct entity *entity)
     free(entity);
 }
 
-int entity_evolve(struct engine *engine, struct entity *entity, const struct message_type *type, const void *event, uint64_t position)
+int entity_evolve(struct engine *engine, struct entity *entity, const struct message_type *type, const void *event, uint64_t position,
+                  struct arena *arena)
 {
     for (const struct evolver *evolver = type->evolvers; evolver; evolver = evolver->next) {
         const struct edda_type *state_type = entity->category->entities[evolver->slot]->def->entity.state;
@@ -82,7 +83,10 @@ int entity_evolve(struct engine *engine, struct entity *entity, const struct mes
             *state = state_new(state_type);
         if (!*state)
             return EDDA_ENOMEM;
-        evolver->row->evolve((*state)->value, event);
+        const void *lent = state_lend(*state, type->type, event, arena);
+        if (!lent)
+            return EDDA_ENOMEM;
+        evolver->row->evolve((*state)->value, lent);
         (*state)->version++;
         int rc = state_adopt(state_type, *state);
         size_t after = state_bytes(state_type, *state);
@@ -133,7 +137,7 @@ static int load_event(void *user, const struct journal_record *record, int64_t v
     int rc = message_decode(type->type, event.data_version, record->record.value, arena, value, NULL);
     if (rc < 0)
         return load->code = rc == EDDA_EUNSUPPORTED ? rc : 0; /* of a version that this application does not know: no state can be had */
-    return load->code = entity_evolve(load->engine, load->entity, type, value, record->position);
+    return load->code = entity_evolve(load->engine, load->entity, type, value, record->position, arena);
 }
 
 static int load_read(struct load *load, int64_t from)

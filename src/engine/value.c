@@ -18,6 +18,7 @@ struct text_chunk {
 };
 
 #define TEXT_CHUNK_MIN 64
+#define LEND_FROM 64      /* items with texts in a state: fewer are looked through as quickly */
 #define ITEM_TEXTS_MAX 16 /* of one item, looked through by the quick way */
 
 static size_t item_size(const struct edda_field *field)
@@ -197,7 +198,7 @@ void state_free(struct state *state)
         return;
     for (struct list_block *block = state->blocks; block;) {
         struct list_block *next = block->next;
-        free(block);
+        list_block_free(block);
         block = next;
     }
     free_chunks(state->texts);
@@ -217,26 +218,35 @@ static bool is_own(const struct state *state, const char *data)
     return false;
 }
 
-static bool adopt_text(struct state *state, struct edda_text *text)
+static bool chunk_add(struct state *state, size_t capacity)
 {
-    if (text->len == 0 || is_own(state, text->data))
-        return true;
+    struct text_chunk *chunk = malloc(sizeof *chunk + capacity);
+    if (!chunk)
+        return false;
+    *chunk = (struct text_chunk){ state->texts, 0, capacity };
+    state->texts = chunk;
+    state->text_bytes += capacity;
+    return true;
+}
+
+static bool own_text(struct state *state, struct edda_text *text)
+{
     struct text_chunk *chunk = state->texts;
     if (!chunk || chunk->capacity - chunk->used < text->len) {
         size_t capacity = state->text_bytes + text->len;
-        if (capacity < TEXT_CHUNK_MIN)
-            capacity = TEXT_CHUNK_MIN;
-        chunk = malloc(sizeof *chunk + capacity);
-        if (!chunk)
+        if (!chunk_add(state, capacity < TEXT_CHUNK_MIN ? TEXT_CHUNK_MIN : capacity))
             return false;
-        *chunk = (struct text_chunk){ state->texts, 0, capacity };
-        state->texts = chunk;
-        state->text_bytes += capacity;
+        chunk = state->texts;
     }
     memcpy(chunk->data + chunk->used, text->data, text->len);
     text->data = chunk->data + chunk->used;
     chunk->used += text->len;
     return true;
+}
+
+static bool adopt_text(struct state *state, struct edda_text *text)
+{
+    return state->lent || text->len == 0 || is_own(state, text->data) || own_text(state, text);
 }
 
 /* A block that the value still uses: kept by the sweep. */
@@ -259,7 +269,7 @@ static void blocks_sweep(struct state *state)
         while (outgrown) {
             struct list_block *before = outgrown->outgrown;
             if (!outgrown->owned)
-                free(outgrown); /* it came and went within one evolve */
+                list_block_free(outgrown); /* it came and went within one evolve */
             outgrown = before;
         }
     }
@@ -268,11 +278,11 @@ static void blocks_sweep(struct state *state)
         struct list_block *block = *at;
         if (block->live) {
             block->live = false;
-            state->list_bytes += block->bytes;
+            state->list_bytes += list_block_bytes(block);
             at = &block->next;
         } else {
             *at = block->next;
-            free(block);
+            list_block_free(block);
         }
     }
 }
@@ -300,11 +310,11 @@ static bool find_texts(const struct edda_type *type, size_t base, struct item_te
     return true;
 }
 
-/* Each event looks through all items, since any of them may have been assigned to: so this is the loop of an entity with a long list. Texts that came
- * one after the other lie in one chunk, which makes the chunk of the last one the best guess. */
+/* Any of the items may have been assigned to. Texts that came one after the other lie in one chunk, which makes the chunk of the last one the best guess. */
 static bool adopt_item_texts(struct state *state, const struct item_texts *texts, struct edda_list *list, size_t size)
 {
     const struct text_chunk *guess = state->texts;
+    state->item_texts += list->count;
     for (uint32_t i = 0; i < list->count; i++) {
         for (uint32_t k = 0; k < texts->count; k++) {
             struct edda_text *text = (struct edda_text *)(void *)((char *)list->items + i * size + texts->offsets[k]);
@@ -319,8 +329,25 @@ static bool adopt_item_texts(struct state *state, const struct item_texts *texts
     return true;
 }
 
+static bool adopt_items(struct state *state, const struct edda_field *field, struct edda_list *list)
+{
+    size_t size = item_size(field);
+    struct item_texts texts = { .count = 0 };
+    if (field->item_kind == EDDA_KIND_TEXT)
+        texts.count = 1;
+    else if (field->item_kind != EDDA_KIND_STRUCT)
+        return true;
+    if (texts.count || find_texts(field->type, 0, &texts))
+        return texts.count == 0 || state->lent || adopt_item_texts(state, &texts, list, size);
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!adopt_pointers(state, field->type, (char *)list->items + i * size))
+            return false;
+    return true;
+}
+
 static bool adopt_list(struct state *state, const struct edda_field *field, struct edda_list *list)
 {
+    bool lent = state->lent;
     size_t size = item_size(field);
     if (list->capacity == 0 && list->count) {
         struct list_block *copy = list_block_new(size * list->count);
@@ -329,20 +356,13 @@ static bool adopt_list(struct state *state, const struct edda_field *field, stru
         memcpy(copy->items, list->items, size * list->count);
         list->items = copy->items;
         list->capacity = list->count;
+        state->lent = false; /* who knows where its texts come from */
     }
     if (list->capacity)
         block_meet(state, list_block_of(list->items));
-    struct item_texts texts = { .count = 0 };
-    if (field->item_kind == EDDA_KIND_TEXT)
-        texts.count = 1;
-    else if (field->item_kind != EDDA_KIND_STRUCT)
-        return true;
-    if (texts.count || find_texts(field->type, 0, &texts))
-        return texts.count == 0 || adopt_item_texts(state, &texts, list, size);
-    for (uint32_t i = 0; i < list->count; i++)
-        if (!adopt_pointers(state, field->type, (char *)list->items + i * size))
-            return false;
-    return true;
+    bool ok = adopt_items(state, field, list);
+    state->lent = lent;
+    return ok;
 }
 
 static bool adopt_pointers(struct state *state, const struct edda_type *type, void *value)
@@ -361,6 +381,45 @@ static bool adopt_pointers(struct state *state, const struct edda_type *type, vo
             return false;
     }
     return true;
+}
+
+/* Whether all that values of this type point to are texts of their own fields. */
+static bool texts_only(const struct edda_type *type)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        if (field->kind == EDDA_KIND_LIST || (field->kind == EDDA_KIND_STRUCT && !texts_only(field->type)))
+            return false;
+    }
+    return true;
+}
+
+static bool lend_texts(struct state *state, const struct edda_type *type, void *value)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct edda_field *field = &type->fields[i];
+        void *member = (char *)value + field->offset;
+        bool ok = true;
+        if (field->kind == EDDA_KIND_STRUCT)
+            ok = lend_texts(state, field->type, member);
+        else if ((field->kind == EDDA_KIND_TEXT || field->kind == EDDA_KIND_JSON) && ((struct edda_text *)member)->len)
+            ok = own_text(state, member);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+const void *state_lend(struct state *state, const struct edda_type *type, const void *event, struct arena *arena)
+{
+    if (state->item_texts < LEND_FROM || !texts_only(type))
+        return event;
+    void *copy = arena_alloc(arena, type->size);
+    if (!copy)
+        return NULL;
+    memcpy(copy, event, type->size);
+    state->lent = true;
+    return lend_texts(state, type, copy) ? copy : NULL;
 }
 
 static size_t live_text_bytes(const struct edda_type *type, const void *value)
@@ -385,21 +444,32 @@ static size_t live_text_bytes(const struct edda_type *type, const void *value)
     return bytes;
 }
 
+/* Adopts all of the value, also what was lent. */
+static bool adopt_all(struct state *state, const struct edda_type *type)
+{
+    state->lent = false;
+    state->item_texts = 0;
+    return adopt_pointers(state, type, state->value);
+}
+
 int state_adopt(const struct edda_type *type, struct state *state)
 {
-    if (!adopt_pointers(state, type, state->value))
+    bool ok = state->lent ? adopt_pointers(state, type, state->value) : adopt_all(state, type);
+    state->lent = false;
+    if (!ok)
         return EDDA_ENOMEM;
     state->list_bytes = 0;
     blocks_sweep(state);
     if (state->text_bytes <= state->compact_above)
         return 0;
-    /* Replaced texts leave holes: once what is allocated has doubled, the live ones move together. */
+    /* Replaced texts leave holes: once what is allocated has doubled, the live ones move together. Where there are many, they take their room to double
+     * with them, so that the next time is as far away as they are long. */
     size_t live = live_text_bytes(type, state->value);
     if (state->text_bytes > 2 * live + 4 * TEXT_CHUNK_MIN) {
         struct text_chunk *old = state->texts;
         state->texts = NULL;
         state->text_bytes = 0;
-        bool ok = adopt_pointers(state, type, state->value);
+        ok = (state->item_texts < LEND_FROM || chunk_add(state, 2 * live + 4 * TEXT_CHUNK_MIN)) && adopt_all(state, type);
         free_chunks(old);
         state->list_bytes = 0;
         blocks_sweep(state);

@@ -17,6 +17,8 @@ struct state {
     size_t text_bytes;          /* allocated for texts, holes included */
     size_t list_bytes;          /* allocated for lists */
     size_t compact_above;       /* look for holes when text_bytes is over this */
+    uint64_t item_texts;        /* items with texts when all were looked through last */
+    bool lent;                  /* what the event lends is the state's own already */
 };
 
 /* A deep copy; NULL when out of memory. */
@@ -30,6 +32,9 @@ bool value_same(const struct edda_type *type, const void *a, const void *b, stru
 struct state *state_new(const struct edda_type *type);
 /* NULL is allowed. */
 void state_free(struct state *state);
+/* The event as the state's evolve function is to get it; before state_adopt(). A state with many items is given the event's texts beforehand, as its own, so that afterwards they
+ * need not be looked for among all its items. NULL when out of memory. */
+const void *state_lend(struct state *state, const struct edda_type *type, const void *event, struct arena *arena);
 /* Makes the state's own what its value borrows since the last time. After EDDA_ENOMEM the state must be freed. */
 int state_adopt(const struct edda_type *type, struct state *state);
 /* Memory it takes. */

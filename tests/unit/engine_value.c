@@ -180,6 +180,104 @@ static void texts_of_items_are_owned(void **unused)
     state_free(state);
 }
 
+struct greeting { struct edda_text name, word; int64_t number; };
+static const struct edda_field greeting_fields[] = {
+    EDDA_FIELD(greeting, name), EDDA_FIELD(greeting, word), EDDA_FIELD(greeting, number) };
+static const struct edda_type greeting = EDDA_EVENT(greeting, name, .topic = "greetings");
+struct word { struct edda_text word; int64_t number; };
+static const struct edda_field word_fields[] = { EDDA_FIELD(word, word), EDDA_FIELD(word, number) };
+static const struct edda_type word = EDDA_VALUE(word);
+struct book { struct edda_text last; struct edda_list words; };
+static const struct edda_field book_fields[] = { EDDA_FIELD(book, last), EDDA_FIELD_LIST_OF(book, words, word) };
+static const struct edda_type book = EDDA_STATE(book);
+
+/* Appends, replaces or drops, as an evolve function does. */
+static void noted(struct book *b, const struct greeting *e, uint64_t how)
+{
+    struct word *words = b->words.items;
+    b->last = how == 0 ? EDDA_TEXT("none") : e->name;
+    if (how == 0 && b->words.count)
+        edda_list_remove(&b->words, sizeof(struct word), b->words.count - 1);
+    else if (how == 1 && b->words.count)
+        words[(uint64_t)e->number % b->words.count] = (struct word){ e->word, e->number };
+    else
+        *(struct word *)edda_list_add(&b->words, sizeof(struct word)) = (struct word){ e->word, e->number };
+}
+
+/* With many items a state owns an event's texts before it is evolved; whatever is done with them, they are there afterwards, and what is dropped does not pile up. */
+static void texts_may_be_owned_beforehand(void **unused)
+{
+    (void)unused;
+    uint64_t seed = 20261123, most = 0;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    struct prng p;
+    prng_init(&p, seed);
+    struct arena arena;
+    arena_init(&arena, 1024, 1 << 20);
+    struct state *state = state_new(&book);
+    struct book *b = state->value;
+    bool lent = false;
+    for (int64_t i = 1; i <= 20000; i++) {
+        char name[16], said[16];
+        const struct greeting e = { lend(name, (uint64_t)i), lend(said, (uint64_t)i), i };
+        uint64_t how = prng_below(&p, i < 500 ? 8 : 4);
+        const struct greeting *given = state_lend(state, &greeting, &e, &arena);
+        assert_non_null(given);
+        lent = lent || given != &e;
+        noted(b, given, how > 2 && b->words.count > 500 ? 0 : how);
+        assert_int_equal(state_adopt(&book, state), 0);
+        arena_reset(&arena);
+        memset(name, 'x', sizeof name);
+        memset(said, 'x', sizeof said);
+        if (!edda_text_is(b->last, "none"))
+            assert_number(b->last, (uint64_t)i);
+        for (uint32_t k = 0; k < b->words.count; k++)
+            assert_number(((const struct word *)b->words.items)[k].word, (uint64_t)((const struct word *)b->words.items)[k].number);
+        most = state->text_bytes > most ? state->text_bytes : most;
+    }
+    assert_true(lent);
+    assert_true(most < 16 * 1024);
+    state_free(state);
+    arena_deinit(&arena);
+}
+
+/* What the index of a list finds is what looking through it finds, the last first, however the list has come about. */
+static void lists_are_searched_by_text(void **unused)
+{
+    (void)unused;
+    uint64_t seed = 20261124, found = 0;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    struct prng p;
+    prng_init(&p, seed);
+    static char names[200][16];
+    struct edda_list list = { 0 };
+    for (int round = 0; round < 30000; round++) {
+        uint64_t name = prng_below(&p, 200), what = prng_below(&p, 100);
+        if (what < 40 && list.count < 300)
+            ((struct word *)edda_list_add(&list, sizeof(struct word)))->word = lend(names[name], name);
+        else if (what < 70 && list.count)
+            edda_list_remove(&list, sizeof(struct word), list.count - 1);
+        else if (what < 72 && list.count)
+            edda_list_remove(&list, sizeof(struct word), (uint32_t)prng_below(&p, list.count));
+        else if (what < 73)
+            list.count -= list.count / 2;
+        char wanted[16];
+        struct edda_text text = lend(wanted, name);
+        const struct word *items = list.items, *at = NULL;
+        for (uint32_t i = list.count; i-- > 0;) {
+            if (!edda_text_equal(items[i].word, text))
+                continue;
+            at = edda_list_find_text(&list, sizeof *at, text, at);
+            assert_ptr_equal(at, &items[i]);
+            found++;
+        }
+        assert_null(edda_list_find_text(&list, sizeof *at, text, at));
+    }
+    assert_true(found > 1000);
+    edda_list_free(&list);
+    assert_null(edda_list_find_text(&list, sizeof(struct word), EDDA_TEXT("1"), NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +285,8 @@ int main(void)
         cmocka_unit_test(what_is_dropped_is_freed),
         cmocka_unit_test(any_order_of_changes_is_safe),
         cmocka_unit_test(texts_of_items_are_owned),
+        cmocka_unit_test(texts_may_be_owned_beforehand),
+        cmocka_unit_test(lists_are_searched_by_text),
     };
     return cmocka_run_group_tests_name("engine value", tests, NULL, NULL);
 }

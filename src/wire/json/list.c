@@ -5,8 +5,10 @@
 #include "base/assert.h"
 #include "edda/type.h"
 #include "wire/json/list_block.h"
+#include "wire/json/list_index.h"
 
 #define CAPACITY_FIRST 4
+#define INDEXED_FROM 16 /* fewer items are looked through as quickly */
 
 bool edda_text_is(struct edda_text text, const char *string)
 {
@@ -44,12 +46,23 @@ struct list_block *list_block_new(size_t bytes)
     return block;
 }
 
+void list_block_free(struct list_block *block)
+{
+    list_index_free(block->index);
+    free(block);
+}
+
+size_t list_block_bytes(const struct list_block *block)
+{
+    return block->bytes + list_index_bytes(block->index);
+}
+
 void edda_list_free(struct edda_list *list)
 {
     struct list_block *block = list->capacity ? list_block_of(list->items) : NULL;
     while (block) {
         struct list_block *outgrown = block->outgrown;
-        free(block);
+        list_block_free(block);
         block = outgrown;
     }
     *list = (struct edda_list){ 0 };
@@ -76,11 +89,22 @@ static bool list_grow(struct edda_list *list, size_t item_size)
         return false;
     if (list->count)
         memcpy(block->items, list->items, list->count * item_size);
-    if (list->capacity)
+    if (list->capacity) {
         block->outgrown = list_block_of(list->items);
+        block->index = block->outgrown->index;
+        block->outgrown->index = NULL;
+    }
     list->items = block->items;
     list->capacity = capacity;
     return true;
+}
+
+/* Items from `index` on are about to move, or to be others. */
+static void list_moves(const struct edda_list *list, uint32_t index)
+{
+    struct list_block *block = list->capacity ? list_block_of(list->items) : NULL;
+    if (block && block->index)
+        list_index_truncate(block->index, index);
 }
 
 /* A zeroed item at `index`; those from there on move up. */
@@ -89,6 +113,7 @@ static void *list_insert(struct edda_list *list, size_t item_size, uint32_t inde
     ASSERT(index <= list->count);
     if (item_size == 0 || !list_grow(list, item_size))
         return NULL;
+    list_moves(list, index);
     uint8_t *at = item_at(list, item_size, index);
     memmove(at + item_size, at, (size_t)(list->count - index) * item_size);
     memset(at, 0, item_size);
@@ -149,6 +174,50 @@ void *edda_list_put(struct edda_list *list, size_t item_size, int64_t id)
     return at;
 }
 
+static struct edda_text item_text(const struct edda_list *list, size_t item_size, uint32_t index)
+{
+    struct edda_text text;
+    memcpy(&text, item_at(list, item_size, index), sizeof(text));
+    return text;
+}
+
+/* The index of a list of its own, with all its items in it; NULL when it has none, and its items must be looked through. */
+static struct list_index *list_index(const struct edda_list *list, size_t item_size)
+{
+    struct list_block *block = list->capacity ? list_block_of(list->items) : NULL;
+    if (!block || list->count < INDEXED_FROM)
+        return NULL;
+    if (!block->index)
+        block->index = list_index_new();
+    struct list_index *index = block->index;
+    if (!index)
+        return NULL;
+    if (list_index_count(index) > list->count)
+        list_index_truncate(index, list->count);
+    while (list_index_count(index) < list->count)
+        if (!list_index_add(index, item_text(list, item_size, list_index_count(index))))
+            return NULL;
+    return index;
+}
+
+void *(edda_list_find_text)(const struct edda_list *list, size_t item_size, struct edda_text text, const void *after)
+{
+    if (item_size < sizeof(struct edda_text) || list->count == 0)
+        return NULL;
+    uint32_t before = after ? (uint32_t)((size_t)((const uint8_t *)after - (const uint8_t *)list->items) / item_size) : list->count;
+    struct list_index *index = list_index(list, item_size);
+    if (index) {
+        uint32_t at = after ? list_index_next(index, before) : list_index_first(index, text);
+        while (at != LIST_INDEX_END && !edda_text_equal(item_text(list, item_size, at), text))
+            at = list_index_next(index, at);
+        return at == LIST_INDEX_END ? NULL : item_at(list, item_size, at);
+    }
+    while (before-- > 0)
+        if (edda_text_equal(item_text(list, item_size, before), text))
+            return item_at(list, item_size, before);
+    return NULL;
+}
+
 /* Borrowed items belong to someone who may read them again, so they are copied before one of them is taken out; only
  * when there is no memory for that, they are moved where they are. */
 void edda_list_remove(struct edda_list *list, size_t item_size, uint32_t index)
@@ -157,6 +226,7 @@ void edda_list_remove(struct edda_list *list, size_t item_size, uint32_t index)
         return;
     if (list->capacity == 0)
         (void)list_grow(list, item_size);
+    list_moves(list, index);
     uint8_t *at = item_at(list, item_size, index);
     memmove(at, at + item_size, (size_t)(list->count - index - 1) * item_size);
     list->count--;

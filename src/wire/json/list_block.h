@@ -8,10 +8,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+struct list_index;
 
 struct list_block {
     struct list_block *next;     /* the owner's */
     struct list_block *outgrown; /* what it replaced */
+    struct list_index *index;    /* where each text is, once one has been looked for; or NULL */
     size_t bytes;
     bool owned;                  /* it is on its owner's list */
     bool live;                   /* met in the last sweep */
@@ -20,6 +24,9 @@ struct list_block {
 
 /* A block of `bytes` for items, uninitialised; NULL when out of memory. */
 struct list_block *list_block_new(size_t bytes);
+void list_block_free(struct list_block *block);
+/* Memory it takes, its index included. */
+size_t list_block_bytes(const struct list_block *block);
 
 /* The block of items that edda_list_add() has grown (capacity is not 0). */
 static inline struct list_block *list_block_of(void *items)

@@ -19,6 +19,9 @@ struct edda_request;
 
 /* `body` is a struct of the route's body type, or NULL. 0, or a negative code with edda_request_error() filled. */
 typedef int edda_route_fn(struct edda_request *request, const void *body, void *user);
+/* Answers a call to which a rule has said no (edda_reject(), EDDA_ENOTFOUND, EDDA_EEXISTS) in a shape of the application's own: edda_respond() or
+ * edda_respond_text(). When it does not, the answer is problem+json. */
+typedef int edda_rejected_fn(struct edda_request *request, const struct edda_error *error, void *user);
 
 struct edda_route {
     const char *method;            /* "POST" */
@@ -31,7 +34,9 @@ struct edda_route {
                                       gives no reply is answered with the entity's row, as it is after the step (but for a call with an Idempotency-Key of what is outside: it is recorded before); or NULL */
     const char *location;          /* "/orders/{id}": with it a reply is 201, has this Location and _links.self.href, filled from its fields */
     int status;                    /* of a success without location; 0: 200, or 204 without a reply */
-    const char *text;              /* JSON body of a success, in place of the reply: "\"OK\"" */
+    const char *text;              /* body of a success, in place of the reply: "OK" */
+    const char *text_type;         /* its content type; NULL: "application/json" */
+    edda_rejected_fn *rejected;    /* or NULL */
     const char *description;
     void *user;
     const char *sequence;          /* without handler: the command's key, an int64_t, is the next number of this sequence; or NULL */

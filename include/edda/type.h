@@ -43,7 +43,7 @@ enum edda_kind {
     EDDA_KIND_INT,      /* int64_t */
     EDDA_KIND_DOUBLE,   /* double; finite */
     EDDA_KIND_TEXT,     /* struct edda_text */
-    EDDA_KIND_TIME,     /* int64_t, milliseconds since 1970; in JSON "2026-01-31T23:59:59.123Z" */
+    EDDA_KIND_TIME,     /* int64_t, milliseconds since 1970; in JSON "2026-01-31T23:59:59.123Z"; a request may say "2026-01-31" for its midnight UTC */
     EDDA_KIND_STRUCT,   /* a nested struct with a type of its own */
     EDDA_KIND_LIST,     /* struct edda_list */
     EDDA_KIND_JSON      /* struct edda_text holding any JSON value as it came */

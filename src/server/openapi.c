@@ -118,8 +118,11 @@ static void put_success(struct document *document, const struct route *route)
     bool described = row->answer != ROUTE_ANSWERS_REPLY;
     int status = described ? 200 : success_status(&row->route);
     buffer_printf(document->out, ",\"responses\":{\"%d\":{\"description\":\"%s\"", status, http_reason(status));
-    if (row->answer == ROUTE_ANSWERS_TEXT) {
-        put(document, ",\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}");
+    const char *text_type = row->answer == ROUTE_ANSWERS_TEXT ? "text/plain" : row->route.text_type;
+    if (text_type) {
+        put(document, ",\"content\":{");
+        put_string(document, text_type);
+        put(document, ":{\"schema\":{\"type\":\"string\"}}}");
     } else if (status != 204) {
         put(document, ",\"content\":{\"application/json\":{\"schema\":");
         if (row->answer == ROUTE_ANSWERS_COLLECTION)

@@ -149,12 +149,17 @@ static void answer_without_route(struct edda_request *request, int code, struct 
     response_problem(request, 0, &request->error, allow, journal_tail(request->server->journal));
 }
 
+static const char *text_type(const struct edda_route *row)
+{
+    return row->text_type ? row->text_type : "application/json";
+}
+
 void request_answer_by_row(struct edda_request *request)
 {
     const struct edda_route *row = &request->route->row.route;
     buffer_clear(&request->server->content);
     if (row->text)
-        response_content(request, row->status ? row->status : 200, "application/json", slice_str(row->text));
+        response_content(request, row->status ? row->status : 200, text_type(row), slice_str(row->text));
     else
         response_content(request, row->status ? row->status : 204, NULL, slice_of(NULL, 0));
 }
@@ -314,6 +319,9 @@ static void answer_call(struct edda_request *request)
     if (call->code < 0) {
         struct edda_error error = call->error;
         error.code = call->code;
+        bool is_no = call->code == EDDA_EREJECTED || call->code == EDDA_ENOTFOUND || call->code == EDDA_EEXISTS;
+        if (is_no && row->rejected && row->rejected(request, &error, row->user) >= 0 && request->answered)
+            return;
         response_problem(request, 0, &error, slice_of(NULL, 0), call->gate);
         return;
     }
@@ -326,9 +334,10 @@ static void answer_call(struct edda_request *request)
         .status = row->status, .content_type = "application/json", .version = call->version, .gate = call->gate
     };
     bool replied = call->reply || call->reply_json.len;
-    if (row->text)
+    if (row->text) {
+        response.content_type = text_type(row);
         response.content = slice_str(row->text);
-    else if (replied)
+    } else if (replied)
         response.content = reply_make(request, &response.location);
     else
         response.content_type = NULL;

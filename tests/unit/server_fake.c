@@ -55,6 +55,12 @@ static int refuse_here(struct edda_request *request, const void *body, void *use
     return edda_fail_field(edda_request_error(request), EDDA_EREJECTED, "sku", "unknown sku");
 }
 
+static int in_own_words(struct edda_request *request, const struct edda_error *error, void *user)
+{
+    (void)user;
+    return edda_respond_text(request, 400, "text/plain", edda_text_of(error->message));
+}
+
 static bool deadline_row(void *row, const struct edda_deadline_info *deadline)
 {
     struct Order *order = row;
@@ -84,6 +90,8 @@ static const struct edda_service order_service = {
         (const struct edda_route[]){ EDDA_POST("/orders", PlaceOrder, place_order, .reply = &Order,
                                                .location = "/orders/{id}", .description = "places an order"),
                                      EDDA_POST("/batches", PlaceOrder, place_order, .status = 202, .text = "\"OK\""),
+                                     EDDA_POST("/goods", PlaceOrder, place_order, .status = 201, .text = "OK",
+                                               .text_type = "text/plain", .rejected = in_own_words),
                                      { .method = "GET", .path = "/orders/{id}/note", .handle = show_order },
                                      { .method = "GET", .path = "/orders/latest/note", .handle = show_order },
                                      { .method = "DELETE", .path = "/orders/{id}/note", .handle = refuse_here },

@@ -149,6 +149,20 @@ static void text_of_a_row_is_the_answer(void **state)
         "HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\nContent-Type: application/json\r\nETag: \"4\"\r\n\r\n\"OK\"\n");
 }
 
+static void a_row_may_answer_in_its_own_words(void **state)
+{
+    struct talk *talk = *state;
+    talk_expect(talk, POST("/goods", ""),
+                "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nContent-Type: text/plain\r\nETag: \"4\"\r\n\r\nOK");
+    talk->engine.fail = EDDA_EREJECTED;
+    talk_expect(talk, POST("/goods", ""),
+                "HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\nContent-Type: text/plain\r\n\r\nnot today");
+    talk_expect_part(talk, POST("/batches", ""), 409, "\"field\":\"amount\"");
+    talk->engine.fail = EDDA_EPAUSED; /* no rule has said this */
+    talk_expect_part(talk, POST("/goods", ""), 503, "urn:edda:error:");
+    talk->engine.fail = 0;
+}
+
 static void conditions_and_identity_reach_the_engine(void **state)
 {
     struct talk *talk = *state;
@@ -360,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(request_may_arrive_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(one_request_costs_one_sync, setup, teardown),
         cmocka_unit_test_setup_teardown(text_of_a_row_is_the_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_may_answer_in_its_own_words, setup, teardown),
         cmocka_unit_test_setup_teardown(conditions_and_identity_reach_the_engine, setup, teardown),
         cmocka_unit_test_setup_teardown(repeated_call_has_the_same_location, setup, teardown),
         cmocka_unit_test_setup_teardown(failed_call_is_a_problem, setup, teardown),

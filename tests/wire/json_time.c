@@ -109,12 +109,26 @@ static void far_times_are_cut(void **state)
     buffer_deinit(&out);
 }
 
+static void a_date_is_its_midnight(void **state)
+{
+    (void)state;
+    static const char *const none[] = { "", "2026-02-29", "2026-1-31", "2026-01-31T", "2026-01-31T00:00:00Z", " 2026-01-31", "2026-01-31 ", "20260131", "today" };
+    int64_t ms = 77;
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_false(json_parse_date(slice_str(none[i]), &ms));
+    assert_int_equal(ms, 77);
+    assert_true(json_parse_date(slice_str("1970-01-02"), &ms) && ms == 86400000);
+    assert_true(json_parse_date(slice_str("2026-01-31"), &ms) && ms == 1769817600000);
+    assert_true(json_parse_date(slice_str("0000-01-01"), &ms) && ms == TIME_MS_MIN);
+}
+
 int json_time_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_read),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(times_round_trip),
+        cmocka_unit_test(a_date_is_its_midnight),
         cmocka_unit_test(far_times_are_cut),
     };
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);

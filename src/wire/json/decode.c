@@ -144,6 +144,8 @@ static bool decode_time(struct decoder *d, uint8_t byte, int64_t *ret_ms)
         return wrong_kind(d, "a time such as \"2026-01-31T23:59:59.123Z\"");
     if (!decode_string(d, &text))
         return false;
+    if (d->mode == JSON_REQUEST && json_parse_date(text, ret_ms))
+        return true;
     return json_parse_time(text, ret_ms) || wrong_value(d, "a time such as \"2026-01-31T23:59:59.123Z\"", text, true);
 }
 

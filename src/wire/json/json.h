@@ -69,5 +69,7 @@ bool json_field_text(const struct edda_type *type, const void *value, const char
 
 /* Parses RFC 3339 into milliseconds since 1970; false when it is none. */
 bool json_parse_time(struct slice text, int64_t *ret_ms);
+/* Parses a date alone, "2026-01-31": its midnight UTC. */
+bool json_parse_date(struct slice text, int64_t *ret_ms);
 
 #endif

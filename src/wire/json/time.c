@@ -117,13 +117,34 @@ static int64_t month_days(int64_t year, int64_t month)
     return days[month - 1] + (month == 2 && leap);
 }
 
+/* Days since 1970. */
+static bool date_take(const uint8_t **at, const uint8_t *end, int64_t *ret_days)
+{
+    int64_t year, month, day;
+    if (!part_take(at, end, 0, 4, 0, 9999, &year) || !part_take(at, end, '-', 2, 1, 12, &month) ||
+        !part_take(at, end, '-', 2, 1, month_days(year, month), &day))
+        return false;
+    *ret_days = days_of(year, month, day);
+    return true;
+}
+
+bool json_parse_date(struct slice text, int64_t *ret_ms)
+{
+    const uint8_t *at = text.data;
+    const uint8_t *end = text.len ? text.data + text.len : text.data;
+    int64_t days;
+    if (!date_take(&at, end, &days) || at != end)
+        return false;
+    *ret_ms = days * MS_PER_DAY;
+    return true;
+}
+
 bool json_parse_time(struct slice text, int64_t *ret_ms)
 {
     const uint8_t *at = text.data;
     const uint8_t *end = text.len ? text.data + text.len : text.data;
-    int64_t year, month, day, hour, minute, second, offset;
-    if (!part_take(&at, end, 0, 4, 0, 9999, &year) || !part_take(&at, end, '-', 2, 1, 12, &month) ||
-        !part_take(&at, end, '-', 2, 1, month_days(year, month), &day))
+    int64_t days, hour, minute, second, offset;
+    if (!date_take(&at, end, &days))
         return false;
     if (at == end || (*at != 'T' && *at != 't' && *at != ' '))
         return false;
@@ -134,7 +155,7 @@ bool json_parse_time(struct slice text, int64_t *ret_ms)
     int64_t fraction = fraction_take(&at, end);
     if (fraction < 0 || !offset_take(&at, end, &offset) || at != end)
         return false;
-    int64_t whole = ((days_of(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 + second;
+    int64_t whole = ((days * 24 + hour) * 60 + minute - offset) * 60 + second;
     /* A leap second is the 61st of a UTC day's last minute; it counts as the first of the next day. */
     if (second == 60 && whole % 86400 != 0)
         return false;

@@ -58,6 +58,13 @@ struct edda_sim_effect {
     uint32_t done;               /* times it was done. A receiver that knows the key takes it for once; 0: it never was */
 };
 EDDA_PUBLIC bool edda_sim_effect(struct edda_sim *sim, size_t index, struct edda_sim_effect *ret_effect);
+/* In check: each call that was made, in order of the plan: index from 0, false at the end. What was acknowledged must have come to something. */
+struct edda_sim_answer {
+    const struct edda_type *type;
+    const void *command;
+    int code;                /* of its last answer, which was durable: 0, or why it was refused */
+};
+EDDA_PUBLIC bool edda_sim_answer(struct edda_sim *sim, size_t index, struct edda_sim_answer *ret_answer);
 /* In check: an invariant is broken; `correlation` names the process to draw (may be empty). */
 EDDA_PUBLIC void edda_sim_fail(struct edda_sim *sim, struct edda_text correlation, const char *format, ...) EDDA_PRINTF(3, 4);
 

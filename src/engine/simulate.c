@@ -383,6 +383,18 @@ const void *edda_sim_state(struct edda_sim *sim, const struct edda_service *serv
     return engine_state(sim->engine, service, slice_of(key.data, key.len));
 }
 
+bool edda_sim_answer(struct edda_sim *sim, size_t index, struct edda_sim_answer *ret_answer)
+{
+    for (size_t i = 0; i < sim->action_count; i++) {
+        const struct sim_action *action = &sim->actions[i];
+        if (action->kind != SIM_CALL || action->disabled || index-- > 0)
+            continue;
+        *ret_answer = (struct edda_sim_answer){ action->type, action->value, action->call.code };
+        return true;
+    }
+    return false;
+}
+
 size_t edda_sim_rows(struct edda_sim *sim, const struct edda_table *table, const void **ret_rows)
 {
     return sim->database ? database_memory_rows(sim->database, table, ret_rows) : 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills the process at random moments while clients are at it, again and again, and looks what is left.
 
-    kill9.py APPLICATION --load=orders|carts|stays|loans --edda=TOOL [--kills=10] [--seed=N]
+    kill9.py APPLICATION --load=orders|carts|stays|loans|lines --edda=TOOL [--kills=10] [--seed=N]
 
 The seed is printed first; with it the same requests and moments come again, as far as threads and the disk allow. Without --kills, the
 environment's SOAK_SECONDS says how long it goes on.

@@ -100,7 +100,8 @@ class Load:
             raise ConnectionError(answer)
         holds(answer.status in request.statuses,
               f'{request.key} {request.path} {request.body}, sent {request.sent} times: {answer}')
-        request.answer, request.epoch = answer.json if answer.body else None, connection[2]
+        is_json = 'json' in answer.headers.get('Content-Type', '')
+        request.answer, request.epoch = answer.json if is_json else None, connection[2]
         request.status = answer.status
         with self.lock:
             self.acknowledged.append(request)

@@ -65,7 +65,7 @@ class Reader:
         if self.process:
             self.process.end()
         data = os.path.join(self.directory, os.path.basename(program))
-        self.process = edda.Process(os.path.join(self.build, program), data, *options, port=self.port)
+        self.process = edda.Process(os.path.join(self.build, program), data, *options, port=self.port, cwd=self.directory)
         self.process.wait_listening()
 
     def run(self, command, shows, status):

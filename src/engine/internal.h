@@ -153,7 +153,7 @@ struct entity {
     struct category *category;
     uint64_t position;             /* of the last event folded, + 1 */
     int64_t version;               /* of the next event */
-    int64_t snapshotted;           /* the version for which the last snapshot stands */
+    int64_t snapshotted;           /* the version from which events are counted to the next snapshot: that of the last */
     struct list snapshot;          /* of the engine, while a snapshot is due */
     size_t bytes;
     struct slice key;              /* behind the struct */

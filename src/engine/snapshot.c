@@ -266,7 +266,8 @@ int64_t snapshot_write(struct engine *engine, uint64_t max, struct edda_error *e
                        (const char *)entity->key.data,
                        rc == EDDA_EUNSUPPORTED ? "its JSON does not give back every byte of the state" : edda_code_info(rc)->sentence);
         list_remove(&entity->snapshot);
-        entity->snapshotted = entity->version; /* also when it cannot be: it is tried again as many events later */
+        /* What cannot be is tried again when the stream is twice as long: encoding a large state each time would cost more than reading it once. */
+        entity->snapshotted = rc < 0 ? 2 * entity->version - (int64_t)entity->category->snapshot_every : entity->version;
         count++;
     }
     return count;

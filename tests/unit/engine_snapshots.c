@@ -324,6 +324,16 @@ static void a_state_that_json_cannot_hold_gets_none(void **state)
     assert_string_equal(rig->log, "snapshot.impossible");
 }
 
+static void what_cannot_be_is_tried_again_at_twice_the_length(void **state)
+{
+    struct rig *rig = *state;
+    for (int version = 1; version <= 80; version++) {
+        rig->log[0] = '\0';
+        change(rig, &(struct Changed){ .id = T("a"), .n = NOT_A_NUMBER });
+        assert_string_equal(rig->log, version == 10 || version == 20 || version == 40 || version == 80 ? "snapshot.impossible" : "");
+    }
+}
+
 static struct edda_text random_text(struct prng *prng, char out[64])
 {
     static const char *const parts[] = { "a", "\"", "\\", "\n", "\x01", "ö", "€", "𝄞", "/", " ", "0" };
@@ -380,6 +390,7 @@ int main(void)
         TEST(a_deleted_stream_begins_anew),
         TEST(services_of_one_category_have_theirs_together),
         TEST(a_state_that_json_cannot_hold_gets_none),
+        TEST(what_cannot_be_is_tried_again_at_twice_the_length),
         TEST(folded_from_the_start_or_from_a_snapshot_it_is_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,7 @@ struct journal_message *commit_add(struct commit *commit, struct journal_topic *
     if (commit->code)
         return NULL;
     if (commit->count == commit->capacity) {
-        size_t capacity = commit->capacity * 2 + 16;
+        size_t capacity = commit->capacity * 2 + 4;
         struct journal_message *grown = arena_alloc(&step->arena, capacity * sizeof *grown);
         if (!grown) {
             commit->code = EDDA_ENOMEM;

@@ -156,7 +156,7 @@ static void step_of_record(struct edda_step *step, const struct taken *taken)
     struct slice text;
     if (info->correlation.len == 0)
         info->correlation = call_correlation(step->handler->row->type, taken->message, info->id, &step->arena);
-    if (record_header_find(record, HEADER_REQUEST, &text))
+    if (step->handler->row->type->kind == EDDA_TYPE_COMMAND && record_header_find(record, HEADER_REQUEST, &text))
         step->request = text;
     if (record_header_find(record, HEADER_UNDO, &text) && text.len < 10) {
         step->undo_left = (int32_t)edda_text_int(text_of(text));

@@ -40,7 +40,7 @@ EDDA_PUBLIC struct edda_test *edda_test_projection(const struct edda_projection 
 EDDA_PUBLIC struct edda_test *edda_test_at(struct edda_test *test, const char *file, int line);
 
 /* An event that has happened to the entity that its key names. Here and in edda_when() it may be one of an older version, of a type in the
- * `.older` table of one that the service has a row for: it is lifted, as one from the log would be. */
+ * `.older` table of one that the service or the projection has a row for: it is lifted, as one from the log would be. */
 EDDA_PUBLIC void edda_given_struct(struct edda_test *test, const struct edda_type *event, const void *value);
 /* What the outside answers to effects that follow, one answer each, in order; to those for which none is given it answers that it worked. `code`: 0,
  * EDDA_EUNAVAILABLE or EDDA_EREFUSED; `status` and `body` are those of the HTTP answer, or exit status and output of the program. */

@@ -260,37 +260,45 @@ const void *edda_test_state(struct edda_test *test)
     return test->entity ? test->entity->state->value : test->zero_state;
 }
 
+const struct edda_older *test_older(const struct edda_type *newest, const struct edda_type *type)
+{
+    const struct edda_older *older = newest->older;
+    while (older && older->type && older->type != type)
+        older++;
+    return older && older->type ? older : NULL;
+}
+
+int test_lift(struct edda_test *test, const struct edda_type *newest, const struct edda_older *older, const void **value, struct arena *arena)
+{
+    struct edda_error error = { 0 };
+    void *lifted = arena_alloc(arena, newest->size);
+    buffer_clear(&test->text);
+    json_encode(older->type, *value, &test->text);
+    struct slice json = arena_copy(arena, buffer_slice(&test->text));
+    int rc = json_check(older->type, *value, &error);
+    if (rc == 0 && (!lifted || !json.data))
+        rc = edda_fail_with(&error, EDDA_ENOMEM, "out of memory");
+    if (rc == 0)
+        rc = message_decode(newest, older->version, json, arena, lifted, &error);
+    if (rc < 0) {
+        test_wrong(test, "%s: %s", error.field, error.message);
+        return rc;
+    }
+    *value = lifted;
+    return 0;
+}
+
 /* What a message of an older version reads as today, in the arena, when one of the rows is of the type that it has become: that type, and *value. The
  * same type when it is no older one; NULL when it cannot be read. */
 static const struct edda_type *lifted(struct edda_test *test, const struct edda_row *rows, const struct edda_type *type, const void **value,
                                       struct arena *arena)
 {
-    struct edda_error error = { 0 };
-    const struct edda_older *older = NULL;
-    const struct edda_row *row = rows;
-    for (; row && row->type; row++) {
-        for (older = row->type->older; older && older->type && older->type != type; older++)
-            ;
-        if (older && older->type)
-            break;
+    for (const struct edda_row *row = rows; row && row->type; row++) {
+        const struct edda_older *older = test_older(row->type, type);
+        if (older)
+            return test_lift(test, row->type, older, value, arena) < 0 ? NULL : row->type;
     }
-    if (!row || !row->type)
-        return type;
-    void *newest = arena_alloc(arena, row->type->size);
-    buffer_clear(&test->text);
-    json_encode(type, *value, &test->text);
-    struct slice json = arena_copy(arena, buffer_slice(&test->text));
-    int rc = json_check(type, *value, &error);
-    if (rc == 0 && (!newest || !json.data))
-        rc = edda_fail_with(&error, EDDA_ENOMEM, "out of memory");
-    if (rc == 0)
-        rc = message_decode(row->type, older->version, json, arena, newest, &error);
-    if (rc < 0) {
-        test_wrong(test, "%s: %s", error.field, error.message);
-        return NULL;
-    }
-    *value = newest;
-    return row->type;
+    return type;
 }
 
 void edda_given_struct(struct edda_test *test, const struct edda_type *event, const void *value)

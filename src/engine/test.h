@@ -67,6 +67,10 @@ struct edda_test {
 
 /* Counts and prints something that is wrong with the test itself, or with the tables of its service. */
 void test_wrong(struct edda_test *test, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The row of `newest`'s older versions that `type` is; NULL when it is none. */
+const struct edda_older *test_older(const struct edda_type *newest, const struct edda_type *type);
+/* Makes of *value, an older version, one of `newest`, in the arena. What is wrong with it is said; negative then. */
+int test_lift(struct edda_test *test, const struct edda_type *newest, const struct edda_older *older, const void **value, struct arena *arena);
 /* test_rows.c: applies an event to the rows of a projection; `given`: it must not fail. */
 void test_apply(struct edda_test *test, const struct edda_type *event, const void *value, bool given);
 void test_rows_end(struct edda_test *test);

@@ -383,6 +383,31 @@ static void the_test_kit_lifts_what_is_given_and_handled(void **state)
     assert_int_equal(edda_test_end(t), 0);
 }
 
+struct Price { struct edda_text item; double price; };
+static const struct edda_field Price_fields[] = { EDDA_FIELD(Price, item), EDDA_FIELD(Price, price) };
+static const struct edda_type Price = EDDA_VALUE(Price);
+static const struct edda_table prices = EDDA_TABLE("prices", Price, 1);
+
+EDDA_PROJECT(note_price, Priced);
+static int note_price(struct edda_rows *rows, const struct Priced *e)
+{
+    return edda_put(rows, prices, Price, .item = e->item, .price = e->price);
+}
+
+static void the_test_kit_lifts_what_is_projected(void **state)
+{
+    static const struct edda_table *const tables[] = { &prices, NULL };
+    static const struct edda_projecting on[] = { EDDA_APPLY(Priced, note_price, item), EDDA_APPLY_END };
+    static const struct edda_projection projection = { .name = "prices", .tables = tables, .on = on, .version = 1 };
+    (void)state;
+    struct edda_test *t = edda_test_projection(&projection);
+    edda_given(t, Priced_1, .id = T("a"), .euros = 3);
+    edda_then_row(t, prices, Price, .item = T("a"), .price = 3);
+    edda_when(t, Priced_2, .id = T("a"), .cents = 450);
+    edda_then_row(t, prices, Price, .item = T("a"), .price = 4.5);
+    assert_int_equal(edda_test_end(t), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -399,6 +424,7 @@ int main(void)
         TEST(wrong_tables_are_refused_by_name),
         TEST(two_types_cannot_have_been_called_the_same),
         TEST(the_test_kit_lifts_what_is_given_and_handled),
+        TEST(the_test_kit_lifts_what_is_projected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,14 @@ static int step_fail(struct edda_step *step, const struct edda_error *error)
     return error->code;
 }
 
+/* A message that the step makes is wrong: "PointUsed.point: must be …". The field is none of what the step handles, so it is not named as such. */
+static int step_fail_in(struct edda_step *step, const struct edda_type *type, const struct edda_error *wrong)
+{
+    struct edda_error error = { 0 };
+    (void)edda_fail_with(&error, wrong->code, "%s%s%s: %s", type->name, wrong->field[0] ? "." : "", wrong->field, wrong->message);
+    return step_fail(step, &error);
+}
+
 static int step_fail_with(struct edda_step *step, int code, const char *what, const char *name)
 {
     struct edda_error error = { 0 };
@@ -143,7 +151,7 @@ static int emit(struct edda_step *step, enum emission_kind kind, const struct ed
     if (!type->topic || !type->key)
         return step_fail_with(step, EDDA_EINVAL, "is neither an event nor a command: it has no topic or key", type->name);
     if (json_check(type, value, &error) < 0)
-        return step_fail(step, &error);
+        return step_fail_in(step, type, &error);
     const struct edda_topic *look = kind == EMIT_MESSAGE ? registry_look(step->engine->app, type->topic) : NULL;
     buffer_clear(&step->encoded);
     step_encode(type, look, value, step->now_ms, &step->encoded);
@@ -182,7 +190,7 @@ int edda_emit_json(struct edda_step *step, const struct edda_type *type, const c
     if (!value)
         return step_fail_with(step, EDDA_ENOMEM, "out of memory", type->name);
     if (json_decode(type, slice_of(json, len), JSON_REQUEST, &step->arena, value, &error) < 0)
-        return step_fail(step, &error);
+        return step_fail_in(step, type, &error);
     return edda_emit_struct(step, type, value);
 }
 

@@ -138,6 +138,8 @@ static void say_listening(struct run *run, const struct log_recovery *recovery)
         say(run, "data", "%s, recovered; segments: %llu, frames read in the last: %llu, bytes of a torn tail cut: %llu",
             run->data, (unsigned long long)recovery->segments, (unsigned long long)recovery->frames_scanned,
             (unsigned long long)recovery->torn_bytes);
+    if (app->channels && app->channels->name && !run->redis)
+        say(run, "redis.none", "the channels are not connected: nothing comes in, and what is to go out waits in the log; --redis HOST:PORT says where the server is");
 }
 
 /* --- opening and closing ------------------------------------------------------------------------------------------------- */

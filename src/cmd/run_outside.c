@@ -1,6 +1,7 @@
 /* run_outside: see run_outside.h. */
 #include "cmd/run_outside.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,5 +151,7 @@ int run_outside_open(struct run_outside *run, const struct edda_app *app, const 
         .remote_count = count,
         .ca_file = values->ca_file,
     };
+    /* Whoever started us may have ignored the ends of its children, which is inherited, and would hide how programs end. */
+    (void)signal(SIGCHLD, SIG_DFL);
     return rc < 0 ? rc : outside_new(&options, &run->outside, error);
 }

@@ -11,6 +11,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ struct run {
     int64_t kill_ns;               /* when SIGTERM has not helped; 0: it was not sent */
     int64_t checked_ns;
     bool too_long, too_much, stopped;
-    bool exited;
+    bool exited, unknown;          /* somebody else has taken its status */
     int status;
 };
 
@@ -123,19 +124,21 @@ static void feed(struct run *run)
         close_end(&run->in);
 }
 
-/* Returns whether something came. */
-static bool drain(struct run *run)
+static void keep(struct run *run, const uint8_t *bytes, size_t len)
+{
+    if (!run->too_much)
+        buffer_append(&run->scratch->in, bytes, len);
+    run->too_much = !buffer_ok(&run->scratch->in);
+}
+
+static void drain(struct run *run)
 {
     uint8_t bytes[READ_BYTES];
     ssize_t n = read(run->out, bytes, sizeof bytes);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         close_end(&run->out);
-    if (n <= 0)
-        return false;
-    if (!run->too_much)
-        buffer_append(&run->scratch->in, bytes, (size_t)n);
-    run->too_much = !buffer_ok(&run->scratch->in);
-    return true;
+    if (n > 0)
+        keep(run, bytes, (size_t)n);
 }
 
 /* Ends it when it must be ended. */
@@ -157,8 +160,24 @@ static void limit(struct run *run)
 
 static void look_for_exit(struct run *run)
 {
-    pid_t pid = run->exited ? 0 : waitpid(run->pid, &run->status, WNOHANG);
-    run->exited = run->exited || pid == run->pid || (pid < 0 && errno != EINTR);
+    pid_t pid = waitpid(run->pid, &run->status, WNOHANG);
+    run->unknown = pid < 0 && errno != EINTR;
+    run->exited = run->unknown || pid == run->pid;
+}
+
+/* What it had written when it ended. What it left behind may write for ever. */
+static void drain_rest(struct run *run)
+{
+    int there = 0;
+    bool known = run->out >= 0 && ioctl(run->out, FIONREAD, &there) == 0;
+    while (known && there > 0 && run->out >= 0) {
+        uint8_t bytes[READ_BYTES];
+        ssize_t n = read(run->out, bytes, there < READ_BYTES ? (size_t)there : READ_BYTES);
+        if (n <= 0)
+            break;
+        keep(run, bytes, (size_t)n);
+        there -= (int)n;
+    }
 }
 
 /* Until it has ended; what processes that it left behind still write is not waited for. */
@@ -173,12 +192,12 @@ static void attend(struct run *run)
         if (run->in >= 0 && fds[0].revents)
             feed(run);
         if (run->out >= 0 && fds[1].revents)
-            (void)drain(run);
+            drain(run);
         look_for_exit(run);
-        limit(run);
+        if (!run->exited) /* then its number may be somebody else's */
+            limit(run);
     }
-    while (run->out >= 0 && drain(run))
-        ;
+    drain_rest(run);
     close_end(&run->in);
     close_end(&run->out);
 }
@@ -197,6 +216,8 @@ static int outcome(const struct run *run, struct edda_program_result *result)
     if (run->too_much)
         return edda_fail_with(error, EDDA_EREFUSED, "%s wrote more than 16 MiB", name);
     result->output = (struct edda_text){ (const char *)output.data, output.len };
+    if (run->unknown)
+        return edda_fail_with(error, EDDA_EUNAVAILABLE, "%s has ended, and nobody knows how: this process does not let it wait for programs", name);
     if (signalled)
         return edda_fail_with(error, EDDA_EUNAVAILABLE, "%s was ended by signal %d", name, WTERMSIG(run->status));
     if (result->status == 0)

@@ -137,9 +137,19 @@ def metric(process, name, service):
     return next((int(line.split()[-1]) for line in text.splitlines() if line.startswith(f'{name}{{service="{service}"')), None)
 
 
-def start(world, supplier, *options):
+def start(world, supplier, *options, **popen):
     environment = {**os.environ, 'SUPPLIER_URL': supplier.url, 'no_proxy': '*'}
-    return world.start(*options, env=environment, cwd=world.directory)
+    return world.start(*options, env=environment, cwd=world.directory, **popen)
+
+
+def a_parent_that_ignores_the_ends_of_its_children(world):
+    """That is inherited; programs are seen to end well all the same."""
+    supplier = Supplier()
+    process = start(world, supplier, '--mail-dir', 'mail', preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    same(sell(process, 'tea'), 204)
+    wait_for(lambda: metric(process, 'edda_effects_succeeded_total', 'ledger') == 1, 'the ledger')
+    same(process.end()[0], 0)
+    supplier.close()
 
 
 def everything_is_done(world):
@@ -260,5 +270,5 @@ def wrong_options_are_refused(world):
 
 
 if __name__ == '__main__':
-    edda.main((everything_is_done, what_is_killed_is_done_again_with_the_same_key, a_breaker_opens_and_closes, what_is_refused, a_stop_is_bounded,
-               wrong_options_are_refused))
+    edda.main((everything_is_done, a_parent_that_ignores_the_ends_of_its_children, what_is_killed_is_done_again_with_the_same_key,
+               a_breaker_opens_and_closes, what_is_refused, a_stop_is_bounded, wrong_options_are_refused))

@@ -1,5 +1,6 @@
 /* The outside for real: the text of e-mails, e-mails as files, programs; what libcurl does is shown by tests/scenario/effects.py against servers. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -174,6 +175,29 @@ static void what_a_program_leaves_behind_is_not_waited_for(void **state)
     assert_output(w, "begun\n");
 }
 
+static void what_a_program_leaves_behind_may_write_for_ever(void **state)
+{
+    struct world *w = *state;
+    char kill[64];
+    int64_t from_ns = io_clock_boot_ns(w->io);
+    assert_int_equal(PROGRAM(w, T(""), 10000, "sh", "-c", "echo $$; yes & yes & yes & exit 0"), 0);
+    assert_in_range((io_clock_boot_ns(w->io) - from_ns) / 1000000, 0, 9000);
+    /* It has lost its reader, and ends by itself; if not, it ends here. */
+    (void)snprintf(kill, sizeof kill, "kill -9 -%ld 2>&1 || true", strtol(w->result.output.data, NULL, 10));
+    assert_int_equal(PROGRAM(w, T(""), 0, "sh", "-c", kill), 0);
+}
+
+/* As under a parent that ignores the ends of its children. */
+static void an_end_that_nobody_saw_is_no_success(void **state)
+{
+    struct world *w = *state;
+    void (*before)(int) = signal(SIGCHLD, SIG_IGN);
+    int rc = PROGRAM(w, T(""), 0, "sh", "-c", "exit 1");
+    (void)signal(SIGCHLD, before);
+    assert_int_equal(rc, EDDA_EUNAVAILABLE);
+    assert_non_null(strstr(w->error.message, "nobody knows how"));
+}
+
 static void a_stop_ends_a_program_after_its_grace(void **state)
 {
     struct world *w = *state;
@@ -282,6 +306,8 @@ int main(void)
         TEST(large_input_and_output_pass_through),
         TEST(a_program_and_what_it_began_end_with_its_time),
         TEST(what_a_program_leaves_behind_is_not_waited_for),
+        TEST(what_a_program_leaves_behind_may_write_for_ever),
+        TEST(an_end_that_nobody_saw_is_no_success),
         TEST(a_stop_ends_a_program_after_its_grace),
         TEST(a_plain_mail_is_as_the_standard_says),
         TEST(what_is_not_ascii_is_encoded),

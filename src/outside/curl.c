@@ -59,6 +59,7 @@ struct progress {
     int64_t checked_ns;
     bool stopped;
     bool too_much;
+    bool head_ended;               /* of the last answer */
     struct scratch *scratch;
     struct slice left;             /* to be sent */
 };
@@ -70,6 +71,18 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *user)
     buffer_append(in, data, size * count);
     progress->too_much = !buffer_ok(in);
     return progress->too_much ? 0 : size * count;
+}
+
+/* libcurl takes an answer that is cut off in the middle of its head for a whole one. */
+static size_t on_head(char *data, size_t size, size_t count, void *user)
+{
+    struct progress *progress = user;
+    size_t len = size * count;
+    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0)
+        progress->head_ended = false;
+    else if (len && (data[0] == '\r' || data[0] == '\n'))
+        progress->head_ended = true;
+    return len;
 }
 
 static size_t on_send(char *data, size_t size, size_t count, void *user)
@@ -115,6 +128,8 @@ static CURL *begin(struct transfer *transfer, struct progress *progress, char er
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, progress);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, progress);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_head);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, progress);
     if (transfer->outside->options.ca_file)
         curl_easy_setopt(curl, CURLOPT_CAINFO, transfer->outside->options.ca_file);
     return curl;
@@ -131,9 +146,10 @@ static int outcome(const struct transfer *transfer, const struct progress *progr
         return edda_fail_with(error, EDDA_ECLOSED, "the application is stopping");
     if (progress->too_much)
         return edda_fail_with(error, EDDA_EREFUSED, "its answer is longer than 16 MiB");
-    if (code == CURLE_OUT_OF_MEMORY)
-        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for an effect");
-    bool wrong = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+    /* Once something was sent it is the other side that talks nonsense, also when libcurl says that it is out of memory: for such a long head. */
+    long sent = 0;
+    (void)curl_easy_getinfo(transfer->scratch->curl, CURLINFO_REQUEST_SIZE, &sent);
+    bool wrong = sent == 0 && (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL);
     bool refused = code == CURLE_TOO_MANY_REDIRECTS;
     return edda_fail_with(error, wrong ? EDDA_EINVAL : refused ? EDDA_EREFUSED : EDDA_EUNAVAILABLE, "%s", words);
 }
@@ -176,6 +192,8 @@ int curl_http(struct transfer *transfer)
         curl_easy_setopt(curl, CURLOPT_USERAGENT, "edda");
         set_method(curl, transfer);
         rc = outcome(transfer, &progress, curl_easy_perform(curl), text);
+        if (rc == 0 && !progress.head_ended)
+            rc = edda_fail_with(transfer->call->error, EDDA_EUNAVAILABLE, "its answer is cut off");
         (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer->status);
         char *content_type = NULL;
         (void)curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &content_type);

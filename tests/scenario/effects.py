@@ -70,6 +70,29 @@ class Supplier:
         self.server.server_close()
 
 
+class Nonsense:
+    """A server that answers each connection with the next of some bytes, and closes it."""
+
+    def __init__(self, answers):
+        outer = self
+        self.answers, self.asked = list(answers), 0
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                self.request.recv(65536)
+                answer = outer.answers[min(outer.asked, len(outer.answers) - 1)]
+                outer.asked += 1
+                self.request.sendall(answer)
+
+        self.server = QuietTCPServer(('127.0.0.1', 0), Handler)
+        self.url = f'http://127.0.0.1:{self.server.server_address[1]}/orders'
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class MailServer:
     """As much SMTP as a mail needs. `refuses`: it wants nobody's mail."""
 
@@ -220,6 +243,23 @@ def a_breaker_opens_and_closes(world):
     supplier.close()
 
 
+def a_server_that_talks_nonsense(world):
+    """Whatever is in the place of the supplier, it is not the supplier: the message waits for that."""
+    head = b'HTTP/1.1 200 OK\r\n'
+    answers = (b'', *[b'SSH-2.0-OpenSSH_9.6\r\n'] * 6, b'\0\xff' * 50, b'HTTP/9.9 200 OK\r\n\r\n', head + b'Content-Length: 9\r\n\r\nab',
+               head + b'Transfer-Encoding: chunked\r\n\r\nxyz\r\n', head + b'Content-Length: -1\r\n\r\n', head + b'Content-Encoding: what\r\n\r', head,
+               b'HTTP/1.1 100 Continue\r\n\r\n' * 20, b'HTTP/1.1 503',
+               head + b'A: ' + b'a' * 400000 + b'\r\n\r\n', head + b'Content-Length: 2\r\n\r\n25')
+    supplier = Nonsense(answers)
+    process = start(world, supplier, '--mail-dir', 'mail')
+    same(sell(process, 'tea'), 204)
+    wait_for(lambda: supplier.asked >= len(answers), 'all answers', 60)
+    same(services(process)['supply']['quarantined'], 0)
+    wait_for(lambda: sell(process, 'tea', 25) == 204, 'a sale of what was ordered')
+    same(process.end()[0], 0)
+    supplier.close()
+
+
 def what_is_refused(world):
     """A 4xx is what the handler makes of it; a mail that nobody wants is quarantined at once."""
     supplier, mails = Supplier(), MailServer()
@@ -271,4 +311,4 @@ def wrong_options_are_refused(world):
 
 if __name__ == '__main__':
     edda.main((everything_is_done, a_parent_that_ignores_the_ends_of_its_children, what_is_killed_is_done_again_with_the_same_key,
-               a_breaker_opens_and_closes, what_is_refused, a_stop_is_bounded, wrong_options_are_refused))
+               a_breaker_opens_and_closes, a_server_that_talks_nonsense, what_is_refused, a_stop_is_bounded, wrong_options_are_refused))

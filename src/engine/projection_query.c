@@ -63,6 +63,10 @@ static void query_done(struct io_job *job)
     struct engine_query *query = container_of(job, struct engine_query, job);
     query->engine->reading--;
     query->reader->busy = false;
+    /* The tables may be gone, of which an idle projection would not hear. */
+    struct projection *projection = projection_of_table(query->engine, query->query.table);
+    if (query->code < 0 && projection->state == PROJECTION_GOING)
+        projection->state = PROJECTION_STARTING;
     query->done(query);
 }
 

@@ -128,7 +128,7 @@ static bool event_add(struct work *work, const struct edda_projecting *row, cons
         work->capacity = capacity;
     }
     struct work_event *event = &work->events[work->count];
-    *event = (struct work_event){ .row = row, .record = *record, .topic = record->topic->name };
+    *event = (struct work_event){ .row = row, .record = *record, .topic = record->topic ? record->topic->name : "" };
     struct record *copy = &event->record.record;
     const struct record *from = &record->record;
     copy->key = arena_copy(&work->arena, from->key);
@@ -247,12 +247,15 @@ static int begin_repair(struct projection *projection, struct edda_error *error)
     struct work *work = work_new(projection, WORK_REPAIR, track);
     work->key = key;
     work->skip = key->repair == REPAIR_SKIP;
-    for (size_t i = 0; i < key->count && work->count < BATCH_EVENTS_MAX && work->bytes < BATCH_BYTES_MAX; i++) {
+    for (size_t i = 0; i < key->count && work->count < projection->batch_max && work->bytes < BATCH_BYTES_MAX; i++) {
         struct journal_record record;
         int rc = journal_record_at(projection->engine->journal, key->positions[i], &record);
-        if (rc < 0)
+        bool there = rc != EDDA_ENOTFOUND; /* the database is not ours alone, and may say anything */
+        if (rc < 0 && there)
             return edda_fail_with(error, rc, "the event at position %llu cannot be read", (unsigned long long)key->positions[i]);
-        if (!event_add(work, row_of(projection, &record), &record))
+        if (!there)
+            record = (struct journal_record){ .position = key->positions[i] };
+        if (!event_add(work, there ? row_of(projection, &record) : NULL, &record))
             return edda_fail_with(error, EDDA_ENOMEM, "out of memory for the events of projection %s", projection->def->name);
     }
     work_begin(projection);
@@ -411,6 +414,8 @@ static void adopt(struct projection *projection)
 static void loaded(struct projection *projection)
 {
     struct work *work = &projection->work;
+    /* Where nothing is, nothing is anybody else's. */
+    projection->may_build = projection->may_build || !work->found;
     if (!work->found)
         work->before = (struct projection_checkpoint){ .log = edda_text_of(projection->log), .fingerprint = EDDA_TEXT(""), .tables = EDDA_TEXT(""),
                                             .build_fingerprint = EDDA_TEXT(""), .build_tables = EDDA_TEXT("") };
@@ -513,6 +518,18 @@ static void applied(struct projection *projection)
         projection->batch_max *= 2;
 }
 
+/* The event that is first now has failed again. */
+static void repair_failed(struct projection *projection)
+{
+    struct held_key *key = projection->work.key;
+    size_t head = key->type_len + key->correlation_len;
+    projection->failures++;
+    key->repair = REPAIR_NONE;
+    buffer_truncate(&key->text, head < key->text.len ? head : key->text.len);
+    buffer_append_str(&key->text, projection->work.error.message);
+    key->since_ms = projection->work.now_ms;
+}
+
 static void repaired(struct projection *projection)
 {
     struct work *work = &projection->work;
@@ -520,14 +537,11 @@ static void repaired(struct projection *projection)
     projection->checkpoint = work->after;
     projection->transactions++;
     projection->applied += work->applied;
-    key->repair = work->stopped ? REPAIR_NONE : REPAIR_RETRY;
-    if (work->stopped) {
-        projection->failures++;
-        size_t head = key->type_len + key->correlation_len;
-        buffer_truncate(&key->text, head < key->text.len ? head : key->text.len);
-        buffer_append_str(&key->text, work->error.message);
-        key->since_ms = work->now_ms;
-    }
+    key->repair = REPAIR_RETRY;
+    if (work->stopped)
+        repair_failed(projection);
+    else if (projection->batch_max < BATCH_EVENTS_MAX)
+        projection->batch_max *= 2;
     engine_log(projection->engine, "projection.repaired", "key %.*s of projection %s: %u events left the quarantine", (int)key->key.len,
                (const char *)key->key.data, projection->def->name, work->done);
     held_remove(work->track, key, work->done);
@@ -565,15 +579,18 @@ static void finished(struct projection *projection)
 static void refused(struct projection *projection)
 {
     struct work *work = &projection->work;
-    if (work->kind != WORK_APPLY || work->count == 0) {
-        if (work->kind == WORK_REPAIR)
-            work->key->repair = REPAIR_NONE;
+    if ((work->kind != WORK_APPLY && work->kind != WORK_REPAIR) || work->count == 0) {
         outage(projection);
         return;
     }
     struct track *track = work->track;
     uint64_t first = work->events[0].record.position;
     projection->batch_max = work->count > 1 ? work->count / 2 : 1;
+    if (work->kind == WORK_REPAIR) {
+        if (work->count == 1)
+            repair_failed(projection);
+        return;
+    }
     track_rewind(projection, track, track->applied);
     if (work->count == 1)
         event_failed(projection, first);

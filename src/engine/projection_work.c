@@ -303,6 +303,8 @@ static int apply_events(struct projection *projection)
         struct cloudevent ce;
         cloudevent_get(&event->record.record, &ce);
         int decoded = message_decode(event->row->type, ce.data_version, event->record.record.value, arena, message, &work->error);
+        if (decoded == EDDA_ENOMEM)
+            return out_of_memory(work);
         bool good = decoded == 0;
         struct edda_message_info info;
         info_of(event, message, arena, &info);

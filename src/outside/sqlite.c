@@ -54,6 +54,15 @@ static int failed(struct sqlite_session *session, const char *doing, struct edda
     return edda_fail_with(error, as, "%s: %s", doing, sqlite3_errmsg(session->handle));
 }
 
+/* What is written into a file that has another name now, or none, nobody reads. */
+static int check_place(struct sqlite_session *session, struct edda_error *error)
+{
+    int moved = 0;
+    if (sqlite3_file_control(session->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+        return 0;
+    return edda_fail_with(error, EDDA_EUNAVAILABLE, "the file was deleted or has been moved");
+}
+
 /* --- statements ----------------------------------------------------------------------------------------- */
 
 static void statements_forget(struct sqlite_session *session)
@@ -176,7 +185,8 @@ static int sqlite_begin(struct session *s, struct edda_error *error)
 {
     struct sqlite_session *session = session_of(s);
     /* IMMEDIATE: the right to write is taken now, not in the middle, where two could wait for each other. */
-    int rc = run(session, "BEGIN IMMEDIATE", error);
+    int rc = check_place(session, error);
+    rc = rc < 0 ? rc : run(session, "BEGIN IMMEDIATE", error);
     session->open = rc == 0;
     return rc;
 }
@@ -318,7 +328,8 @@ static int sqlite_rows(struct session *s, const struct edda_table *table, const 
     buffer_clear(&session->text);
     arena_reset(&session->arena);
     sql_rows(&session->text, SQL_SQLITE, table, name, query);
-    int rc = prepare(session, &prepared, error);
+    int rc = check_place(session, error);
+    rc = rc < 0 ? rc : prepare(session, &prepared, error);
     if (rc < 0)
         return rc;
     int limit_at = (int)query->equal_fields + 1, step = SQLITE_DONE;

@@ -6,7 +6,9 @@
  */
 #include "outside/postgres.h"
 
+#include <errno.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,6 +24,9 @@
 #define CONNECT_TIMEOUT_S "5"
 /* Nobody waits for ever for a process that has been stopped in the middle of its transaction, and that transaction ends without it. */
 #define PATIENCE "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+
+/* So long a silence after a statement is a server that has been stopped, or is cut off; libpq itself would wait for ever. */
+#define SILENCE_S 30
 
 /* Numbers of PostgreSQL's types (pg_type.dat), and of their arrays. */
 enum { OID_BOOL = 16, OID_INT8 = 20, OID_TEXT = 25, OID_JSON = 114, OID_FLOAT8 = 701 };
@@ -48,6 +53,7 @@ struct postgres_session {
     struct buffer values;    /* of one statement */
     struct arena arena;
     bool open;               /* in a transaction */
+    bool silent;             /* the server has not answered, and is not asked any more */
     /* parameters, as offsets into `values` until all are there */
     size_t at[PARAMETERS_MAX], len[PARAMETERS_MAX];
     int count;
@@ -89,8 +95,8 @@ static int say(int code, const char *words, struct edda_error *error)
 static int failed(struct postgres_session *session, PGresult *result, struct edda_error *error)
 {
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-    bool lost = PQstatus(session->connection) != CONNECTION_OK || !state;
-    const char *words = state ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : PQerrorMessage(session->connection);
+    bool lost = session->silent || PQstatus(session->connection) != CONNECTION_OK || !state;
+    const char *words = session->silent ? "the server does not answer" : state ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : PQerrorMessage(session->connection);
     int code = say(lost ? EDDA_EUNAVAILABLE : code_of(state), words, error);
     PQclear(result);
     return code;
@@ -99,6 +105,43 @@ static int failed(struct postgres_session *session, PGresult *result, struct edd
 static int out_of_memory(struct edda_error *error)
 {
     return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a statement");
+}
+
+/* Sends what is to be sent, and waits until there is something to take. */
+static bool wait_for_answer(struct postgres_session *session)
+{
+    PGconn *connection = session->connection;
+    int unsent = PQflush(connection), silence_s = 0;
+    while (unsent > 0 || PQisBusy(connection)) {
+        struct pollfd fd = { .fd = PQsocket(connection), .events = unsent > 0 ? POLLIN | POLLOUT : POLLIN };
+        int events = poll(&fd, 1, 1000);
+        session->silent = events == 0 && ++silence_s == SILENCE_S;
+        if (session->silent || (events < 0 && errno != EINTR))
+            return false;
+        if (events <= 0)
+            continue;
+        silence_s = 0;
+        if ((fd.revents & ~POLLOUT) && !PQconsumeInput(connection))
+            return false;
+        unsent = PQflush(connection);
+    }
+    return unsent == 0;
+}
+
+/* The last result of what has been sent; NULL when there is none. */
+static PGresult *answer_of(struct postgres_session *session, int sent)
+{
+    PGresult *last = NULL, *result;
+    while (sent && !session->silent) {
+        /* What libpq has noticed itself, such as a connection that is lost, comes as a result too. */
+        (void)wait_for_answer(session);
+        result = session->silent ? NULL : PQgetResult(session->connection);
+        if (!result)
+            break;
+        PQclear(last);
+        last = result;
+    }
+    return last;
 }
 
 /* --- parameters ----------------------------------------------------------------------------------------- */
@@ -245,7 +288,7 @@ static void statements_forget(struct postgres_session *session)
 /* Runs words without parameters or rows. */
 static int run(struct postgres_session *session, const char *text, struct edda_error *error)
 {
-    PGresult *result = PQexec(session->connection, text);
+    PGresult *result = answer_of(session, PQsendQuery(session->connection, text));
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         return failed(session, result, error);
     PQclear(result);
@@ -282,7 +325,7 @@ static int prepare(struct postgres_session *session, uint64_t *ret_number, struc
     char name[24];
     statement->number = ++session->statement_count;
     (void)snprintf(name, sizeof name, "s%llu", (unsigned long long)statement->number);
-    PGresult *result = PQprepare(session->connection, name, text, 0, NULL);
+    PGresult *result = answer_of(session, PQsendPrepare(session->connection, name, text, 0, NULL));
     bool good = PQresultStatus(result) == PGRES_COMMAND_OK;
     if (!good || !table_insert(&session->statements, &statement->link, hash)) {
         free(statement->text);
@@ -315,7 +358,7 @@ static int execute(struct postgres_session *session, PGresult **ret_result, stru
     }
     char name[24];
     (void)snprintf(name, sizeof name, "s%llu", (unsigned long long)number);
-    PGresult *result = PQexecPrepared(session->connection, name, session->count, values, lens, formats, 1);
+    PGresult *result = answer_of(session, PQsendQueryPrepared(session->connection, name, session->count, values, lens, formats, 1));
     ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
         return failed(session, result, error);
@@ -362,7 +405,7 @@ static int postgres_begin(struct session *s, struct edda_error *error)
 static int postgres_commit(struct session *s, struct edda_error *error)
 {
     struct postgres_session *session = session_of(s);
-    PGresult *result = PQexec(session->connection, "COMMIT");
+    PGresult *result = answer_of(session, PQsendQuery(session->connection, "COMMIT"));
     session->open = false;
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
         int rc = failed(session, result, error);
@@ -557,6 +600,10 @@ static int postgres_session_open(struct database *database, struct session **ret
         int rc = say(EDDA_EUNAVAILABLE, PQerrorMessage(session->connection), error);
         postgres_session_close(&session->session);
         return rc;
+    }
+    if (PQsetnonblocking(session->connection, 1) != 0) {
+        postgres_session_close(&session->session);
+        return out_of_memory(error);
     }
     (void)PQsetNoticeReceiver(session->connection, ignore_notice, NULL);
     *ret_session = &session->session;

@@ -59,6 +59,16 @@ class Server:
     def stop(self):
         self.call('pg_ctl', '-D', self.data, '-m', 'immediate', '-w', 'stop')
 
+    def signal(self, number):
+        """Sends a signal to all processes of the server."""
+        with open(os.path.join(self.data, 'postmaster.pid'), encoding='ascii') as file:
+            first = int(file.readline())
+        with open(f'/proc/{first}/task/{first}/children', encoding='ascii') as file:
+            children = [int(word) for word in file.read().split()]
+        for process in [first, *children]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
     def url(self):
         return f'postgres://postgres@127.0.0.1:{self.port}/postgres'
 

@@ -313,7 +313,30 @@ def away(world):
     client.close()
 
 
+def paused(world):
+    """A server that is stopped in the middle of its work: the application answers, and stops when it is told to; then all goes on."""
+    if KIND != 'postgres':
+        raise edda.Skip('a file is not stopped')
+    base = database(world)
+    process = world.start('--db', base.url)
+    client = process.client()
+    for number in range(50):
+        allocate(client, number)
+    caught_up(process)
+    base.server.signal(signal.SIGSTOP)
+    for number in range(50):
+        allocate(client, number)
+    same(client.ask('GET', '/allocations/o1').status, 503)
+    wait_for(lambda: status(process)['state'] == 'unreachable', 'it does not notice', 45)
+    client.close()
+    same(process.end(limit_s=45)[0], 0)
+    base.server.signal(signal.SIGCONT)
+    process = world.start('--db', base.url)
+    caught_up(process)
+    same(sum(int(row[2]) for row in base.rows()), 100)
+
+
 ALL = (reads_its_writes, killed, zombie, another_log, wrong_database, whole_while_it_is_rebuilt)
 
 if __name__ == '__main__':
-    edda.main(ALL + ((away,) if KIND == 'postgres' else (deleted, refuses_rows)))
+    edda.main(ALL + ((away, paused) if KIND == 'postgres' else (deleted, refuses_rows)))

@@ -224,9 +224,12 @@ static int perform_mail(CURL *curl, struct transfer *transfer, struct progress *
     curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_send);
     curl_easy_setopt(curl, CURLOPT_READDATA, progress);
     curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)progress->left.len);
-    int rc = outcome(transfer, progress, curl_easy_perform(curl), text);
+    CURLcode code = curl_easy_perform(curl);
+    int rc = outcome(transfer, progress, code, text);
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer->status);
-    if (rc == EDDA_EUNAVAILABLE && transfer->status >= 500 && transfer->status < 600)
+    /* Who does not let us in says nothing about this mail. */
+    bool outside_the_door = code == CURLE_LOGIN_DENIED || code == CURLE_USE_SSL_FAILED || code == CURLE_REMOTE_ACCESS_DENIED;
+    if (rc == EDDA_EUNAVAILABLE && !outside_the_door && transfer->status >= 500 && transfer->status < 600)
         rc = edda_fail_with(transfer->call->error, EDDA_EREFUSED, "the mail server said no, with %ld: %s", transfer->status, text);
     return rc;
 }

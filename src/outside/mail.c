@@ -40,6 +40,19 @@ static int mail_to_dir(struct outside *outside, struct slice text, const struct 
     return rc < 0 && rc != EDDA_ENOMEM ? call->error->code = EDDA_EUNAVAILABLE : rc;
 }
 
+/* A mail that goes to nobody would be a success to a mail server. */
+static bool has_recipients(struct edda_text list)
+{
+    struct edda_text address;
+    bool any = false, good = true;
+    while (good && mail_address(&list, &address)) {
+        const char *at = memchr(address.data, '@', address.len);
+        any = true;
+        good = at && at > address.data && at + 1 < address.data + address.len && !memchr(address.data, ' ', address.len);
+    }
+    return any && good;
+}
+
 int mail_do(struct outside *outside, struct scratch *scratch, const struct edda_outside_call *call)
 {
     const struct outside_options *options = &outside->options;
@@ -50,6 +63,8 @@ int mail_do(struct outside *outside, struct scratch *scratch, const struct edda_
         return edda_fail_with(call->error, EDDA_EUNSUPPORTED, "e-mail goes nowhere: run with --smtp or --mail-dir");
     if (!mail_address(&senders, &transfer.from))
         return edda_fail_field(call->error, EDDA_EINVAL, "from", "from is empty, and there is no --mail-from");
+    if (!has_recipients(call->mail->to))
+        return edda_fail_field(call->error, EDDA_EINVAL, "to", "to has no address, or one that is none");
     if (!mail_text(call->mail, from, call->idempotency_key, call->now_ms, &scratch->out))
         return edda_fail_with(call->error, EDDA_ENOMEM, "out of memory for an e-mail");
     return options->mail_dir ? mail_to_dir(outside, buffer_slice(&scratch->out), call) : curl_mail(&transfer);

@@ -24,6 +24,13 @@
 
 extern char **environ;
 
+/* Not every descriptor is ours to mark: libcurl's stay open in whoever inherits them. */
+#if defined __GLIBC__ && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
+#define CLOSE_FROM(actions, fd) posix_spawn_file_actions_addclosefrom_np(actions, fd)
+#else
+#define CLOSE_FROM(actions, fd) 0
+#endif
+
 struct run {
     struct outside *outside;
     struct scratch *scratch;
@@ -80,6 +87,7 @@ static int spawn(struct run *run, int in[2], int out[2])
     (void)sigfillset(&all);
     int rc = posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     rc = rc ? rc : posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    rc = rc ? rc : CLOSE_FROM(&actions, STDERR_FILENO + 1);
     rc = rc ? rc : posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     rc = rc ? rc : posix_spawnattr_setpgroup(&attributes, 0);
     rc = rc ? rc : posix_spawnattr_setsigmask(&attributes, &none);

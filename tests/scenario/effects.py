@@ -94,11 +94,11 @@ class Nonsense:
 
 
 class MailServer:
-    """As much SMTP as a mail needs. `refuses`: it wants nobody's mail."""
+    """As much SMTP as a mail needs. `refuses`: it wants nobody's mail. `closed`: it lets nobody in."""
 
     def __init__(self):
         outer = self
-        self.mails, self.refuses = [], False
+        self.mails, self.refuses, self.closed, self.turned_away = [], False, False, 0
 
         class Handler(socketserver.StreamRequestHandler):
             def say(self, line):
@@ -109,6 +109,10 @@ class MailServer:
                 sender, recipients = None, []
                 for line in self.rfile:
                     word = line.strip().decode()
+                    if outer.closed:
+                        outer.turned_away += word.upper() != 'QUIT'
+                        self.say('554 not now')
+                        continue
                     if word.upper().startswith('MAIL FROM:'):
                         sender = word[10:]
                     if word.upper().startswith('RCPT TO:'):
@@ -260,6 +264,21 @@ def a_server_that_talks_nonsense(world):
     supplier.close()
 
 
+def a_mail_server_that_lets_nobody_in(world):
+    """What it says then is not about the mail, which waits."""
+    supplier, mails = Supplier(), MailServer()
+    mails.closed = True
+    process = start(world, supplier, '--smtp', f'127.0.0.1:{mails.port}', '--mail-from', 'shop@example.com')
+    same(sell(process, 'tea'), 204)
+    wait_for(lambda: mails.turned_away >= 4, 'tries')
+    same(services(process)['mail']['quarantined'], 0)
+    mails.closed = False
+    wait_for(lambda: mails.mails, 'a mail')
+    same(process.end()[0], 0)
+    mails.close()
+    supplier.close()
+
+
 def what_is_refused(world):
     """A 4xx is what the handler makes of it; a mail that nobody wants is quarantined at once."""
     supplier, mails = Supplier(), MailServer()
@@ -311,4 +330,4 @@ def wrong_options_are_refused(world):
 
 if __name__ == '__main__':
     edda.main((everything_is_done, a_parent_that_ignores_the_ends_of_its_children, what_is_killed_is_done_again_with_the_same_key,
-               a_breaker_opens_and_closes, a_server_that_talks_nonsense, what_is_refused, a_stop_is_bounded, wrong_options_are_refused))
+               a_breaker_opens_and_closes, a_server_that_talks_nonsense, a_mail_server_that_lets_nobody_in, what_is_refused, a_stop_is_bounded, wrong_options_are_refused))

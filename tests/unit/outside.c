@@ -187,6 +187,17 @@ static void what_a_program_leaves_behind_may_write_for_ever(void **state)
     assert_int_equal(PROGRAM(w, T(""), 0, "sh", "-c", kill), 0);
 }
 
+static void programs_inherit_three_descriptors(void **state)
+{
+    struct world *w = *state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(PROGRAM(w, T(""), 0, "sh", "-c", "for fd in /proc/$$/fd/[3-9] /proc/$$/fd/??; do readlink $fd; done | grep -c pipe"), EDDA_EREFUSED);
+    assert_output(w, "0\n");
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 /* As under a parent that ignores the ends of its children. */
 static void an_end_that_nobody_saw_is_no_success(void **state)
 {
@@ -279,6 +290,17 @@ static void mails_become_files_once_for_each_key(void **state)
     assert_string_equal(strstr(bytes, "\r\n\r\n"), "\r\n\r\nagain\r\n");
 }
 
+static void a_mail_to_nobody_is_not_sent(void **state)
+{
+    struct world *w = *state;
+    static const char *const nobody[] = { "Anna@Home <>", "<> @", ",@,<>,", "a b@c", "a@b,nobody" };
+    for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++) {
+        struct edda_mail mail = { .to = edda_text_of(nobody[i]), .subject = T("hello") };
+        assert_int_equal(finish(w, begin(w, &(struct edda_outside_call){ .mail = &mail })), EDDA_EINVAL);
+        assert_string_equal(w->error.field, "to");
+    }
+}
+
 static void wrong_options_are_named(void **state)
 {
     struct world *w = *state;
@@ -307,12 +329,14 @@ int main(void)
         TEST(a_program_and_what_it_began_end_with_its_time),
         TEST(what_a_program_leaves_behind_is_not_waited_for),
         TEST(what_a_program_leaves_behind_may_write_for_ever),
+        TEST(programs_inherit_three_descriptors),
         TEST(an_end_that_nobody_saw_is_no_success),
         TEST(a_stop_ends_a_program_after_its_grace),
         TEST(a_plain_mail_is_as_the_standard_says),
         TEST(what_is_not_ascii_is_encoded),
         TEST(addresses_are_taken_from_their_list),
         TEST(mails_become_files_once_for_each_key),
+        TEST(a_mail_to_nobody_is_not_sent),
         TEST(wrong_options_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,8 +75,8 @@ struct edda_row {
  * The entity of a service: a state, folded from the streams of a category.
  *
  * Of a long stream a snapshot of the state is kept, so that not all of it is read again when the state has left memory. One that was made
- * by another table of fields, other rows of `evolve` or another `state_version` is ignored: raise that number when an evolve function comes to mean
- * something else. A state is kept only when its JSON gives back every byte of it: not one with a NaN, or with members that no field names.
+ * by another table of fields, other rows of `evolve`, other versions of their events or another `state_version` is ignored: raise that number
+ * when an evolve function comes to mean something else. A state is kept only when its JSON gives back every byte of it: not one with a NaN, or with members that no field names.
  */
 struct edda_entity {
     const struct edda_type *state;

@@ -3,9 +3,8 @@
  * derived, recorded after the events they stand for, some time later, and may be lost: then more of the stream is read.
  *
  * The services of one category, and each of their versions, have their snapshots recorded together, one record each under "service/entity", for one version of
- * the stream; they are used together or
- * not at all. One fits when it was made by the same table of fields, the same rows and the same `state_version`, and when the stream's event before its version
- * lies where it did. A state of which JSON does not give back every byte gets none.
+ * the stream; they are used together or not at all. One fits when it was made by the same table of fields, the same rows of events in the same versions and the
+ * same `state_version`, and when the stream's event before its version lies where it did. A state of which JSON does not give back every byte gets none.
  */
 #include "base/cursor.h"
 #include "base/put.h"
@@ -38,7 +37,7 @@ static uint64_t fingerprint(const struct version *version)
     const struct edda_service *def = version->def;
     uint64_t hash = hash_number(PRINT_VERSION, def->entity.state_version);
     for (const struct edda_row *row = def->evolve; row && row->type; row++)
-        hash = hash64_mix(hash, hash64(slice_str(row->type->name), 2));
+        hash = hash64_mix(hash64_mix(hash, hash64(slice_str(row->type->name), 2)), type_version(row->type));
     return hash_type(hash, def->entity.state);
 }
 

@@ -218,6 +218,27 @@ static int reason_of(void *user, const struct engine_quarantine_info *info)
     return 0;
 }
 
+/* The evolve function of the older application made something else of the same events. */
+static void a_snapshot_of_an_older_version_is_not_used(void **state)
+{
+    struct rig *rig = *state;
+    rig_close(rig);
+    items.evolve = old_evolve;
+    items.entity.snapshot_every = 2;
+    memcpy(rig->services, (const struct edda_service *[4]){ &items, NULL }, sizeof rig->services);
+    rig_open(rig);
+    put(rig, "prices", "Priced", "a", 2, "{\"id\":\"a\",\"cents\":150}");
+    put(rig, "prices", "Priced", "a", 2, "{\"id\":\"a\",\"cents\":250}");
+    assert_true(the_item(rig, "a")->price == 250);
+    rig_run(rig);
+    assert_int_equal(rig_count(rig, TOPIC_SNAPSHOTS, NULL), 1);
+    rig_close(rig);
+    items.evolve = new_evolve;
+    rig_open(rig);
+    assert_true(the_item(rig, "a")->price == 2.5);
+    assert_true(edda_text_is(the_item(rig, "a")->currency, "EUR"));
+}
+
 static void a_newer_one_is_quarantined_and_says_both_versions(void **state)
 {
     struct rig *rig = *state;
@@ -416,6 +437,7 @@ int main(void)
         TEST(older_ones_are_lifted_for_handlers_and_states),
         TEST(what_is_recorded_says_its_version),
         TEST(deadlines_and_compensations_of_older_versions_are_lifted),
+        TEST(a_snapshot_of_an_older_version_is_not_used),
         TEST(a_newer_one_is_quarantined_and_says_both_versions),
         TEST(after_an_upgrade_a_newer_one_is_handled),
         TEST(a_deadline_of_a_newer_version_waits),

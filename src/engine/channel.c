@@ -46,6 +46,8 @@ static int check(struct engine *engine, const struct edda_channel *channel, stru
         return edda_fail_with(error, EDDA_EINVAL, "channel %s is of no event or command", channel->name);
     if (channel_of(engine, channel->direction, slice_str(channel->name)) != channel)
         return edda_fail_with(error, EDDA_EINVAL, "channel %s is there twice", channel->name);
+    if (channel->direction == EDDA_CHANNEL_IN && channel_of(engine, EDDA_CHANNEL_OUT, slice_str(channel->name)))
+        return edda_fail_with(error, EDDA_EINVAL, "channel %s goes in and out: what is published there would come back", channel->name);
     for (const struct edda_channel *other = engine->app->channels; other != channel; other++)
         if (other->direction == EDDA_CHANNEL_OUT && other->direction == channel->direction && other->type == channel->type)
             return edda_fail_with(error, EDDA_EINVAL, "%s goes out on two channels, %s and %s", channel->type->name, other->name, channel->name);

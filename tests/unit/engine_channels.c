@@ -171,6 +171,8 @@ static void wrong_tables_are_refused(void **state)
     refused(rig, (const struct edda_channel[]){ { "a", &Do, EDDA_CHANNEL_IN }, { "a", &Ask, EDDA_CHANNEL_IN }, { .name = NULL } }, "there twice");
     refused(rig, (const struct edda_channel[]){ { "a", &Done, EDDA_CHANNEL_OUT }, { "b", &Done, EDDA_CHANNEL_OUT }, { .name = NULL } },
             "goes out on two channels");
+    refused(rig, (const struct edda_channel[]){ { "a", &Done, EDDA_CHANNEL_OUT }, { "a", &Do, EDDA_CHANNEL_IN }, { .name = NULL } },
+            "channel a goes in and out");
     refused(rig, (const struct edda_channel[]){ { "a", &Do, (enum edda_direction)0 }, { .name = NULL } }, "neither in nor out");
     refused(rig, (const struct edda_channel[]){ { "", &Do, EDDA_CHANNEL_IN }, { .name = NULL } }, "1 to 512 bytes");
     rig->channels = NULL;

@@ -511,6 +511,8 @@ const struct version *version_of(struct service *service, struct slice key);
 void version_add(struct commit *commit);
 /* The number of the version that an entity belongs to, 0: none yet, or a negative code. */
 int64_t version_number(struct service *service, struct slice key, bool *ret_ended);
+/* What is recorded of an entity's version: its row of the view is that version's from now on. */
+int versions_fold(struct engine *engine, const struct journal_record *record);
 /* The record that lets it belong to another. EDDA_ENOMEM. */
 int version_record(struct service *service, struct slice key, uint32_t number, struct arena *arena, struct journal_message *ret_message);
 
@@ -612,6 +614,8 @@ int view_open(struct service *service);
 void view_close(struct service *service);
 /* The entity's state may have changed. */
 int view_update(const struct version *version, struct slice key, const void *state);
+/* Whether the entity has a place in the service's view, listed or not. */
+bool view_has(const struct service *service, struct slice key);
 /* For the checkpoint: how many rows there are, then these. A row keeps its place. */
 uint64_t view_save_begin(const struct service *service, struct buffer *out);
 void view_save_rows(const struct service *service, uint64_t from, uint64_t to, struct buffer *out);

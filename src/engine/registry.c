@@ -431,7 +431,7 @@ static int internal_topics_add(struct engine *engine, struct edda_error *error)
         { TOPIC_SEQUENCES, &engine->sequences, sequences_fold },
         { TOPIC_SERVICES, &engine->service_table, services_fold },
         { TOPIC_REPLIES, &engine->replies, NULL },
-        { TOPIC_VERSIONS, &engine->version_table, NULL },
+        { TOPIC_VERSIONS, &engine->version_table, versions_fold },
         { TOPIC_CHANNELS, &engine->channel_table, NULL },
         { TOPIC_SNAPSHOTS, &engine->snapshots, NULL },
     };

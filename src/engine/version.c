@@ -152,6 +152,24 @@ int version_record(struct service *service, struct slice key, uint32_t number, s
     return ret_message->key.data && ret_message->value.data ? 0 : EDDA_ENOMEM;
 }
 
+int versions_fold(struct engine *engine, const struct journal_record *record)
+{
+    struct slice name = record->record.key;
+    const uint8_t *slash = name.len ? memchr(name.data, '/', name.len) : NULL;
+    name.len = slash ? (size_t)(slash - name.data) : name.len;
+    struct service *service = registry_service(engine, name);
+    struct slice key = slice_from(record->record.key, name.len + (slash != NULL));
+    if (!service || !service->def->version || !view_has(service, key))
+        return 0;
+    struct arena *arena = &engine->fold_arena;
+    arena_reset(arena);
+    key = arena_copy(arena, key); /* reading its state may move the record */
+    int code = EDDA_ENOMEM;
+    const struct entity *entity = key.data ? entity_load(engine, service->category, key, &code) : NULL;
+    const struct version *version = entity ? version_of(service, key) : NULL;
+    return version ? view_update(version, key, entity_state(entity, version)) : code;
+}
+
 void version_add(struct commit *commit)
 {
     struct edda_step *step = commit->step;

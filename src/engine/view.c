@@ -123,6 +123,11 @@ int view_update(const struct version *version, struct slice key, const void *sta
     return 0;
 }
 
+bool view_has(const struct service *service, struct slice key)
+{
+    return service->view && row_find(service->view, key, hash64(key, 3));
+}
+
 uint64_t view_save_begin(const struct service *service, struct buffer *out)
 {
     const struct view *view = service->view;

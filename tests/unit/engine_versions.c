@@ -304,6 +304,50 @@ static void migration_moves_what_fits_and_says_what_does_not(void **state)
     migrate(rig, false, 0, 3);
 }
 
+struct Line { struct edda_text id; };
+static const struct edda_field Line_fields[] = { EDDA_FIELD(Line, id) };
+static const struct edda_type Line = EDDA_VALUE(Line);
+
+EDDA_ROW(all_rows, Line, flow);
+static bool all_rows(struct Line *line, struct edda_text key, const struct flow *f)
+{
+    (void)f;
+    *line = (struct Line){ key };
+    return true;
+}
+
+EDDA_ROW(rows_of_two, Line, flow);
+static bool rows_of_two(struct Line *line, struct edda_text key, const struct flow *f)
+{
+    *line = (struct Line){ key };
+    return f->first > 1;
+}
+
+/* What the other version does not list is gone from the listing when the entity is moved, and not only after its next event or a start. */
+static void the_listing_is_the_other_versions_at_once(void **state)
+{
+    struct rig *rig = *state;
+    static const struct edda_view all = EDDA_VIEW("flows", Line, all_rows), of_two = EDDA_VIEW("flows", Line, rows_of_two);
+    struct edda_service first = flow_1, second = flow_2;
+    first.view = &all;
+    second.view = &of_two;
+    release(rig, &first, &second);
+    order(rig, "new", 1);
+    assert_int_equal(engine_view_count(rig->engine, &second), 0);
+    release(rig, &first, NULL);
+    order(rig, "a", 1);
+    order(rig, "b", 1);
+    order(rig, "b", 1);
+    release(rig, &first, &second);
+    assert_int_equal(engine_view_count(rig->engine, &second), 2);
+    migrate(rig, false, 2, 0);
+    assert_int_equal(engine_view_count(rig->engine, &second), 1);
+    rig_run(rig);
+    rig_crash(rig, false);
+    assert_int_equal(engine_view_count(rig->engine, &second), 1);
+    release(rig, &flow_1, &flow_2); /* the tables above are gone with this function */
+}
+
 static void what_is_in_quarantine_is_not_moved(void **state)
 {
     struct rig *rig = *state;
@@ -377,6 +421,7 @@ int main(void)
         TEST(of_a_version_that_is_gone_it_waits_in_quarantine),
         TEST(no_entity_is_served_by_two),
         TEST(migration_moves_what_fits_and_says_what_does_not),
+        TEST(the_listing_is_the_other_versions_at_once),
         TEST(what_is_in_quarantine_is_not_moved),
         TEST(migration_refuses_what_is_not_there),
         TEST(wrong_tables_are_refused),

@@ -109,6 +109,12 @@ void channels_close(struct engine *engine)
 void engine_publish_from(struct engine *engine, bool known, uint64_t position)
 {
     struct channels *channels = engine->channels;
+    uint64_t tail = journal_tail(engine->journal);
+    if (known && position >= tail) {
+        engine_log(engine, "channel.behind", "the broker has published up to position %llu, and the log ends before %llu: it goes on as if it had published nothing",
+                   (unsigned long long)position, (unsigned long long)tail);
+        known = false;
+    }
     uint64_t has = known ? position + 1 : 0;
     if (has > channels->published)
         channels->published = has;
@@ -178,7 +184,7 @@ int engine_publish_next(struct engine *engine, struct engine_publication *ret_pu
         if (rc != 0)
             return rc < 0 ? edda_fail_with(error, rc, "out of memory for what is to be published") : 1;
     }
-    return 0;
+    return channels->next < durable ? ENGINE_PUBLISH_MORE : 0;
 }
 
 static void note(struct engine *engine)

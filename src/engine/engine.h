@@ -186,9 +186,15 @@ struct engine_publication {
     const char *channel;
     struct slice payload;
 };
-/* Publishing goes on behind `position`, which the other side says it has, or behind what was noted here last, whichever is later; with `known` false the other side knows of nothing. */
+/*
+ * Publishing goes on behind `position`, which the other side says it has, or behind what was noted here last, whichever is later; with `known` false
+ * the other side knows of nothing. What it says of a position that this log does not have yet is of another history (the log is a copy that was restored),
+ * and counts as nothing: `channel.behind` is said.
+ */
 void engine_publish_from(struct engine *engine, bool known, uint64_t position);
-/* The next that is durable: 1, 0 when there is none now, or a negative code. */
+/* The next that is durable: 1, 0 when there is none now, ENGINE_PUBLISH_MORE when there was none in all that one call looks at, and more to look at; or a
+ * negative code. */
+enum { ENGINE_PUBLISH_MORE = 2 };
 int engine_publish_next(struct engine *engine, struct engine_publication *ret_publication, struct edda_error *error);
 /* The other side has everything up to this position. Noted in the log once a second. */
 void engine_published(struct engine *engine, uint64_t position);

@@ -17,22 +17,31 @@
 
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 5000
+#define ANSWER_MS 10000
 #define UNANSWERED_MAX 1024
+#define UNANSWERED_BYTES_MAX (UINT64_C(8) << 20)
 #define WAITING_MAX 1000
+#define WAITING_BYTES_MAX (UINT64_C(16) << 20)
 #define KEY_BYTES 256
+#define MARK_BYTES 24
 
-static const char publish_script[] = "local at = redis.call('GET', KEYS[1]) "
-                                     "if at and tonumber(at) >= tonumber(ARGV[1]) then return -1 end "
-                                     "redis.call('SET', KEYS[1], ARGV[1]) "
-                                     "return redis.call('PUBLISH', ARGV[2], ARGV[3])";
+/* ARGV: the mark that the one before this has left, its own, channel, payload. When the one before was refused this must be, too. */
+static const char publish_script[] = "local at = redis.call('GET', KEYS[1]) or '' "
+                                     "if at ~= ARGV[1] then "
+                                     "if (tonumber(at) or -1) >= tonumber(ARGV[2]) then return -1 end "
+                                     "return redis.error_reply('ERR ' .. KEYS[1] .. ' was to be ' .. ARGV[1] .. ', and is ' .. at) end "
+                                     "redis.call('SET', KEYS[1], ARGV[2]) "
+                                     "return redis.call('PUBLISH', ARGV[3], ARGV[4])";
 
 struct link {
     struct redis *redis;
     enum edda_direction direction;
     redisAsyncContext *context; /* NULL: not connected */
     struct event readable, writable, again;
+    struct event unanswered;    /* runs while the server owes us something */
     int64_t delay_ms;
     bool told;                  /* that it is lost; until it is there again */
+    bool refused;               /* the server answered, and said no; until it has done something for us */
 };
 
 /* Came in while the log had no room. */
@@ -51,9 +60,13 @@ struct redis {
     char key[KEY_BYTES];
     struct link out, in;
     bool ready;                 /* the server has said how far it has come */
+    char mark[MARK_BYTES];      /* what the last publication that was sent leaves in the key */
+    struct event more;          /* there is more of the log to look through */
     uint32_t unanswered;
+    uint64_t unanswered_bytes;
     struct list waiting;
     uint32_t waiting_count;
+    uint64_t waiting_bytes;
     uint64_t dropped;
     bool closing;
 };
@@ -121,6 +134,28 @@ static void cleanup(void *user)
     write_del(user);
 }
 
+/* --- a server that does not answer ----------------------------------------------------------------------------------------- */
+
+static void expect_answer(struct link *link)
+{
+    const struct timeval after = { .tv_sec = ANSWER_MS / 1000 };
+    (void)event_add(&link->unanswered, &after);
+}
+
+static void lost(struct link *link, const char *why);
+
+/* The system would hold on to a connection whose other end is silent for a quarter of an hour. */
+static void on_unanswered(evutil_socket_t fd, short what, void *user)
+{
+    struct link *link = user;
+    redisAsyncContext *context = link->context;
+    (void)fd, (void)what;
+    if (!context)
+        return;
+    lost(link, "the server does not answer");
+    redisAsyncFree(context);
+}
+
 /* --- connecting ------------------------------------------------------------------------------------------------------------ */
 
 static void try_again_later(struct link *link)
@@ -138,9 +173,11 @@ static void lost(struct link *link, const char *why)
 {
     struct redis *redis = link->redis;
     link->context = NULL;
+    (void)event_del(&link->unanswered);
     if (link->direction == EDDA_CHANNEL_OUT) {
         redis->ready = false;
         redis->unanswered = 0;
+        redis->unanswered_bytes = 0;
     }
     engine_channels_connected(redis->options.engine, link->direction, false);
     if (!redis->closing && !link->told)
@@ -152,7 +189,9 @@ static void lost(struct link *link, const char *why)
 static void is_there(struct link *link)
 {
     struct redis *redis = link->redis;
-    link->delay_ms = 0;
+    (void)event_del(&link->unanswered);
+    if (!link->refused)
+        link->delay_ms = 0; /* else it would be asked in vain ten times a second */
     link->told = false;
     engine_channels_connected(redis->options.engine, link->direction, true);
     say(redis, "redis.connected", "%s: connected for %s", redis->options.address, way(link));
@@ -161,8 +200,9 @@ static void is_there(struct link *link)
 /* The server's answer is an error: what was asked cannot go on over this connection. */
 static void refused(struct link *link, const redisReply *reply)
 {
-    say(link->redis, "redis.refused", "%s, %s: %s", link->redis->options.address, way(link), reply->str);
-    link->told = true;
+    say(link->redis, "redis.refused", "%s, %s: %s", link->redis->options.address, way(link),
+        reply->str ? reply->str : "an answer of another kind");
+    link->told = link->refused = true;
     redisAsyncDisconnect(link->context);
 }
 
@@ -172,6 +212,18 @@ static void on_auth(redisAsyncContext *context, void *reply_, void *user)
     if (reply && reply->type == REDIS_REPLY_ERROR)
         refused(user, reply);
     (void)context;
+}
+
+/* Whether the text is a number of a position, and nothing else. */
+static bool decimal(const char *text, uint64_t *ret_number)
+{
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno == ERANGE)
+        return false;
+    *ret_number = number;
+    return true;
 }
 
 /* --- out ------------------------------------------------------------------------------------------------------------------- */
@@ -188,8 +240,15 @@ static void on_position(redisAsyncContext *context, void *reply_, void *user)
         refused(link, reply);
         return;
     }
-    bool known = reply->type == REDIS_REPLY_STRING;
-    engine_publish_from(redis->options.engine, known, known ? strtoull(reply->str, NULL, 10) : 0);
+    uint64_t position = 0;
+    bool there = reply->type == REDIS_REPLY_STRING;
+    if (there && (size_t)reply->len >= sizeof redis->mark) {
+        refused(link, &(const redisReply){ .str = "the key of the position holds something else" });
+        return;
+    }
+    (void)snprintf(redis->mark, sizeof redis->mark, "%s", there ? reply->str : "");
+    bool known = there && decimal(reply->str, &position);
+    engine_publish_from(redis->options.engine, known, position);
     redis->ready = true;
     is_there(link);
 }
@@ -197,6 +256,7 @@ static void on_position(redisAsyncContext *context, void *reply_, void *user)
 struct sent {
     struct link *link;
     uint64_t position;
+    uint64_t bytes;
 };
 
 static void on_published(redisAsyncContext *context, void *reply_, void *user)
@@ -207,6 +267,13 @@ static void on_published(redisAsyncContext *context, void *reply_, void *user)
     (void)context;
     if (reply && reply->type == REDIS_REPLY_INTEGER && redis->ready) {
         redis->unanswered--;
+        redis->unanswered_bytes -= sent->bytes;
+        sent->link->refused = false;
+        sent->link->delay_ms = 0;
+        if (redis->unanswered)
+            expect_answer(sent->link);
+        else
+            (void)event_del(&sent->link->unanswered);
         engine_published(redis->options.engine, sent->position);
     } else if (reply && redis->ready) {
         redis->ready = false; /* those behind it are not published either, or we would leave one out */
@@ -221,26 +288,38 @@ static bool publish(struct redis *redis, const struct engine_publication *public
     struct sent *sent = malloc(sizeof *sent);
     if (!sent)
         return false;
-    *sent = (struct sent){ &redis->out, publication->position };
-    int rc = redisAsyncCommand(redis->out.context, on_published, sent, "EVAL %s 1 %s %llu %s %b", publish_script, redis->key,
-                               (unsigned long long)publication->position, publication->channel, publication->payload.data,
-                               publication->payload.len);
-    if (rc != REDIS_OK)
+    *sent = (struct sent){ &redis->out, publication->position, publication->payload.len };
+    char mark[MARK_BYTES];
+    (void)snprintf(mark, sizeof mark, "%llu", (unsigned long long)publication->position);
+    int rc = redisAsyncCommand(redis->out.context, on_published, sent, "EVAL %s 1 %s %s %s %s %b", publish_script, redis->key, redis->mark, mark,
+                               publication->channel, publication->payload.data, publication->payload.len);
+    if (rc != REDIS_OK) {
         free(sent);
-    else
-        redis->unanswered++;
-    return rc == REDIS_OK;
+        return false;
+    }
+    memcpy(redis->mark, mark, sizeof mark);
+    if (redis->unanswered++ == 0)
+        expect_answer(&redis->out);
+    redis->unanswered_bytes += sent->bytes;
+    return true;
+}
+
+static void on_more(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd, (void)what, (void)user;
 }
 
 static void publish_all(struct redis *redis)
 {
     struct edda_error error = { 0 };
-    while (redis->ready && redis->unanswered < UNANSWERED_MAX) {
+    while (redis->ready && redis->unanswered < UNANSWERED_MAX && redis->unanswered_bytes < UNANSWERED_BYTES_MAX) {
         struct engine_publication publication;
         int rc = engine_publish_next(redis->options.engine, &publication, &error);
         if (rc < 0)
             say(redis, "redis.failed", "%s", error.message);
-        if (rc <= 0)
+        if (rc == ENGINE_PUBLISH_MORE)
+            event_active(&redis->more, EV_TIMEOUT, 0); /* the loop is to come back although nothing happens */
+        if (rc != 1)
             return;
         if (!publish(redis, &publication)) {
             /* It was taken from the engine and not sent: begin again where the server is. */
@@ -259,10 +338,12 @@ static bool must_wait(int rc)
 
 static void keep(struct redis *redis, struct slice channel, struct slice payload)
 {
-    struct waiting *waiting = redis->waiting_count < WAITING_MAX ? malloc(sizeof *waiting + channel.len + payload.len) : NULL;
+    bool room = redis->waiting_count < WAITING_MAX && redis->waiting_bytes + payload.len <= WAITING_BYTES_MAX;
+    struct waiting *waiting = room ? malloc(sizeof *waiting + channel.len + payload.len) : NULL;
     if (!waiting) {
         if (redis->dropped++ == 0)
-            say(redis, "redis.dropped", "the log has no room, and more messages than %d wait: those that come now are lost", WAITING_MAX);
+            say(redis, "redis.dropped", "the log has no room, and %u messages of %llu bytes wait: those that come now are lost",
+                redis->waiting_count, (unsigned long long)redis->waiting_bytes);
         return;
     }
     waiting->channel_len = channel.len;
@@ -272,6 +353,7 @@ static void keep(struct redis *redis, struct slice channel, struct slice payload
         memcpy(waiting->bytes + channel.len, payload.data, payload.len);
     list_push_back(&redis->waiting, &waiting->link);
     redis->waiting_count++;
+    redis->waiting_bytes += payload.len;
 }
 
 static void receive(struct redis *redis, struct slice channel, struct slice payload)
@@ -290,6 +372,7 @@ static void receive_waiting(struct redis *redis)
                                 slice_of(waiting->bytes + waiting->channel_len, waiting->payload_len), &error);
         if (must_wait(rc))
             return;
+        redis->waiting_bytes -= waiting->payload_len;
         list_remove(&waiting->link);
         free(waiting);
         if (--redis->waiting_count == 0)
@@ -344,16 +427,17 @@ static void begin(struct link *link)
 static void on_connect(const redisAsyncContext *context, int status)
 {
     struct link *link = context->data;
-    if (status != REDIS_OK)
-        lost(link, context->errstr);
-    else
+    if (status == REDIS_OK)
         begin(link);
+    else if (link->context == context)
+        lost(link, context->errstr);
 }
 
 static void on_disconnect(const redisAsyncContext *context, int status)
 {
     struct link *link = context->data;
-    lost(link, status == REDIS_OK ? "it was closed" : context->errstr);
+    if (link->context == context) /* else it was given up before */
+        lost(link, status == REDIS_OK ? "it was closed" : context->errstr);
 }
 
 static void connect_link(struct link *link)
@@ -370,6 +454,7 @@ static void connect_link(struct link *link)
     }
     link->context = context;
     context->data = link;
+    expect_answer(link);
     (void)redisEnableKeepAlive(&context->c);
     (void)event_assign(&link->readable, redis->options.base, context->c.fd, EV_READ | EV_PERSIST, on_readable, link);
     (void)event_assign(&link->writable, redis->options.base, context->c.fd, EV_WRITE | EV_PERSIST, on_writable, link);
@@ -394,6 +479,7 @@ static void link_open(struct redis *redis, struct link *link, enum edda_directio
     link->redis = redis;
     link->direction = direction;
     (void)evtimer_assign(&link->again, redis->options.base, on_again, link);
+    (void)evtimer_assign(&link->unanswered, redis->options.base, on_unanswered, link);
     if (next_channel(engine_app(redis->options.engine)->channels, direction))
         connect_link(link);
 }
@@ -428,6 +514,7 @@ int redis_open(const struct redis_options *options, struct redis **ret_redis, st
     }
     (void)snprintf(redis->key, sizeof redis->key, "edda:%s:%016llx:published", engine_app(options->engine)->name,
                    (unsigned long long)journal_id(engine_journal(options->engine)));
+    (void)evtimer_assign(&redis->more, redis->options.base, on_more, redis);
     link_open(redis, &redis->out, EDDA_CHANNEL_OUT);
     link_open(redis, &redis->in, EDDA_CHANNEL_IN);
     *ret_redis = redis;
@@ -448,9 +535,11 @@ void redis_close(struct redis *redis)
     struct link *links[] = { &redis->out, &redis->in };
     for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
         (void)event_del(&links[i]->again);
+        (void)event_del(&links[i]->unanswered);
         if (links[i]->context)
             redisAsyncFree(links[i]->context);
     }
+    (void)event_del(&redis->more);
     engine_publish_note(redis->options.engine);
     while (!list_empty(&redis->waiting))
         free(container_of(list_pop_front(&redis->waiting), struct waiting, link));

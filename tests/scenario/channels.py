@@ -8,6 +8,7 @@ import os
 import random
 import sys
 import threading
+import time
 
 sys.dont_write_bytecode = True
 import edda
@@ -209,6 +210,72 @@ def with_a_password(world):
     holds('sesame' not in '\n'.join(process.said), 'the password is not told')
 
 
+def proxy(world, of_redis):
+    found = redis.Proxy(of_redis.port)
+    world.servers.append(found)
+    return found
+
+
+def one_that_is_refused(world):
+    """The server refuses one publication and takes those behind it, which were sent already: none is left out, the order stays."""
+    of_redis = server(world)
+    between = proxy(world, of_redis)
+    process = run(world, between.port)
+    connected(process)
+    listener = Subscriber(of_redis.port, 'greeted')
+    seed = int.from_bytes(os.urandom(4), 'little')
+    print(f'seed {seed}')
+    chance = random.Random(seed)
+    refused = []
+
+    def refuse(words):
+        if words[0] != b'EVAL' or len(refused) == 12 or chance.random() > 0.1:
+            return None
+        refused.append(words)
+        return b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
+    between.refuse = refuse
+    publisher = redis.Connection(of_redis.port)
+    names = ['a', 'b', 'c']
+    for _ in range(5):
+        for _ in range(100):
+            publisher.send('PUBLISH', 'greet', json.dumps({'name': chance.choice(names)}))
+        for _ in range(100):
+            same(publisher.read(), 1)
+    wait_for(lambda: len(listener.got) >= 500, 'all greetings')
+    each_once(listener.got, process, names)
+    same(len(listener.got), 500)
+    holds(refused, 'something was refused')
+
+
+def one_that_refuses_all(world):
+    """A server that takes connections and refuses what is published is asked less and less often."""
+    of_redis = server(world)
+    between = proxy(world, of_redis)
+    between.refuse = lambda words: b'-READONLY You can not write against a read only replica.\r\n' if words[0] == b'EVAL' else None
+    process = run(world, between.port)
+    connected(process)
+    greet(of_redis, 'a')
+    begun = time.monotonic()
+    wait_for(lambda: len([line for line in process.said if 'READONLY' in line]) == 5, 'five refusals')
+    holds(time.monotonic() - begun > 1.4, 'between them are 0.1, 0.2, 0.4 and 0.8 s')
+    listener = Subscriber(of_redis.port, 'greeted')
+    between.refuse = lambda words: None
+    wait_for(lambda: listener.got, 'the greeting')
+
+
+def one_that_is_silent(world):
+    """A server that takes connections and says nothing is not waited for longer than 10 s."""
+    of_redis = server(world)
+    between = proxy(world, of_redis)
+    between.silent = True
+    process = run(world, between.port)
+    wait_for(lambda: len([line for line in process.said if 'does not answer' in line]) == 2, 'both connections to be given up')
+    between.silent = False
+    connected(process)
+    greet(of_redis, 'a')
+    wait_for(lambda: in_log(process, 'a') == 1, 'the greeting')
+
+
 def what_cannot_be(world):
     """An address that is none, and a file of a password that is not there, end the start with a sentence."""
     for options, sentence in ((('--redis', 'nowhere'), 'nowhere is no HOST:PORT'),
@@ -221,7 +288,7 @@ def what_cannot_be(world):
 
 
 SCENARIOS = (in_and_out, what_is_wrong_is_passed_over, whoever_dies, while_redis_is_away, when_redis_has_forgotten, from_before,
-             with_a_password, what_cannot_be)
+             with_a_password, one_that_is_refused, one_that_refuses_all, one_that_is_silent, what_cannot_be)
 
 if __name__ == '__main__':
     edda.main(SCENARIOS)

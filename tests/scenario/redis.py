@@ -2,6 +2,7 @@
 import shutil
 import socket
 import subprocess
+import threading
 
 import edda
 from edda import wait_for
@@ -94,3 +95,74 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(edda.LIMIT_S)
+
+
+class Proxy:
+    """Stands before a server, command by command. `refuse` gets the words of a command and gives the answer that is sent instead, or None.
+    While `silent` connections are taken, and nothing is said on them."""
+
+    def __init__(self, port):
+        self.port_behind = port
+        self.refuse = lambda words: None
+        self.silent = False
+        self.connections = []
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            self.connections.append(client)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    @staticmethod
+    def _words(stream):
+        """The words of a command, and its bytes."""
+        raw = stream.readline()
+        words = []
+        for _ in range(int(raw[1:] or 0)):
+            length = stream.readline()
+            word = stream.read(int(length[1:]) + 2)
+            raw += length + word
+            words.append(word[:-2])
+        return words, raw
+
+    @staticmethod
+    def _answer(stream):
+        line = stream.readline()
+        if line[:1] == b'$' and int(line[1:]) >= 0:
+            line += stream.read(int(line[1:]) + 2)
+        if line[:1] == b'*':
+            line += b''.join(Proxy._answer(stream) for _ in range(int(line[1:])))
+        return line
+
+    def _serve(self, client):
+        if self.silent:
+            return
+        try:
+            with client, socket.create_connection(('127.0.0.1', self.port_behind)) as server:
+                asked, told = client.makefile('rb'), server.makefile('rb')
+                while True:
+                    words, raw = self._words(asked)
+                    if not words:
+                        return
+                    instead = self.refuse(words)
+                    if instead is None:
+                        server.sendall(raw)
+                    client.sendall(self._answer(told) if instead is None else instead)
+                    while words[0] == b'SUBSCRIBE':
+                        message = self._answer(told)
+                        if not message:
+                            return
+                        client.sendall(message)
+        except (OSError, ValueError):
+            pass
+
+    def stop(self):
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()

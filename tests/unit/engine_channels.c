@@ -115,6 +115,32 @@ static void it_goes_on_where_the_other_side_is(void **state)
     assert_string_equal(taken, "");
 }
 
+/* The log was restored from a copy: its positions are given anew. */
+static void a_mark_beyond_the_log_is_of_another_history(void **state)
+{
+    struct rig *rig = *state;
+    DO(rig, "a", 1, NULL);
+    engine_publish_from(rig->engine, true, 1000000);
+    assert_string_equal(rig->log, "channel.behind");
+    DO(rig, "a", 2, NULL);
+    take(rig, 9);
+    assert_non_null(strstr(taken, "\"n\":1"));
+    assert_non_null(strstr(taken, "\"n\":2"));
+}
+
+/* One call looks at so much and no more, and says that it has not seen all. */
+static void behind_much_else_it_is_found(void **state)
+{
+    struct rig *rig = *state;
+    struct engine_publication p;
+    for (int i = 0; i < 5000; i++)
+        rig_raw(rig, "elsewhere", "k", "{}", &(struct cloudevent){ .type = SLICE("Other"), .source = SLICE("o") }, NULL, NULL);
+    DO(rig, "a", 1, NULL);
+    assert_int_equal(engine_publish_next(rig->engine, &p, NULL), ENGINE_PUBLISH_MORE);
+    assert_int_equal(engine_publish_next(rig->engine, &p, NULL), 1);
+    assert_int_equal(engine_publish_next(rig->engine, &p, NULL), 0);
+}
+
 static void a_start_goes_on_where_it_was_noted(void **state)
 {
     struct rig *rig = *state;
@@ -190,6 +216,8 @@ int main(void)
         TEST(two_equal_payloads_are_two_messages),
         TEST(what_is_wrong_is_counted_and_not_recorded),
         TEST(it_goes_on_where_the_other_side_is),
+        TEST(a_mark_beyond_the_log_is_of_another_history),
+        TEST(behind_much_else_it_is_found),
         TEST(a_start_goes_on_where_it_was_noted),
         TEST(a_full_disk_lets_it_wait),
         TEST(wrong_tables_are_refused),

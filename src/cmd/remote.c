@@ -30,6 +30,29 @@ static int say_problem(const struct edda_app *app, const char *command, int stat
     return cmd_fail(app, command, &error);
 }
 
+/* Programs take the same port when they are told nothing else: what answers may be another one, which must not be repaired in place of ours. */
+static int is_ours(const struct edda_app *app, const char *url, struct edda_error *error)
+{
+    struct arena arena;
+    struct buffer content = BUFFER_EMPTY;
+    struct Health health = { .live = false };
+    const struct client_request request = { .url = url, .method = "GET", .path = "/health" };
+    arena_init(&arena, 0, 0);
+    int rc = client_call(&request, &content, error);
+    if (rc >= 0) {
+        bool known = json_decode(&Health_type, buffer_slice(&content), JSON_STORED, &arena, &health, NULL) == 0;
+        rc = 0;
+        if (!known)
+            rc = edda_fail_with(error, EDDA_EINVAL, "what answers at %s is no application of Edda; --url URL names another", url);
+        else if (!edda_text_is(health.application, app->name))
+            rc = edda_fail_with(error, EDDA_EINVAL, "what answers at %s is application %.*s; --url URL names another", url,
+                                (int)health.application.len, health.application.data);
+    }
+    arena_deinit(&arena);
+    buffer_deinit(&content);
+    return rc;
+}
+
 int remote_ask(const struct edda_app *app, const char *command, const struct remote_values *values, const char *method,
                const char *path, struct slice json, struct buffer *content)
 {
@@ -39,7 +62,9 @@ int remote_ask(const struct edda_app *app, const char *command, const struct rem
     const struct client_request request = {
         .url = values->url ? values->url : url, .method = method, .path = path, .json = json
     };
-    int status = client_call(&request, content, &error);
+    int status = is_ours(app, request.url, &error);
+    if (status == 0)
+        status = client_call(&request, content, &error);
     if (status == EDDA_ENOTFOUND)
         (void)cmd_advise(&error, "start it with `run`, or say where it is with --url URL");
     if (status < 0)

@@ -80,6 +80,7 @@ static const struct edda_field Projection_fields[] = {
 const struct edda_type Projection_type = EDDA_VALUE(Projection);
 
 static const struct edda_field Health_fields[] = {
+    EDDA_FIELD(Health, application, .description = "its name"),
     EDDA_FIELD(Health, live, .description = "it answers"),
     EDDA_FIELD(Health, ready, .description = "it takes requests; false while it is stopping") };
 const struct edda_type Health_type = EDDA_VALUE(Health);

@@ -90,6 +90,7 @@ struct Projection {
 extern const struct edda_type Projection_type;
 
 struct Health {
+    struct edda_text application;
     bool live;
     bool ready;
 };

@@ -247,7 +247,7 @@ def services_and_health(world):
          {'order': (2, 0, 0, False), 'exchange': (1, 0, 0, False), 'point': (2, 0, 0, False), 'deadline': (2, 0, 0, False),
           'transaction': (0, 0, 0, False)})
     same(client.get('/quarantine'), page('quarantine', []))
-    same(client.get('/health'), {'live': True, 'ready': True})
+    same(client.get('/health'), {'application': 'choreography', 'live': True, 'ready': True})
     client.post('/services/point/pause', status=204)
     same([s['name'] for s in client.all('/services') if s['paused']], ['point'])
     refused = client.ask('POST', '/points', {'userId': 'kim', 'point': 1})

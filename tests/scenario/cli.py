@@ -145,6 +145,9 @@ def deadlines_and_quarantine(world):
     names = [f'deadline/{n}/decision' for n in (first, second)]
     says(world.run('deadlines', *url), 'DUE +MESSAGE +ID', *(rf'\n\d\S+Z +DeadlineReached +{name}\n' for name in names))
     same(len(json.loads(world.run('deadlines', 'list', '--json', *url))['_embedded']['deadlines']), 2)
+    naive = edda.option('naive', '')
+    if naive: # another application's tool must not repair this one
+        says(world.run('deadlines', 'cancel', names[1], *url, status=1, application=naive), 'is application choreography; --url URL names another')
     world.run('deadlines', 'move', names[0], '2000-01-01T00:00:00Z', *url)
     same(decided(client, first), 'REJECTED DUE TO DEADLINE')
     world.run('deadlines', 'cancel', names[1], *url)

@@ -80,7 +80,7 @@ struct edda_program_result {
     struct edda_text output;   /* standard output, at most 16 MiB; more is EDDA_EREFUSED */
 };
 /* Has EDDA_IDEMPOTENCY_KEY in its environment. An exit status other than 0 is EDDA_EREFUSED, 75 (EX_TEMPFAIL), a signal and the end of its time
- * EDDA_EUNAVAILABLE. `ret_result` may be NULL. */
+ * EDDA_EUNAVAILABLE. It inherits descriptors 0 to 2 only. `ret_result` may be NULL. */
 EDDA_PUBLIC int edda_program(struct edda_step *step, const struct edda_program *program, struct edda_program_result *ret_result);
 
 /* What identifies this step's `ordinal`-th effect (0 the first), whenever it is done: 32 hexadecimal digits. Empty when out of memory. */

@@ -2,6 +2,7 @@
  * run: the application as a process: opens its data, serves, and ends in order when it is told to. What happens is said on standard output, a line
  * for each event, as text or as JSON.
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -312,5 +313,7 @@ int cmd_run(const struct edda_app *app, int argc, char **argv)
         return status;
     (void)snprintf(run.data, sizeof run.data, "%s", run.values.data);
     raise_descriptor_limit();
+    /* The client libraries of other servers write to sockets that the other end has closed. That is an error of theirs, and not our end. */
+    (void)signal(SIGPIPE, SIG_IGN);
     return run_serve(&run);
 }

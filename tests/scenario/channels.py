@@ -6,6 +6,8 @@
 import json
 import os
 import random
+import re
+import signal
 import sys
 import threading
 import time
@@ -263,6 +265,27 @@ def one_that_refuses_all(world):
     wait_for(lambda: listener.got, 'the greeting')
 
 
+def a_connection_that_is_closed_while_we_write(world):
+    """The system's signal for that ends nothing; connections that are cut again and again lose nothing."""
+    of_redis = server(world)
+    process = run(world, of_redis.port)
+    connected(process)
+    listener = Subscriber(of_redis.port, 'greeted')
+    process.process.send_signal(signal.SIGPIPE)
+    publisher = redis.Connection(of_redis.port)
+    for _ in range(20):
+        for _ in range(50):
+            publisher.ask('PUBLISH', 'greet', '{"name":"a"}')
+        for client in of_redis.ask('CLIENT', 'LIST').splitlines():
+            if 'cmd=eval' in client:
+                try:
+                    of_redis.ask('CLIENT', 'KILL', 'ID', re.search(r'id=([0-9]+)', client)[1])
+                except RuntimeError as gone:
+                    says(str(gone), 'No such client')
+    wait_for(lambda: len(listener.got) >= 1000, 'all greetings')
+    each_once(listener.got, process, ['a'])
+
+
 def one_that_is_silent(world):
     """A server that takes connections and says nothing is not waited for longer than 10 s."""
     of_redis = server(world)
@@ -288,7 +311,8 @@ def what_cannot_be(world):
 
 
 SCENARIOS = (in_and_out, what_is_wrong_is_passed_over, whoever_dies, while_redis_is_away, when_redis_has_forgotten, from_before,
-             with_a_password, one_that_is_refused, one_that_refuses_all, one_that_is_silent, what_cannot_be)
+             with_a_password, one_that_is_refused, one_that_refuses_all, a_connection_that_is_closed_while_we_write,
+             one_that_is_silent, what_cannot_be)
 
 if __name__ == '__main__':
     edda.main(SCENARIOS)

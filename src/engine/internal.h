@@ -293,6 +293,11 @@ struct checkpoint {
     bool view_begun;
 };
 
+struct moved {
+    const struct version *from, *to;
+    uint64_t count;
+};
+
 struct engine {
     struct edda_app const *app;
     struct io *io;
@@ -304,6 +309,7 @@ struct engine {
     uint32_t version_count;
     struct category *categories;   /* array of all known topics */
     uint32_t category_count;
+    struct moved moved;            /* by a migration that is not done, since the log was behind */
     struct journal_topic *deadlines, *skips, *quarantine, *processes, *progress, *sequences, *service_table, *replies, *version_table,
         *channel_table, *snapshots;
     /* fold.c, dispatch.c */

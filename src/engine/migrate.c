@@ -222,6 +222,16 @@ int engine_migrate(struct engine *engine, struct engine_migration *migration, st
     migration->fits = migration->unfits = 0;
     arena_init(&m.arena, 0, 0);
     int rc = migrate(&m, &own);
+    /* The log must catch up with its disk, and whoever asked asks again: what was moved by then is to be told as well. */
+    const struct moved moved = { m.from, m.to, migration->fits - m.move_count };
+    if (rc == 0 && !migration->dry_run && engine->moved.from == m.from && engine->moved.to == m.to)
+        migration->fits += engine->moved.count;
+    else if (rc == EDDA_EBUSY && engine->moved.from == m.from && engine->moved.to == m.to)
+        engine->moved.count += moved.count;
+    else if (rc == EDDA_EBUSY)
+        engine->moved = moved;
+    if (rc != EDDA_EBUSY && !migration->dry_run)
+        engine->moved = (struct moved){ 0 };
     if (rc < 0 && own.code == 0)
         (void)edda_fail_with(&own, rc, "entities of service %.*s cannot be moved: %s", (int)migration->service.len,
                              (const char *)migration->service.data, edda_code_info(rc)->sentence);

@@ -412,6 +412,32 @@ static void what_is_in_quarantine_is_not_moved(void **state)
     assert_string_equal(unfits.text, "a: it is at work, or in quarantine\n");
 }
 
+/* More than the log takes before its disk has it: whoever asks again is told of all that were moved. */
+static void a_migration_of_many_counts_them_all(void **state)
+{
+    struct rig *rig = *state;
+    enum { MANY = 2500 };
+    rig_close(rig);
+    rig->store.unflushed_bytes_max = 4096;
+    rig_open(rig);
+    for (int i = 0; i < MANY; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "%d", i);
+        order(rig, id, 1);
+    }
+    release(rig, &flow_1, &flow_2);
+    struct engine_migration migration = { .service = SLICE("flow"), .from = 1, .to = 2 };
+    int rc, busy = 0;
+    while ((rc = engine_migrate(rig->engine, &migration, NULL)) == EDDA_EBUSY && busy++ < 10)
+        rig_run(rig);
+    assert_int_equal(rc, 0);
+    assert_in_range(busy, 1, 9);
+    assert_int_equal(migration.fits, MANY);
+    rig_run(rig);
+    assert_int_equal(engine_migrate(rig->engine, &migration, NULL), 0);
+    assert_int_equal(migration.fits, 0);
+}
+
 static void migration_refuses_what_is_not_there(void **state)
 {
     struct rig *rig = *state;
@@ -476,6 +502,7 @@ int main(void)
         TEST(with_snapshots_and_migrations_states_stay_right),
         TEST(the_listing_is_the_other_versions_at_once),
         TEST(what_is_in_quarantine_is_not_moved),
+        TEST(a_migration_of_many_counts_them_all),
         TEST(migration_refuses_what_is_not_there),
         TEST(wrong_tables_are_refused),
     };

@@ -141,6 +141,8 @@ static void say_listening(struct run *run, const struct log_recovery *recovery)
             (unsigned long long)recovery->torn_bytes);
     if (app->channels && app->channels->name && !run->redis)
         say(run, "redis.none", "the channels are not connected: nothing comes in, and what is to go out waits in the log; --redis HOST:PORT says where the server is");
+    if (run_outside_lacks_mail(app, &run->values.outside))
+        say(run, "mail.none", "neither --smtp nor --mail-dir is given: should this application send an e-mail, its entity waits in quarantine");
 }
 
 /* --- opening and closing ------------------------------------------------------------------------------------------------- */

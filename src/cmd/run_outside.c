@@ -63,6 +63,11 @@ static bool has_effects(const struct edda_app *app)
     return false;
 }
 
+bool run_outside_lacks_mail(const struct edda_app *app, const struct run_outside_values *values)
+{
+    return has_effects(app) && !values->smtp && !values->mail_dir;
+}
+
 static size_t add(struct option_row *rows, size_t count, const struct option_row *more, size_t more_count, size_t offset)
 {
     for (size_t i = 0; i < more_count; i++) {

@@ -24,6 +24,8 @@ struct run_outside {
 size_t run_outside_options(const struct edda_app *app, size_t offset, struct option_row rows[RUN_OUTSIDE_OPTIONS_MAX]);
 /* Threads that the effects of the application may use together. */
 uint64_t run_outside_threads(const struct edda_app *app);
+/* Whether an e-mail that the application may want to send could go nowhere. */
+bool run_outside_lacks_mail(const struct edda_app *app, const struct run_outside_values *values);
 int run_outside_open(struct run_outside *run, const struct edda_app *app, const struct run_outside_values *values, struct io *io, struct edda_error *error);
 
 #endif

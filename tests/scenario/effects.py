@@ -319,6 +319,16 @@ def a_stop_is_bounded(world):
     server.server_close()
 
 
+def without_a_way_for_mail(world):
+    """An application with effects that could send no e-mail says so at its start."""
+    process = world.start()
+    wait_for(lambda: any(line.startswith('mail.none: neither --smtp nor --mail-dir') for line in process.said), 'the warning')
+    process.end()
+    process = world.start('--mail-dir', 'mail', cwd=world.directory)
+    process.end()
+    holds(not any('mail.none' in line for line in process.said), 'no warning where there is a way')
+
+
 def wrong_options_are_refused(world):
     """Each is named."""
     for options, words in ((['--smtp', 'nowhere'], 'HOST:PORT'), (['--mail-from', 'nobody'], 'mail-from'),
@@ -330,4 +340,4 @@ def wrong_options_are_refused(world):
 
 if __name__ == '__main__':
     edda.main((everything_is_done, a_parent_that_ignores_the_ends_of_its_children, what_is_killed_is_done_again_with_the_same_key,
-               a_breaker_opens_and_closes, a_server_that_talks_nonsense, a_mail_server_that_lets_nobody_in, what_is_refused, a_stop_is_bounded, wrong_options_are_refused))
+               a_breaker_opens_and_closes, a_server_that_talks_nonsense, a_mail_server_that_lets_nobody_in, what_is_refused, a_stop_is_bounded, without_a_way_for_mail, wrong_options_are_refused))

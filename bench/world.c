@@ -68,7 +68,8 @@ bool world_turn(struct world *w, int64_t wait_ns)
         world_die("the engine failed", &error);
     if (engine_settled(w->engine) && !journal_flushing(w->journal))
         return false;
-    if (next != 0)
+    /* With neither under way there is something to do at once: a flush adds a record of the engine's own. */
+    if (engine_running(w->engine) || (next != 0 && journal_flushing(w->journal)))
         (void)io_jobs_wait(w->io, wait_ns);
     return true;
 }

@@ -55,7 +55,13 @@ enum edda_code {
     EDDA_ERETRY = -26,      /* the step must be run again; never leaves the engine */
     EDDA_EUNHANDLED = -27,  /* no service of the application handles the command */
     EDDA_EUNAVAILABLE = -28,/* what is outside could not be reached, or failed */
-    EDDA_EREFUSED = -29     /* what is outside said no */
+    EDDA_EREFUSED = -29,    /* what is outside said no */
+    EDDA_EFENCED = -30,     /* a newer instance of the producer or member has taken its place */
+    EDDA_ESEQUENCE = -31,   /* a producer's batch does not follow its last one */
+    EDDA_EPRODUCER = -32,   /* no producer of this id is known */
+    EDDA_ETRANSACTION = -33,/* not in this state of the transaction */
+    EDDA_ECONCURRENT = -34, /* the transaction before has not ended; try again */
+    EDDA_EOFFSET = -35      /* the partition does not have this offset */
 };
 
 struct edda_error {

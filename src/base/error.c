@@ -19,6 +19,7 @@
 enum {
     KAFKA_UNKNOWN_SERVER_ERROR = -1,
     KAFKA_NONE = 0,
+    KAFKA_OFFSET_OUT_OF_RANGE = 1,
     KAFKA_UNKNOWN_TOPIC_OR_PARTITION = 3,
     KAFKA_LEADER_NOT_AVAILABLE = 5,
     KAFKA_REQUEST_TIMED_OUT = 7,
@@ -29,6 +30,11 @@ enum {
     KAFKA_TOPIC_ALREADY_EXISTS = 36,
     KAFKA_INVALID_REQUEST = 42,
     KAFKA_POLICY_VIOLATION = 44,
+    KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER = 45,
+    KAFKA_INVALID_PRODUCER_EPOCH = 47,
+    KAFKA_INVALID_TXN_STATE = 48,
+    KAFKA_INVALID_PRODUCER_ID_MAPPING = 49,
+    KAFKA_CONCURRENT_TRANSACTIONS = 51,
     KAFKA_KAFKA_STORAGE_ERROR = 56,
     KAFKA_SASL_AUTHENTICATION_FAILED = 58,
     KAFKA_INVALID_RECORD = 87
@@ -97,7 +103,19 @@ enum {
     ROW(EDDA_EUNAVAILABLE, .sentence = "what is outside could not be reached, or failed", \
         .http_status = 503, .kafka_code = KAFKA_REQUEST_TIMED_OUT, .resp_prefix = "UNAVAILABLE", .retriable = true) \
     ROW(EDDA_EREFUSED, .sentence = "what is outside said no", \
-        .http_status = 502, .kafka_code = KAFKA_POLICY_VIOLATION, .resp_prefix = "REFUSED")
+        .http_status = 502, .kafka_code = KAFKA_POLICY_VIOLATION, .resp_prefix = "REFUSED") \
+    ROW(EDDA_EFENCED, .sentence = "a newer instance has taken its place", \
+        .http_status = 409, .kafka_code = KAFKA_INVALID_PRODUCER_EPOCH, .resp_prefix = "FENCED") \
+    ROW(EDDA_ESEQUENCE, .sentence = "the batch does not follow the producer's last one", \
+        .http_status = 409, .kafka_code = KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER, .resp_prefix = "SEQUENCE") \
+    ROW(EDDA_EPRODUCER, .sentence = "no producer of this id is known", \
+        .http_status = 409, .kafka_code = KAFKA_INVALID_PRODUCER_ID_MAPPING, .resp_prefix = "PRODUCER") \
+    ROW(EDDA_ETRANSACTION, .sentence = "the transaction is not in a state for it", \
+        .http_status = 409, .kafka_code = KAFKA_INVALID_TXN_STATE, .resp_prefix = "TRANSACTION") \
+    ROW(EDDA_ECONCURRENT, .sentence = "the transaction before has not ended", \
+        .http_status = 503, .kafka_code = KAFKA_CONCURRENT_TRANSACTIONS, .resp_prefix = "CONCURRENT", .retriable = true) \
+    ROW(EDDA_EOFFSET, .sentence = "the partition does not have this offset", \
+        .http_status = 416, .kafka_code = KAFKA_OFFSET_OUT_OF_RANGE, .resp_prefix = "OFFSET")
 /* clang-format on */
 
 #define CODE_INFO(code_, ...) [-(code_)] = { .code = (code_), .name = #code_, __VA_ARGS__ },
@@ -106,7 +124,7 @@ enum {
 static const struct edda_code_info code_rows[] = { CODE_ROWS(CODE_INFO) };
 
 /* As many rows as there are numbers up to the last code: with no number twice, none is missing. */
-#define CODES (1 - EDDA_EREFUSED)
+#define CODES (1 - EDDA_EOFFSET)
 _Static_assert(sizeof(code_rows) / sizeof(code_rows[0]) == CODES, "a code without a row");
 _Static_assert(CODE_ROWS(CODE_COUNT) == CODES, "a code without a row");
 

@@ -22,11 +22,12 @@ LAYERS = {
     'log': ('base', 'io'),
     'store': ('base', 'io', 'wire', 'log'),
     'journal': ('base', 'io', 'wire', 'store'),
+    'broker': ('base', 'io', 'wire', 'store'),
     'engine': ('base', 'io', 'wire', 'journal'),
     'outside': ('base', 'io', 'wire', 'journal', 'engine'),
     'console': (),
-    'server': ('base', 'io', 'wire', 'log', 'store', 'journal', 'engine', 'console'),
-    'cmd': ('base', 'io', 'wire', 'log', 'store', 'journal', 'engine', 'outside', 'console', 'server'),
+    'server': ('base', 'io', 'wire', 'log', 'store', 'journal', 'broker', 'engine', 'console'),
+    'cmd': ('base', 'io', 'wire', 'log', 'store', 'journal', 'broker', 'engine', 'outside', 'console', 'server'),
 }
 
 # Single files that may include more than their layer: (path, layers, reason).

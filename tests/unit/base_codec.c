@@ -498,7 +498,7 @@ static void prng_below_nothing_is_misuse(void **state)
 static void every_code_has_a_whole_row(void **state)
 {
     (void)state;
-    for (int code = EDDA_EREFUSED; code <= EDDA_OK; code++) {
+    for (int code = EDDA_EOFFSET; code <= EDDA_OK; code++) {
         const struct edda_code_info *info = edda_code_info(code);
         assert_int_equal(info->code, code);
         assert_int_equal(strncmp(info->name, "EDDA_", 5), 0);
@@ -509,7 +509,7 @@ static void every_code_has_a_whole_row(void **state)
         assert_int_equal(code == EDDA_OK, info->kafka_code == 0);
         assert_in_range(info->kafka_code + 1, 0, 134);
         assert_false(info->retriable && info->fatal);
-        for (int other = EDDA_EREFUSED; other < code; other++)
+        for (int other = EDDA_EOFFSET; other < code; other++)
             assert_string_not_equal(edda_code_info(other)->name, info->name);
     }
 }
@@ -537,6 +537,12 @@ static void the_table_answers_for_known_codes(void **state)
         { EDDA_EUNHANDLED, "EDDA_EUNHANDLED", 501, 35, "UNHANDLED" },
         { EDDA_EUNAVAILABLE, "EDDA_EUNAVAILABLE", 503, 7, "UNAVAILABLE" },
         { EDDA_EREFUSED, "EDDA_EREFUSED", 502, 44, "REFUSED" },
+        { EDDA_EFENCED, "EDDA_EFENCED", 409, 47, "FENCED" },
+        { EDDA_ESEQUENCE, "EDDA_ESEQUENCE", 409, 45, "SEQUENCE" },
+        { EDDA_EPRODUCER, "EDDA_EPRODUCER", 409, 49, "PRODUCER" },
+        { EDDA_ETRANSACTION, "EDDA_ETRANSACTION", 409, 48, "TRANSACTION" },
+        { EDDA_ECONCURRENT, "EDDA_ECONCURRENT", 503, 51, "CONCURRENT" },
+        { EDDA_EOFFSET, "EDDA_EOFFSET", 416, 1, "OFFSET" },
     };
     for (size_t i = 0; i < COUNT(known); i++) {
         const struct edda_code_info *info = edda_code_info(known[i].code);
@@ -545,7 +551,7 @@ static void the_table_answers_for_known_codes(void **state)
         assert_int_equal(info->kafka_code, known[i].kafka_code);
         assert_string_equal(info->resp_prefix, known[i].resp_prefix);
     }
-    const int unknown[] = { 1, EDDA_EREFUSED - 1, INT32_MIN, INT32_MAX };
+    const int unknown[] = { 1, EDDA_EOFFSET - 1, INT32_MIN, INT32_MAX };
     for (size_t i = 0; i < COUNT(unknown); i++)
         assert_int_equal(edda_code_info(unknown[i])->code, EDDA_EIO);
     assert_true(edda_code_info(EDDA_EIO)->fatal);

@@ -14,7 +14,7 @@
  *     a nullable struct                          T *name; NULL is null
  *
  * What a version does not have is given its default when decoded, and left out when encoded; a field that is neither default nor ignorable there is EDDA_EUNSUPPORTED.
- * Decoded slices borrow the input; arrays and structs lie in the arena.
+ * Where a version does not allow null, an encoded string whose data is NULL is the empty one. Decoded slices borrow the input; arrays and structs lie in the arena.
  */
 #ifndef EDDA_WIRE_KAFKA_MESSAGE_H
 #define EDDA_WIRE_KAFKA_MESSAGE_H
@@ -35,7 +35,8 @@ const char *kafka_message_name(const struct kafka_message *message);
 size_t kafka_message_size(const struct kafka_message *message);
 bool kafka_message_flexible(const struct kafka_message *message, int version);
 
-/* Sets every field to its default: what a handler fills a response upon. */
+/* Sets every field to its default: what a handler fills a response upon. For the structs within it there is `kafka_..._default` of each, to be assigned:
+ * an arena's zeros are no defaults. */
 void kafka_message_init(const struct kafka_message *message, void *ret_value);
 
 /* Decodes a body, which must be used up. Counts are checked against the bytes that are left before memory is taken. EDDA_EMALFORMED names the field;

@@ -48,7 +48,13 @@ struct partition {
     uint32_t batch;            /* its batch in the open frame, when `generation` is the open frame's */
     uint64_t generation;
     int64_t next_offset;
+    int64_t start_offset;      /* the first that is still read; what lies below was truncated or is past its retention */
 };
+
+static inline int64_t partition_start(const struct topic *topic, uint32_t partition)
+{
+    return topic->partitions[partition].start_offset;
+}
 
 struct topic_entry {
     struct topic topic;

@@ -127,6 +127,10 @@ def bytes_min(struct, version, flexible):
     return sum(f.bytes_min(version, flexible) for f in struct.fields) + int(flexible)
 
 
+def depth_of(struct):
+    return 1 + max((depth_of(field.struct) if field.struct else 1 for field in struct.fields), default=0)
+
+
 class Message(Struct):
     def __init__(self, found):
         super().__init__(found[1] + found[2], 'kafka_' + snake(found[1] + found[2]))
@@ -162,7 +166,7 @@ def read(text):
                 names.add(top.c_name)
                 stack = [top]
                 continue
-            if depth > len(stack) or depth > DEPTH_MAX:
+            if depth > len(stack):
                 raise Wrong('stands too far in')
             field = Field(words)
             del stack[depth:]
@@ -171,6 +175,8 @@ def read(text):
                 raise Wrong('the field above has no fields of its own')
             if any(f.c_name == field.c_name for f in parent.fields):
                 raise Wrong(f'{field.name} is there twice')
+            if field.tag is not None and any((f.tag or 0) >= field.tag for f in parent.fields if f.tag is not None):
+                raise Wrong('tags ascend')
             parent.fields.append(field)
             fields.append((number, field))
             if field.type in shared:
@@ -190,6 +196,9 @@ def read(text):
                 raise Wrong(f'the type {field.type} has no fields here and is declared nowhere')
         except Wrong as wrong:
             raise Wrong(f'{number}: {wrong}') from None
+    for message in messages:
+        if depth_of(message) > DEPTH_MAX:
+            raise Wrong(f'0: {message.name} has more than {DEPTH_MAX} structs within each other')
     return list(shared.values()), messages
 
 

@@ -5,6 +5,7 @@
 #ifndef EDDA_WIRE_KAFKA_MESSAGE_TABLE_H
 #define EDDA_WIRE_KAFKA_MESSAGE_TABLE_H
 
+#include "base/assert.h"
 #include "wire/kafka/message.h"
 
 #define MESSAGE_DEPTH_MAX 8  /* of structs within a message */
@@ -58,6 +59,31 @@ struct kafka_message {
     uint8_t flexible;    /* the first version encoded as in KIP-482 */
     bool response;
 };
+
+/* Where in a message a walk is, for errors: the fields that hold the one at hand, outermost first. */
+struct message_path {
+    const struct kafka_message *message;
+    struct edda_error *error;
+    int depth;
+    struct {
+        const struct kafka_field *field;
+        int32_t index; /* of the item of an array, or -1 */
+    } at[MESSAGE_DEPTH_MAX];
+};
+
+/* Fills the error of a walk with the path to `field` (NULL: to the struct at hand) and what is wrong with it, and returns `code`. */
+int message_path_fail(const struct message_path *path, const struct kafka_field *field, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5), cold));
+
+/* EDDA_EUNSUPPORTED when the message does not have the version. */
+int message_version_check(const struct kafka_message *message, int version, struct edda_error *error);
+
+static inline void message_path_enter(struct message_path *path, const struct kafka_field *field)
+{
+    ASSERT(path->depth < MESSAGE_DEPTH_MAX);
+    path->at[path->depth].field = field;
+    path->at[path->depth++].index = -1;
+}
 
 static inline bool field_in(const struct kafka_field *field, int version)
 {

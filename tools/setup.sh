@@ -7,8 +7,8 @@
 
 set -euo pipefail
 
-# Package, how to probe for it where there is no dpkg (a command, or a pkg-config module after
-# "pc:"), and why it is needed. "N" in a name is the version of the default clang.
+# Package, how to probe for it where there is no dpkg (a command, a pkg-config module after
+# "pc:", or a header after "h:"), and why it is needed. "N" in a name is the version of the default clang.
 packages() {
     cat <<'TABLE'
 build-essential     gcc              compiles the library (gcc), checks the public headers as C++ (g++), runs the Makefile (make)
@@ -28,6 +28,10 @@ libpq-dev           pc:libpq         read models in PostgreSQL
 postgresql          psql             the server that read models are tested with
 libcurl4-openssl-dev pc:libcurl      effects: calls over HTTP, e-mail by SMTP
 libssl-dev          pc:libcrypto     signatures of calls to remote services
+zlib1g-dev          pc:zlib          Kafka records compressed with gzip
+libsnappy-dev       h:snappy-c.h     Kafka records compressed with Snappy
+liblz4-dev          pc:liblz4        Kafka records compressed with LZ4
+libzstd-dev         pc:libzstd       Kafka records compressed with Zstandard
 nodejs              node             the example of a remote service in JavaScript
 valgrind            valgrind         finds what the sanitizers cannot, and counts instructions
 python3             python3          the rules in tests/rules and the test runner
@@ -45,9 +49,10 @@ probe_all() {
     while read -r name probe reason; do
         case $probe in
         pc:*) pkg-config --exists "${probe#pc:}" 2>/dev/null && continue ;;
+        h:*) printf '#include <%s>\n' "${probe#h:}" | cc -E - >/dev/null 2>&1 && continue ;;
         *) command -v "$probe" >/dev/null && continue ;;
         esac
-        printf 'setup: missing: %-18s %s\n' "${probe#pc:}" "$reason" >&2
+        printf 'setup: missing: %-18s %s\n' "${probe#*:}" "$reason" >&2
         missing=$((missing + 1))
     done < <(packages)
     [ "$missing" -eq 0 ] || die "this is no Debian system: please install the $missing above with your package manager"

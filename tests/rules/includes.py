@@ -39,6 +39,7 @@ THIRD_PARTY = (
     ('lz4.h', ('src/wire/kafka/',)),
     ('lz4frame.h', ('src/wire/kafka/',)),
     ('zstd.h', ('src/wire/kafka/',)),
+    ('zstd_errors.h', ('src/wire/kafka/',)),
     ('snappy-c.h', ('src/wire/kafka/',)),
     ('zlib.h', ('src/wire/kafka/',)),
     ('librdkafka/', ('src/journal/',)),

@@ -16,9 +16,10 @@ const char *compression_name(enum compression compression);
 bool compression_supported(enum compression compression);
 
 /* Appends what `compressed` holds to `out`, at most `bytes_max`. EDDA_EMALFORMED, EDDA_ETOOLARGE (before more memory than the limit is taken),
- * EDDA_EUNSUPPORTED (not in this build, or no such form), EDDA_ENOMEM. */
-int decompress(enum compression compression, struct slice compressed, size_t bytes_max, struct buffer *out, struct edda_error *error);
+ * EDDA_EUNSUPPORTED (not in this build, or no such form), EDDA_ENOMEM; `out` is then as it was, unless memory was lacking. Any thread. */
+int compression_decompress(enum compression compression, struct slice compressed, size_t bytes_max, struct buffer *out,
+                           struct edda_error *error);
 /* Appends `plain` compressed; snappy in the frames of the Java library. */
-int compress(enum compression compression, struct slice plain, struct buffer *out, struct edda_error *error);
+int compression_compress(enum compression compression, struct slice plain, struct buffer *out, struct edda_error *error);
 
 #endif

@@ -16,6 +16,7 @@
 #include "journal/local.h"
 #include "outside/databases.h"
 #include "outside/redis.h"
+#include "server/protocols.h"
 #include "server/server.h"
 #include "wire/json/json.h"
 
@@ -129,7 +130,7 @@ static void say_listening(struct run *run, const struct log_recovery *recovery)
             used +=
                 (size_t)snprintf(services + used, sizeof services - used, "%s%s", i ? ", " : "", app->services[i]->name);
     say(run, "listening", "%s %s on http://127.0.0.1:%u; services %s", app->name,
-        app->version ? app->version : edda_version(), (unsigned)server_port(run->server), services);
+        app->version ? app->version : edda_version(), (unsigned)server_port(run->server, 0), services);
     if (recovery->segments <= 1 && recovery->frames_scanned == 0)
         say(run, "data", "%s, which is new", run->data);
     else if (recovery->clean)
@@ -234,7 +235,8 @@ static int run_open(struct run *run, struct log_recovery *ret_recovery, struct e
     if (rc < 0)
         return rc;
     const struct server_options server_options = {
-        .engine = run->engine, .io = run->io, .port = (uint16_t)run->values.port, .stop_on_signals = true,
+        .engine = run->engine, .io = run->io, .store = journal_local_store(run->journal),
+        .listeners = { { .protocol = protocol_row(0)->protocol, .port = (uint16_t)run->values.port } }, .stop_on_signals = true,
         .after_turn = after_turn, .after_turn_user = run
     };
     rc = server_open(&server_options, &run->server, error);

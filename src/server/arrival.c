@@ -1,16 +1,15 @@
 /*
- * arrival: finds the next request in the bytes of a session. A request is handled when all of it is there. Until then its head is
+ * arrival: finds the next request of HTTP in the bytes of a connection. A request is handled when all of it is there. Until then its head is
  * parsed again whenever more has arrived, which costs less than remembering it for ten thousand connections; chunks
  * are taken out of the input as they become whole.
  */
 #include "server/parts.h"
 
 /* Answers what is no request, and ends the session: where the next one would begin is not known. */
-static int refuse(struct session *session, struct edda_request *request, int64_t code, int status)
+static int refuse(struct http_session *session, struct edda_request *request, int64_t code, int status)
 {
-    session_end(session);
-    request->session = session;
-    session->request = request;
+    connection_end(&session->connection);
+    http_begin(session, request);
     request->keep_alive = false;
     request_fail(request, status, (int)code);
     request_free(request);
@@ -18,19 +17,19 @@ static int refuse(struct session *session, struct edda_request *request, int64_t
 }
 
 /* What is not supported is the version, or else names its header. */
-static int refuse_head(struct session *session, struct edda_request *request, int64_t code)
+static int refuse_head(struct http_session *session, struct edda_request *request, int64_t code)
 {
     int unsupported = request->error.field[0] ? 501 : 505;
     return refuse(session, request, code, code == EDDA_ETOOLARGE ? 431 : code == EDDA_EUNSUPPORTED ? unsupported : 400);
 }
 
 /* Moves whole chunks from behind the head to the session's body. 1: all are there; 0: not yet; or a code. */
-static int64_t take_chunks(struct session *session, size_t head_bytes, struct edda_request *request)
+static int64_t take_chunks(struct http_session *session, size_t head_bytes, struct edda_request *request)
 {
-    struct buffer *in = &session->in;
-    size_t from = session->in_at + head_bytes;
+    struct buffer *in = &session->connection.in;
+    size_t from = session->connection.in_at + head_bytes;
     bool done = false;
-    int64_t consumed = http_chunks(slice_of(in->data + from, in->len - from), session->server->limits.body_bytes_max,
+    int64_t consumed = http_chunks(slice_of(in->data + from, in->len - from), session->connection.server->limits.body_bytes_max,
                                    &session->body, &done, &request->error);
     if (consumed < 0)
         return consumed;
@@ -42,10 +41,10 @@ static int64_t take_chunks(struct session *session, size_t head_bytes, struct ed
 }
 
 /* Whether the body is there: 1, with the bytes of `in` it takes; 0; or a code. */
-static int64_t take_body(struct session *session, size_t head_bytes, struct edda_request *request, size_t *ret_bytes)
+static int64_t take_body(struct http_session *session, size_t head_bytes, struct edda_request *request, size_t *ret_bytes)
 {
     const struct http_request *head = &request->head;
-    size_t body_max = session->server->limits.body_bytes_max;
+    size_t body_max = session->connection.server->limits.body_bytes_max;
     if (head->content_length > body_max)
         return edda_fail_with(&request->error, EDDA_ETOOLARGE, "the body has %llu bytes; at most %zu are taken",
                               (unsigned long long)head->content_length, body_max);
@@ -61,23 +60,24 @@ static int64_t take_body(struct session *session, size_t head_bytes, struct edda
         }
         return done;
     }
-    size_t from = session->in_at + head_bytes;
-    if (session->in.len - from < head->content_length)
+    size_t from = session->connection.in_at + head_bytes;
+    if (session->connection.in.len - from < head->content_length) {
+        session->connection.in_needed = head_bytes + (size_t)head->content_length;
         return 0;
+    }
     *ret_bytes = (size_t)head->content_length;
-    request->body = slice_of(session->in.data + from, *ret_bytes);
+    request->body = slice_of(session->connection.in.data + from, *ret_bytes);
     return 1;
 }
 
-int session_take(struct session *session)
+int http_take(struct connection *connection)
 {
-    struct server *server = session->server;
-    struct slice bytes = slice_of(session->in.data + session->in_at, session->in.len - session->in_at);
-    if (bytes.len == 0)
-        return 0;
+    struct http_session *session = container_of(connection, struct http_session, connection);
+    struct server *server = connection->server;
+    struct slice bytes = connection_in(connection);
     struct edda_request *request = request_new(server);
     if (!request) {
-        session_end(session);
+        connection_end(connection);
         return 1;
     }
     int64_t head_bytes = http_parse(bytes, server->limits.head_bytes_max, &request->head, &request->error);
@@ -99,14 +99,12 @@ int session_take(struct session *session)
         request_free(request);
         return 0;
     }
-    session->in_at += (size_t)head_bytes + body_bytes;
+    connection->in_at += (size_t)head_bytes + body_bytes;
     session->continued = false;
-    session_touch(session);
-    request->session = session;
+    http_begin(session, request);
     request->keep_alive = request->head.keep_alive && !server->stopping;
-    session->request = request;
     if (!request->keep_alive)
-        session_end(session);
+        connection_end(&session->connection);
     request_run(request);
     return 1;
 }

@@ -14,110 +14,111 @@
 #define OUTPUT_KEPT_BYTES 4096  /* an output that is empty keeps no more memory than this */
 #define OUTPUT_SENT_BYTES 65536 /* what is sent is forgotten from here on, when it is the greater part */
 
-void output_init(struct output *output)
+size_t connection_unsent(const struct connection *connection)
 {
-    *output = (struct output){ .sent = 0 };
-    list_init(&output->waiting);
+    return connection->out.len - connection->sent;
 }
 
-void output_deinit(struct output *output)
+size_t connection_room(struct connection *connection)
 {
-    buffer_deinit(&output->bytes);
-    list_remove(&output->waiting);
+    size_t unsent = connection_unsent(connection), max = connection->server->limits.out_bytes_max;
+    if (connection->state == CONNECTION_OPEN && unsent < max)
+        return max - unsent;
+    connection->full = connection->state == CONNECTION_OPEN;
+    return 0;
 }
 
-size_t output_unsent(const struct output *output)
+uint64_t server_gate(const struct server *server)
 {
-    return output->bytes.len - output->sent;
+    return journal_tail(server->journal);
 }
 
-void output_stamp(struct session *session, uint64_t gate)
+void connection_stamp(struct connection *connection, uint64_t gate)
 {
-    struct output *output = &session->output;
-    size_t end = output->bytes.len;
-    struct gate_mark *last = output->mark_count ? &output->marks[output->mark_count - 1] : NULL;
-    if (!last && gate <= journal_durable(session->server->journal)) {
-        output->open = end;
+    size_t end = connection->out.len;
+    struct gate_mark *last = connection->mark_count ? &connection->marks[connection->mark_count - 1] : NULL;
+    if (!last && gate <= journal_durable(connection->server->journal)) {
+        connection->open = end;
         return;
     }
-    if (last && (gate <= last->gate || output->mark_count == GATE_MARKS_MAX)) {
+    if (last && (gate <= last->gate || connection->mark_count == GATE_MARKS_MAX)) {
         last->end = end;
         last->gate = gate > last->gate ? gate : last->gate;
     } else {
-        output->marks[output->mark_count++] = (struct gate_mark){ end, gate };
+        connection->marks[connection->mark_count++] = (struct gate_mark){ end, gate };
     }
-    if (!list_linked(&output->waiting))
-        list_push_back(&session->server->waiting, &output->waiting);
+    if (!list_linked(&connection->waiting))
+        list_push_back(&connection->server->waiting, &connection->waiting);
 }
 
 /* Moves the marks that are durable over to what is open. */
-static void output_open(struct output *output, uint64_t durable)
+static void output_open(struct connection *connection, uint64_t durable)
 {
     uint32_t passed = 0;
-    while (passed < output->mark_count && output->marks[passed].gate <= durable)
-        output->open = output->marks[passed++].end;
+    while (passed < connection->mark_count && connection->marks[passed].gate <= durable)
+        connection->open = connection->marks[passed++].end;
     if (passed == 0)
         return;
-    output->mark_count -= passed;
-    memmove(output->marks, output->marks + passed, output->mark_count * sizeof *output->marks);
-    if (output->mark_count == 0)
-        list_remove(&output->waiting);
+    connection->mark_count -= passed;
+    memmove(connection->marks, connection->marks + passed, connection->mark_count * sizeof *connection->marks);
+    if (connection->mark_count == 0)
+        list_remove(&connection->waiting);
 }
 
-static void output_shift(struct output *output)
+static void output_shift(struct connection *connection)
 {
-    size_t sent = output->sent;
-    memmove(output->bytes.data, output->bytes.data + sent, output->bytes.len - sent);
-    buffer_truncate(&output->bytes, output->bytes.len - sent);
-    for (uint32_t i = 0; i < output->mark_count; i++)
-        output->marks[i].end -= sent;
-    output->open -= sent;
-    output->sent = 0;
+    size_t sent = connection->sent;
+    memmove(connection->out.data, connection->out.data + sent, connection->out.len - sent);
+    buffer_truncate(&connection->out, connection->out.len - sent);
+    for (uint32_t i = 0; i < connection->mark_count; i++)
+        connection->marks[i].end -= sent;
+    connection->open -= sent;
+    connection->sent = 0;
 }
 
 /* Forgets what is sent. */
-static void output_trim(struct output *output)
+static void output_trim(struct connection *connection)
 {
-    if (output->sent < output->bytes.len) {
-        if (output->sent >= OUTPUT_SENT_BYTES && output->sent >= output->bytes.len / 2)
-            output_shift(output);
+    if (connection->sent < connection->out.len) {
+        if (connection->sent >= OUTPUT_SENT_BYTES && connection->sent >= connection->out.len / 2)
+            output_shift(connection);
         return;
     }
-    ASSERT(output->mark_count == 0 && output->open == output->sent);
-    output->sent = output->open = 0;
-    if (output->bytes.capacity > OUTPUT_KEPT_BYTES)
-        buffer_deinit(&output->bytes);
+    ASSERT(connection->mark_count == 0 && connection->open == connection->sent);
+    connection->sent = connection->open = 0;
+    if (connection->out.capacity > OUTPUT_KEPT_BYTES)
+        buffer_deinit(&connection->out);
     else
-        buffer_clear(&output->bytes);
+        buffer_clear(&connection->out);
 }
 
-static void await_writable(struct session *session, bool await)
+static void await_writable(struct connection *connection, bool await)
 {
-    if (session->writing == await)
+    if (connection->writing == await)
         return;
-    session->writing = await;
+    connection->writing = await;
     if (await)
-        (void)event_add(&session->writable, NULL);
+        (void)event_add(&connection->writable, NULL);
     else
-        (void)event_del(&session->writable);
+        (void)event_del(&connection->writable);
 }
 
-int output_send(struct session *session)
+int output_send(struct connection *connection)
 {
-    struct output *output = &session->output;
-    while (output->sent < output->open) {
-        ssize_t n = send(session->fd, output->bytes.data + output->sent, output->open - output->sent, MSG_NOSIGNAL);
+    while (connection->sent < connection->open) {
+        ssize_t n = send(connection->fd, connection->out.data + connection->sent, connection->open - connection->sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
             return EDDA_ECLOSED;
         if (n <= 0)
             break;
-        output->sent += (size_t)n;
-        session_touch(session);
+        connection->sent += (size_t)n;
+        connection->spoken->counts.bytes_out += (size_t)n;
+        connection_touch(connection);
     }
-    await_writable(session, output->sent < output->open);
-    output_trim(output);
+    await_writable(connection, connection->sent < connection->open);
+    output_trim(connection);
     return 0;
 }
 
@@ -130,11 +131,11 @@ void gate_open(struct server *server)
     server->opened = durable;
     struct list *link = server->waiting.next;
     while (link != &server->waiting) {
-        struct session *session = container_of(link, struct session, output.waiting);
+        struct connection *connection = container_of(link, struct connection, waiting);
         link = link->next;
-        size_t open = session->output.open;
-        output_open(&session->output, durable);
-        if (session->output.open > open)
-            session_flush(session);
+        size_t open = connection->open;
+        output_open(connection, durable);
+        if (connection->open > open)
+            connection_flush(connection);
     }
 }

@@ -1,5 +1,5 @@
 /*
- * listener: the listening socket. Connections over the limit are told so and closed at once; when the process has no descriptors left, accepting
+ * listener: the listening sockets. Connections over the limit are told so and closed at once; when the process has no descriptors left, accepting
  * pauses until a connection ends, for an event loop would otherwise find the same connection waiting again and again.
  */
 #include <arpa/inet.h>
@@ -16,78 +16,74 @@
 #define BACKLOG 1024
 #define ACCEPTS_PER_EVENT 64
 
-static void pause_accepting(struct server *server)
+static void pause_accepting(struct listener *listener)
 {
-    if (server->accepting)
-        (void)event_del(&server->acceptable);
-    server->accepting = false;
+    if (listener->accepting)
+        (void)event_del(&listener->acceptable);
+    listener->accepting = false;
 }
 
-void listener_resume(struct server *server)
+void listeners_resume(struct server *server)
 {
-    if (server->listener < 0 || server->accepting || server->stopping)
-        return;
-    server->accepting = event_add(&server->acceptable, NULL) == 0;
+    for (size_t i = 0; i < server->listener_count && !server->stopping; i++) {
+        struct listener *listener = &server->listeners[i];
+        if (listener->fd >= 0 && !listener->accepting)
+            listener->accepting = event_add(&listener->acceptable, NULL) == 0;
+    }
 }
 
 /* Best effort: a socket that has just been accepted takes this at once. */
-static void refuse_connection(struct server *server, int fd)
+static void refuse_connection(struct listener *listener, int fd)
 {
-    static const char content[] = "{\"type\":\"urn:edda:error:limit\",\"title\":\"a limit was reached\",\"status\":503,"
-                                  "\"detail\":\"there are as many open connections as are allowed\"}\n";
+    const struct protocol *protocol = listener->spoken->protocol;
     struct buffer answer = BUFFER_EMPTY;
-    server->counts.refused++;
-    server->counts.responses[503]++;
-    http_response_head(&answer, 503, "application/problem+json", sizeof content - 1, false,
-                       SLICE("Retry-After: 1\r\n"));
-    buffer_append_str(&answer, content);
-    if (buffer_ok(&answer))
+    listener->spoken->counts.refused++;
+    if (protocol->refused)
+        protocol->refused(listener->server, &answer);
+    if (buffer_ok(&answer) && answer.len)
         (void)send(fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     buffer_deinit(&answer);
     (void)shutdown(fd, SHUT_WR);
     (void)close(fd);
 }
 
-static void accept_one(struct server *server, int fd)
+static void accept_one(struct listener *listener, int fd)
 {
+    struct server *server = listener->server;
     int one = 1;
-    server->counts.accepted++;
-    if (server->session_count >= server->limits.connections_max) {
-        refuse_connection(server, fd);
+    listener->spoken->counts.accepted++;
+    if (server->connection_count >= server->limits.connections_max) {
+        refuse_connection(listener, fd);
         return;
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    session_open(server, fd);
+    connection_open(server, listener->spoken, fd);
 }
 
-static void listener_acceptable(evutil_socket_t listener, short what, void *user)
+static void on_acceptable(evutil_socket_t listening, short what, void *user)
 {
-    struct server *server = user;
+    struct listener *listener = user;
     (void)what;
     for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            accept_one(server, fd);
+            accept_one(listener, fd);
             continue;
         }
         bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-        if (exhausted && server->session_count)
-            pause_accepting(server);
+        if (exhausted && listener->server->connection_count)
+            pause_accepting(listener);
         if (exhausted || errno == EAGAIN || errno == EWOULDBLOCK)
             return;
     }
 }
 
-static int listener_fail(struct server *server, const char *what, const char *address, uint16_t port,
-                         struct edda_error *error)
+static int listener_fail(const struct listener *listener, const char *what, struct edda_error *error)
 {
     int code = errno == EADDRINUSE ? EDDA_EEXISTS : EDDA_EIO;
     if (code == EDDA_EEXISTS)
-        (void)edda_fail_field(error, code, "port", "port %u of %s is taken: another process listens there", (unsigned)port, address);
-    else
-        (void)edda_fail_field(error, code, "port", "%s port %u of %s: %s", what, (unsigned)port, address, strerror(errno));
-    listener_close(server);
-    return code;
+        return edda_fail_field(error, code, "port", "port %u of %s is taken: another process listens there", (unsigned)listener->port, listener->address);
+    return edda_fail_field(error, code, "port", "%s port %u of %s: %s", what, (unsigned)listener->port, listener->address, strerror(errno));
 }
 
 /* The address in binary, of either family. */
@@ -108,52 +104,121 @@ static int address_parse(const char *address, uint16_t port, struct sockaddr_sto
     return EDDA_EINVAL;
 }
 
-/* The port that was given when one was to be picked. */
-static uint16_t port_of(int fd)
+/* An address as text, without its port, which is returned. */
+static uint16_t address_text(const struct sockaddr_storage *address, char ret_host[ADDRESS_TEXT_BYTES])
 {
-    struct sockaddr_storage bound;
-    socklen_t len = sizeof bound;
-    if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0)
-        return 0;
-    if (bound.ss_family == AF_INET6) {
-        struct sockaddr_in6 v6;
-        memcpy(&v6, &bound, sizeof v6);
-        return ntohs(v6.sin6_port);
-    }
-    struct sockaddr_in v4;
-    memcpy(&v4, &bound, sizeof v4);
-    return ntohs(v4.sin_port);
+    const void *at = address->ss_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+                                                    : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+    if (!inet_ntop(address->ss_family, at, ret_host, ADDRESS_TEXT_BYTES))
+        ret_host[0] = '\0';
+    return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
+                                                : ((const struct sockaddr_in *)address)->sin_port);
 }
 
-int listener_open(struct server *server, struct edda_error *error)
+/* The port that was given when one was to be picked. */
+static uint16_t local_address(int fd, char ret_host[ADDRESS_TEXT_BYTES])
 {
-    const char *address = server->options.address ? server->options.address : "127.0.0.1";
-    uint16_t port = server->options.port;
-    struct sockaddr_storage bound;
+    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+    socklen_t len = sizeof address;
+    ret_host[0] = '\0';
+    return getsockname(fd, (struct sockaddr *)&address, &len) < 0 ? 0 : address_text(&address, ret_host);
+}
+
+uint16_t connection_local_address(const struct connection *connection, char ret_host[ADDRESS_TEXT_BYTES])
+{
+    return local_address(connection->fd, ret_host);
+}
+
+uint16_t connection_peer_address(const struct connection *connection, char ret_host[ADDRESS_TEXT_BYTES])
+{
+    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+    socklen_t len = sizeof address;
+    ret_host[0] = '\0';
+    return getpeername(connection->fd, (struct sockaddr *)&address, &len) < 0 ? 0 : address_text(&address, ret_host);
+}
+
+const char *connection_peer(const struct connection *connection)
+{
+    char host[ADDRESS_TEXT_BYTES], *peer = connection->server->peer;
+    uint16_t port = connection_peer_address(connection, host);
+    (void)snprintf(peer, sizeof connection->server->peer, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+    return peer;
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------------------ */
+
+static int listener_open(struct listener *listener, struct edda_error *error)
+{
+    struct sockaddr_storage address;
     socklen_t len = 0;
-    int one = 1;
-    int family = address_parse(address, port, &bound, &len);
+    int on = 1, keep_after_s = (int)(listener->server->limits.idle_ms / 1000);
+    int family = address_parse(listener->address, listener->port, &address, &len);
     if (family < 0)
-        return edda_fail_field(error, EDDA_EINVAL, "address", "%s is no IP address", address);
-    server->listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (server->listener < 0)
-        return listener_fail(server, "making a socket for", address, port, error);
-    (void)setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(server->listener, (struct sockaddr *)&bound, len) < 0 || listen(server->listener, BACKLOG) < 0)
-        return listener_fail(server, "listening on", address, port, error);
-    server->options.port = port_of(server->listener);
-    (void)snprintf(server->authority, sizeof server->authority, family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
-                   (unsigned)server->options.port);
-    (void)event_assign(&server->acceptable, server->base, server->listener, EV_READ | EV_PERSIST, listener_acceptable,
-                       server);
-    listener_resume(server);
+        return edda_fail_field(error, EDDA_EINVAL, "address", "%s is no IP address", listener->address);
+    listener->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd < 0)
+        return listener_fail(listener, "making a socket for", error);
+    (void)setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    /* Connections inherit these: who waits for something of ours, and is gone without a word, is found out by the kernel. */
+    (void)setsockopt(listener->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (keep_after_s > 0)
+        (void)setsockopt(listener->fd, IPPROTO_TCP, TCP_KEEPIDLE, &keep_after_s, sizeof keep_after_s);
+    if (bind(listener->fd, (struct sockaddr *)&address, len) < 0 || listen(listener->fd, BACKLOG) < 0)
+        return listener_fail(listener, "listening on", error);
+    char host[ADDRESS_TEXT_BYTES];
+    listener->port = local_address(listener->fd, host);
+    (void)event_assign(&listener->acceptable, listener->server->base, listener->fd, EV_READ | EV_PERSIST, on_acceptable, listener);
     return 0;
 }
 
-void listener_close(struct server *server)
+static int spoken_find(struct server *server, const struct protocol *protocol, struct spoken **ret_spoken, struct edda_error *error)
 {
-    pause_accepting(server);
-    if (server->listener >= 0)
-        (void)close(server->listener);
-    server->listener = -1;
+    for (size_t i = 0; i < server->spoken_count; i++)
+        if (server->spoken[i].protocol == protocol) {
+            *ret_spoken = &server->spoken[i];
+            return 0;
+        }
+    struct spoken *spoken = &server->spoken[server->spoken_count];
+    int rc = protocol->host_open ? protocol->host_open(server, &spoken->host, error) : 0;
+    if (rc < 0)
+        return rc;
+    spoken->protocol = protocol;
+    server->spoken_count++;
+    *ret_spoken = spoken;
+    return 0;
+}
+
+int listeners_open(struct server *server, struct edda_error *error)
+{
+    static const struct server_listener alone = { .protocol = &http_protocol };
+    for (size_t i = 0; i < SERVER_LISTENERS_MAX; i++) {
+        const struct server_listener *row = &server->options.listeners[i];
+        if (!row->protocol && i > 0)
+            break;
+        if (!row->protocol)
+            row = &alone;
+        struct listener *listener = &server->listeners[server->listener_count++];
+        *listener = (struct listener){ .server = server, .fd = -1, .port = row->port, .address = row->address ? row->address : "127.0.0.1" };
+        int rc = spoken_find(server, row->protocol, &listener->spoken, error);
+        if (rc == 0)
+            rc = listener_open(listener, error);
+        if (rc < 0)
+            return rc;
+        if (row->protocol == &http_protocol && !server->authority[0])
+            (void)snprintf(server->authority, sizeof server->authority, strchr(listener->address, ':') ? "[%s]:%u" : "%s:%u",
+                           listener->address, (unsigned)listener->port);
+    }
+    listeners_resume(server);
+    return 0;
+}
+
+void listeners_close(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct listener *listener = &server->listeners[i];
+        pause_accepting(listener);
+        if (listener->fd >= 0)
+            (void)close(listener->fd);
+        listener->fd = -1;
+    }
 }

@@ -40,26 +40,30 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     struct server *server = user;
     (void)fd, (void)what;
     server->now_ns = io_clock_boot_ns(server->io);
-    sessions_expire(server);
+    connections_expire(server);
 }
 
 /* --- one turn ----------------------------------------------------------------------------------------------------- */
 
-/* Arms the alarm for the engine's next time. */
+/* Arms the alarm for the next time of the engine or of a protocol. */
 static void arm_wake(struct server *server)
 {
-    if (server->next_ms == INT64_MAX) {
+    if (server->next_ms == INT64_MAX && server->hosts_ns == INT64_MAX) {
         (void)event_del(&server->wake);
         return;
     }
-    int64_t left_ms = server->next_ms - journal_time_ms(server->journal);
+    int64_t left_ms = server->next_ms == INT64_MAX ? INT64_MAX : server->next_ms - journal_time_ms(server->journal);
+    if (server->hosts_ns != INT64_MAX) {
+        int64_t hosts_ms = (server->hosts_ns - io_clock_boot_ns(server->io) + NS_PER_MS - 1) / NS_PER_MS;
+        left_ms = hosts_ms < left_ms ? hosts_ms : left_ms;
+    }
     struct timeval after = interval(left_ms < 0 ? 0 : left_ms > 3600000 ? 3600000 : left_ms);
     (void)event_add(&server->wake, &after);
 }
 
 static void read_sockets(struct server *server, bool wait)
 {
-    bool at_once = server->next_ms == 0 || !list_empty(&server->resumed) || !wait;
+    bool at_once = server->next_ms == 0 || server->hosts_ns == 0 || !list_empty(&server->resumed) || !wait;
     if (!at_once)
         arm_wake(server);
     /* Without the second flag the loop would stay inside for as long as anything is ready, such as a job that has run. */
@@ -73,22 +77,49 @@ static void run_resumed(struct server *server)
     list_insert_before(&server->resumed, &resumed);
     list_remove(&server->resumed);
     while ((link = list_pop_front(&resumed)))
-        session_run(container_of(link, struct session, resumed));
+        connection_run(container_of(link, struct connection, resumed));
+}
+
+bool server_is_behind(const struct server *server)
+{
+    return journal_tail(server->journal) > journal_durable(server->journal);
+}
+
+void server_stall(struct server *server, struct stall *stall)
+{
+    server->counts.stalls++;
+    list_push_back(&server->stalled, &stall->link);
 }
 
 /* Tries again what found the log too far behind. What is still refused when nothing is behind is refused for good. */
 static void run_stalled(struct server *server)
 {
     struct list stalled, *link;
-    if (list_empty(&server->stalled) || journal_durable(server->journal) < journal_tail(server->journal))
+    if (list_empty(&server->stalled) || server_is_behind(server))
         return;
     list_init(&stalled);
     list_insert_before(&server->stalled, &stalled);
     list_remove(&server->stalled);
-    while ((link = list_pop_front(&stalled)))
-        request_retry(container_of(link, struct edda_request, stalled));
+    while ((link = list_pop_front(&stalled))) {
+        struct stall *stall = container_of(link, struct stall, link);
+        stall->retry(stall);
+    }
     /* The engine has something new, and may be able to go on at once. */
     server->next_ms = 0;
+}
+
+/* The protocols' turns. What they append has the engine look at it, and is flushed, in the next turn, at once. */
+static void run_hosts(struct server *server)
+{
+    uint64_t tail = journal_tail(server->journal);
+    server->hosts_ns = INT64_MAX;
+    for (size_t i = 0; i < server->spoken_count; i++) {
+        const struct spoken *spoken = &server->spoken[i];
+        int64_t next_ns = spoken->protocol->host_turn ? spoken->protocol->host_turn(spoken->host, server->now_ns) : INT64_MAX;
+        server->hosts_ns = next_ns < server->hosts_ns ? next_ns : server->hosts_ns;
+    }
+    if (server->hosts_ns <= server->now_ns || journal_tail(server->journal) != tail)
+        server->hosts_ns = 0;
 }
 
 /*
@@ -124,6 +155,7 @@ int server_turn(struct server *server, bool wait, struct edda_error *error)
     gate_open(server);
     if (engine_flushed(server->engine))
         server->next_ms = 0;
+    run_hosts(server);
     run_stalled(server);
     if (server->options.after_turn)
         server->options.after_turn(server->options.after_turn_user);
@@ -199,9 +231,8 @@ int server_open(const struct server_options *options, struct server **ret_server
     server->journal = engine_journal(options->engine);
     server->app = engine_app(options->engine);
     server->io = options->io;
-    server->listener = -1;
     server->date_s = -1;
-    struct list *lists[] = { &server->sessions,
+    struct list *lists[] = { &server->connections,
                              &server->patience[PATIENCE_IDLE],
                              &server->patience[PATIENCE_LINGER],
                              &server->resumed,
@@ -219,7 +250,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     if (rc == 0)
         rc = events_init(server, error);
     if (rc == 0)
-        rc = listener_open(server, error);
+        rc = listeners_open(server, error);
     if (rc < 0) {
         server_close(server);
         return rc;
@@ -228,9 +259,37 @@ int server_open(const struct server_options *options, struct server **ret_server
     return 0;
 }
 
-uint16_t server_port(const struct server *server)
+uint16_t server_port(const struct server *server, size_t ordinal)
 {
-    return server->options.port;
+    return ordinal < server->listener_count ? server->listeners[ordinal].port : 0;
+}
+
+struct store *server_store(const struct server *server)
+{
+    return server->options.store;
+}
+
+struct engine *server_engine(const struct server *server)
+{
+    return server->engine;
+}
+
+struct io *server_io(const struct server *server)
+{
+    return server->io;
+}
+
+const struct server_limits *server_limits(const struct server *server)
+{
+    return &server->limits;
+}
+
+void *server_host(const struct server *server, const struct protocol *protocol)
+{
+    for (size_t i = 0; i < server->spoken_count; i++)
+        if (server->spoken[i].protocol == protocol)
+            return server->spoken[i].host;
+    return NULL;
 }
 
 struct event_base *server_base(struct server *server)
@@ -244,40 +303,22 @@ void server_stop(struct server *server)
 }
 
 /* Lets every connection finish what is under way, and nothing more. */
-static void end_sessions(struct server *server)
+static void end_connections(struct server *server, bool last)
 {
-    struct list *link = server->sessions.next;
-    while (link != &server->sessions) {
-        struct session *session = container_of(link, struct session, link);
+    struct list *link = server->connections.next;
+    while (link != &server->connections) {
+        struct connection *connection = container_of(link, struct connection, link);
         link = link->next;
-        if (session->request)
-            session->request->keep_alive = false;
-        session_end(session);
-        session_flush(session);
+        if (connection->protocol->stopping)
+            connection->protocol->stopping(connection, last);
+        connection_end(connection);
+        connection_flush(connection);
     }
-}
-
-/* Calls that no step will answer any more. */
-static void refuse_calls(struct server *server)
-{
-    for (struct list *link = server->sessions.next; link != &server->sessions; link = link->next) {
-        struct session *session = container_of(link, struct session, link);
-        struct edda_request *request = session->request;
-        if (!request || request->answered)
-            continue;
-        (void)edda_fail_with(&request->error, EDDA_ECLOSED, "the application is stopping");
-        request->keep_alive = false;
-        request_fail(request, 0, EDDA_ECLOSED);
-        /* The engine still knows the call: the request lives on without its connection. */
-        request->session = NULL;
-        session->request = NULL;
-    }
-    end_sessions(server);
 }
 
 static bool stop_is_done(struct server *server, int64_t until_ns)
 {
-    bool unsent = server->session_count > 0 && io_clock_boot_ns(server->io) < until_ns;
+    bool unsent = server->connection_count > 0 && io_clock_boot_ns(server->io) < until_ns;
     return engine_running(server->engine) == 0 && !unsent && !journal_flushing(server->journal);
 }
 
@@ -294,7 +335,7 @@ static int drain(struct server *server, struct edda_error *error)
             return rc;
         if (!refused && engine_running(server->engine) == 0) {
             refused = true;
-            refuse_calls(server);
+            end_connections(server, true);
         }
     }
     return 0;
@@ -307,17 +348,26 @@ int server_run(struct server *server, struct edda_error *error)
         rc = server_turn(server, true, error);
     if (rc < 0)
         return rc;
-    listener_close(server);
+    listeners_close(server);
     engine_stop(server->engine);
     io_shutdown(server->io);
-    end_sessions(server);
+    end_connections(server, false);
     return drain(server, error);
 }
 
-static void close_sessions(struct server *server)
+static void close_connections(struct server *server)
 {
-    while (!list_empty(&server->sessions))
-        session_close(container_of(server->sessions.next, struct session, link));
+    while (!list_empty(&server->connections))
+        connection_close(container_of(server->connections.next, struct connection, link));
+}
+
+static void close_hosts(struct server *server)
+{
+    for (; server->spoken_count; server->spoken_count--) {
+        const struct spoken *spoken = &server->spoken[server->spoken_count - 1];
+        if (spoken->protocol->host_close)
+            spoken->protocol->host_close(spoken->host);
+    }
 }
 
 static void free_requests(struct list *requests)
@@ -335,8 +385,9 @@ void server_close(struct server *server)
     if (!server)
         return;
     server->stopping = true;
-    close_sessions(server);
-    listener_close(server);
+    close_connections(server);
+    listeners_close(server);
+    close_hosts(server);
     free_requests(&server->requests);
     free_requests(&server->free_requests);
     if (server->base) {

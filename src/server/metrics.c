@@ -11,12 +11,18 @@ struct metric {
     const char *help;
     const char *label; /* what its rows differ in; NULL: there is one */
     uint64_t (*value)(const struct server *server);
+    uint64_t (*of_protocol)(const struct spoken *spoken);
     uint64_t (*of_service)(const struct engine_service_info *info);
     uint64_t (*of_projection)(const struct engine_projection_info *info);
     uint64_t (*of_effect)(const struct engine_effect_info *info);
     void (*rows)(const struct metric *metric, const struct server *server, struct buffer *out);
 };
 
+#define OF_PROTOCOL(name, expression) \
+    static uint64_t name(const struct spoken *spoken) \
+    { \
+        return (uint64_t)(expression); \
+    }
 #define VALUE(name, expression) \
     static uint64_t name(const struct server *server) \
     { \
@@ -56,11 +62,13 @@ VALUE(channels_lag, channels(server).lag)
 VALUE(channels_connects, channels(server).connects)
 VALUE(channels_out, channels(server).connected_out)
 VALUE(channels_in, channels(server).connected_in)
-VALUE(connections_now, server->session_count)
-VALUE(connections_accepted, server->counts.accepted)
-VALUE(connections_refused, server->counts.refused)
-VALUE(connections_expired, server->counts.expired)
 VALUE(requests_stalled, server->counts.stalls)
+OF_PROTOCOL(connections_open, spoken->counts.open)
+OF_PROTOCOL(connections_accepted, spoken->counts.accepted)
+OF_PROTOCOL(connections_refused, spoken->counts.refused)
+OF_PROTOCOL(connections_expired, spoken->counts.expired)
+OF_PROTOCOL(received_bytes, spoken->counts.bytes_in)
+OF_PROTOCOL(sent_bytes, spoken->counts.bytes_out)
 OF_SERVICE(service_steps, info->steps)
 OF_SERVICE(service_skips, info->skips)
 OF_SERVICE(service_failures, info->failures)
@@ -138,13 +146,22 @@ static const struct metric metrics[] = {
     { "edda_effects_waiting", "gauge", "Entities whose next step waits for a thread, the rate or the breaker.", "service, type", .of_effect = effect_waiting },
     { "edda_effects_breaker_open", "gauge", "1 while the breaker is open: the other side is tried now and then only.", "service, type", .of_effect = effect_breaker },
     { "edda_http_responses_total", "counter", "Answers given, by status.", "status", .rows = put_responses },
-    { "edda_http_connections", "gauge", "Connections that are open.", .value = connections_now },
-    { "edda_http_connections_total", "counter", "Connections accepted.", .value = connections_accepted },
-    { "edda_http_connections_refused_total", "counter", "Connections over the limit, answered with 503.", .value = connections_refused },
-    { "edda_http_connections_expired_total", "counter", "Connections closed because the client kept still for too long.", .value = connections_expired },
-    { "edda_http_requests_stalled_total", "counter", "Requests that waited because the log was too far behind its disk.", .value = requests_stalled },
+    { "edda_connections", "gauge", "Connections that are open.", "protocol", .of_protocol = connections_open },
+    { "edda_connections_total", "counter", "Connections accepted.", "protocol", .of_protocol = connections_accepted },
+    { "edda_connections_refused_total", "counter", "Connections over the limit, told so and closed.", "protocol", .of_protocol = connections_refused },
+    { "edda_connections_expired_total", "counter", "Connections closed because the client kept still for too long.", "protocol", .of_protocol = connections_expired },
+    { "edda_received_bytes_total", "counter", "Bytes that clients have sent.", "protocol", .of_protocol = received_bytes },
+    { "edda_sent_bytes_total", "counter", "Bytes that clients have been sent.", "protocol", .of_protocol = sent_bytes },
+    { "edda_requests_stalled_total", "counter", "Requests that waited because the log was too far behind its disk.", .value = requests_stalled },
 };
 /* clang-format on */
+
+static void put_protocols(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    for (size_t i = 0; i < server->spoken_count; i++)
+        buffer_printf(out, "%s{protocol=\"%s\"} %" PRIu64 "\n", metric->name, server->spoken[i].protocol->name,
+                      metric->of_protocol(&server->spoken[i]));
+}
 
 static void put_services(const struct metric *metric, const struct server *server, struct buffer *out)
 {
@@ -179,6 +196,8 @@ int metrics_show(struct edda_request *request, const void *body, void *user)
         buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name, metric->kind);
         if (metric->rows)
             metric->rows(metric, server, out);
+        else if (metric->of_protocol)
+            put_protocols(metric, server, out);
         else if (metric->of_service)
             put_services(metric, server, out);
         else if (metric->of_projection)

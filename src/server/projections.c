@@ -54,7 +54,7 @@ static void select_done(struct engine_query *query)
 {
     struct selection *selection = container_of(query, struct selection, query);
     struct edda_request *request = selection->request;
-    struct session *session = request->session;
+    struct http_session *session = request->session;
     int rc = query->code;
     request->calling = false;
     if (rc < 0)
@@ -73,7 +73,7 @@ static void select_done(struct engine_query *query)
         return; /* the rows led to a call */
     request_free(request);
     if (session)
-        session_resume(session);
+        connection_resume(&session->connection);
 }
 
 int edda_select(struct edda_request *request, const struct edda_query *query, edda_rows_fn *respond, void *user)

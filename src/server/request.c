@@ -13,6 +13,8 @@
 #define REQUEST_ARENA_MAX (UINT32_C(64) << 20)
 #define FREE_REQUESTS_MAX 256
 
+static void request_retry(struct stall *stall);
+
 struct edda_request *request_new(struct server *server)
 {
     struct list *link = list_pop_front(&server->free_requests);
@@ -26,7 +28,8 @@ struct edda_request *request_new(struct server *server)
             return NULL;
         request->server = server;
         list_init(&request->link);
-        list_init(&request->stalled);
+        list_init(&request->stall.link);
+        request->stall.retry = request_retry;
         arena_init(&request->arena, REQUEST_ARENA_BLOCK, REQUEST_ARENA_MAX);
     }
     list_push_back(&server->requests, &request->link);
@@ -37,8 +40,7 @@ void request_free(struct edda_request *request)
 {
     ASSERT(!request->calling);
     if (request->session)
-        request->session->request = NULL;
-    request->session = NULL;
+        http_part(request->session);
     request->route = NULL;
     request->body = slice_of(NULL, 0);
     request->head.path = slice_of(NULL, 0);
@@ -67,16 +69,10 @@ void request_fail(struct edda_request *request, int status, int code)
     response_problem(request, status, &request->error, slice_of(NULL, 0), journal_tail(request->server->journal));
 }
 
-static bool log_is_behind(const struct server *server)
-{
-    return journal_tail(server->journal) > journal_durable(server->journal);
-}
-
 static void request_stall(struct edda_request *request)
 {
     request->calling = true;
-    request->server->counts.stalls++;
-    list_push_back(&request->server->stalled, &request->stalled);
+    server_stall(request->server, &request->stall);
 }
 
 /* --- running a handler -------------------------------------------------------------------------------------- */
@@ -282,7 +278,7 @@ void request_run(struct edda_request *request)
     request->in_handler = true;
     int rc = request_handle(request);
     request->in_handler = false;
-    if (rc == EDDA_EBUSY && log_is_behind(request->server))
+    if (rc == EDDA_EBUSY && server_is_behind(request->server))
         request_stall(request);
     else if (rc < 0)
         request_fail(request, 0, rc);
@@ -351,7 +347,7 @@ static void answer_call(struct edda_request *request)
 static void call_done(struct engine_call *call)
 {
     struct edda_request *request = container_of(call, struct edda_request, call);
-    if (call->code == EDDA_EBUSY && log_is_behind(request->server)) {
+    if (call->code == EDDA_EBUSY && server_is_behind(request->server)) {
         request_stall(request);
         return;
     }
@@ -361,10 +357,10 @@ static void call_done(struct engine_call *call)
     if (request->in_handler)
         return;
     /* The engine is on the stack: what follows on this connection is handled in the next turn. */
-    struct session *session = request->session;
+    struct http_session *session = request->session;
     request_free(request);
     if (session)
-        session_resume(session);
+        connection_resume(&session->connection);
 }
 
 static void call_start(struct edda_request *request)
@@ -375,20 +371,23 @@ static void call_start(struct edda_request *request)
     engine_call(request->server->engine, &request->call);
 }
 
-void request_retry(struct edda_request *request)
+/* Handles it, or calls again, after the log has caught up. */
+static void request_retry(struct stall *stall)
 {
+    struct edda_request *request = container_of(stall, struct edda_request, stall);
     request->calling = false;
     if (request->called) {
         call_start(request);
         return;
     }
-    struct session *session = request->session;
+    struct http_session *session = request->session;
     if (!session) {
         request_free(request);
         return;
     }
     request_run(request);
-    session_resume(session);
+    if (!session->request)
+        connection_resume(&session->connection);
 }
 
 int edda_call_struct(struct edda_request *request, const struct edda_type *command, const void *value)

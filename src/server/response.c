@@ -79,7 +79,7 @@ static bool lacks_line_end(const struct response *response)
 void response_put(struct edda_request *request, const struct response *response)
 {
     struct server *server = request->server;
-    struct session *session = request->session;
+    struct http_session *session = request->session;
     if (request->answered)
         return;
     if (!buffer_ok(&server->content)) {
@@ -91,7 +91,7 @@ void response_put(struct edda_request *request, const struct response *response)
     server->counts.responses[response->status]++;
     if (!session)
         return;
-    struct buffer *out = &session->output.bytes;
+    struct buffer *out = &session->connection.out;
     size_t before = out->len;
     bool head_only = slice_eq_str(request->head.method, "HEAD");
     bool lacking = lacks_line_end(response);
@@ -105,10 +105,10 @@ void response_put(struct edda_request *request, const struct response *response)
         /* Half an answer must not be sent: the client sees the connection end instead. */
         out->failed = false;
         buffer_truncate(out, before);
-        session_end(session);
+        connection_end(&session->connection);
         return;
     }
-    output_stamp(session, response->gate);
+    connection_stamp(&session->connection, response->gate);
 }
 
 void response_content(struct edda_request *request, int status, const char *content_type, struct slice content)
@@ -166,8 +166,8 @@ void response_problem(struct edda_request *request, int status, const struct edd
     response_put(request, &response);
 }
 
-void response_continue(struct session *session)
+void response_continue(struct http_session *session)
 {
-    buffer_append_str(&session->output.bytes, "HTTP/1.1 100 Continue\r\n\r\n");
-    output_stamp(session, 0);
+    buffer_append_str(&session->connection.out, "HTTP/1.1 100 Continue\r\n\r\n");
+    connection_stamp(&session->connection, 0);
 }

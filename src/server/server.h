@@ -3,12 +3,12 @@
  * journal, and lets answers go when what they tell of is durable.
  *
  * One turn of the loop: every connection that is readable is read and its requests are handled; the engine takes its turn;
- * the journal is flushed; the gate opens for what has become durable. So a lone client pays for one sync, and many share
+ * the journal is flushed; the gate opens for what has become durable, and the protocols take their turns. So a lone client pays for one sync, and many share
  * one. Steps of running processes go before new requests: while the engine has more to do at once, sockets are looked
  * at without waiting, and when the log is too far behind the disk they are not read at all until it has caught up.
  *
- * How a request travels: listener.c accepts, session.c reads and parses, router.c finds the row, request.c runs it, response.c writes the
- * answer, gate.c holds it until it may leave.
+ * How a request travels: listener.c accepts, connection.c reads, the protocol takes it and appends its answer, gate.c holds that until it may leave. Of
+ * HTTP: arrival.c parses, router.c finds the row, request.c runs it, response.c writes the answer.
  *
  * Threads: all calls belong to the owner's thread.
  */
@@ -30,11 +30,22 @@ struct server_limits {
     uint32_t stop_ms;         /* 5,000: for clients to take their answers when the server stops */
 };
 
+struct protocol; /* server/connection.h */
+struct store;
+
+#define SERVER_LISTENERS_MAX 8
+
+struct server_listener {
+    const struct protocol *protocol; /* NULL behind the last */
+    const char *address;             /* of IPv4 or IPv6; NULL: "127.0.0.1" */
+    uint16_t port;                   /* 0: one that is free */
+};
+
 struct server_options {
     struct engine *engine;
     struct io *io;
-    const char *address;  /* NULL: "127.0.0.1" */
-    uint16_t port;        /* 0: one that is free */
+    struct store *store;  /* that of the engine's journal, for protocols that use it beside the engine; NULL: there is none */
+    struct server_listener listeners[SERVER_LISTENERS_MAX]; /* none: one of HTTP */
     bool stop_on_signals; /* SIGINT and SIGTERM stop it; a second one ends the process at once */
     struct server_limits limits;
     void (*after_turn)(void *user); /* called at the end of each turn, when what was flushed is durable; or NULL */
@@ -46,7 +57,8 @@ struct event_base;
 /* Listens; nothing is answered before server_run(). EDDA_EINVAL names the wrong route of the application or the address, EDDA_EEXISTS says that
  * the port is taken. */
 int server_open(const struct server_options *options, struct server **ret_server, struct edda_error *error);
-uint16_t server_port(const struct server *server);
+/* Where the n-th listener listens; 0 when there is none. */
+uint16_t server_port(const struct server *server, size_t ordinal);
 /* The loop, for others to wait on. */
 struct event_base *server_base(struct server *server);
 /* Serves until it is stopped: then accepts nothing more, ends handlers that sleep, waits for those at work, flushes, and lets the last answers go. A

@@ -274,6 +274,32 @@ static void a_handler_sees_what_others_have_just_recorded(void **state)
     assert_int_equal(seen_total, 101);
 }
 
+/* As the broker's clients do, beside the engine and in its thread. */
+static void what_others_append_to_the_store_reaches_its_service(void **state)
+{
+    struct rig *rig = *state;
+    struct store *store = journal_local_store(rig->journal);
+    struct store_message messages[2] = {
+        { .key = SLICE("elsewhere"), .value = SLICE("{}"), .partition = -1 },
+        { .key = SLICE("a"), .value = SLICE("{\"id\":\"a\",\"n\":4}"), .partition = -1,
+          .event = { .id = SLICE("1"), .source = SLICE("outside"), .type = SLICE("Ask") } },
+    };
+    struct edda_error error = { 0 };
+    script.on_ask = ask_done;
+    rig_run(rig);
+    /* On a topic that the engine has never heard of, and on its own. */
+    assert_int_equal(store_topic_ensure(store, SLICE("others"), 1, &messages[0].topic, &error), 0);
+    assert_int_equal(store_topic_ensure(store, slice_str(Ask.topic), 0, &messages[1].topic, &error), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(store_append(store, NULL, 0, &messages[i], 1, false, NULL, &error), 0);
+    rig_run(rig);
+    assert_string_equal(rig_ran, "ask a 4; done a 4; ");
+    assert_int_equal(rig_total(rig, "a"), 4);
+    rig_crash(rig, false);
+    rig_run(rig);
+    assert_string_equal(rig_ran, "ask a 4; done a 4; ");
+}
+
 static void a_command_that_nobody_handles_is_told(void **state)
 {
     struct rig *rig = *state;
@@ -387,6 +413,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_expected_version_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_decides_by_what_others_have_just_recorded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handler_sees_what_others_have_just_recorded, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_others_append_to_the_store_reaches_its_service, setup, teardown),
         cmocka_unit_test_setup_teardown(a_command_that_nobody_handles_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_route_without_a_handler_for_its_command_is_told_at_start, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_service_takes_no_calls, setup, teardown),

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "server/connection.h"
+
 #define POST "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 31\r\n\r\n{\"holderId\":\"jjy\",\"amount\":500}"
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -384,10 +386,10 @@ static void taken_port_is_named(void **state)
     struct edda_error error = { 0 };
     (void)state;
     talk_open(&talk, NULL);
-    const struct server_options options = { .engine = &talk.engine, .io = talk.io, .port = server_port(talk.server) };
+    const struct server_options options = { .engine = &talk.engine, .io = talk.io, .listeners = { { &http_protocol, NULL, server_port(talk.server, 0) } } };
     assert_int_equal(server_open(&options, &second, &error), EDDA_EEXISTS);
     assert_non_null(strstr(error.message, "of 127.0.0.1 is taken"));
-    const struct server_options nowhere = { .engine = &talk.engine, .io = talk.io, .address = "here" };
+    const struct server_options nowhere = { .engine = &talk.engine, .io = talk.io, .listeners = { { &http_protocol, "here", 0 } } };
     assert_int_equal(server_open(&nowhere, &second, &error), EDDA_EINVAL);
     talk_close(&talk);
 }

@@ -356,7 +356,7 @@ static void client_of_1_0_needs_no_host(void **state)
 {
     char link[64];
     struct talk *talk = *state;
-    (void)snprintf(link, sizeof link, "http://127.0.0.1:%u/orders/1", (unsigned)server_port(talk->server));
+    (void)snprintf(link, sizeof link, "http://127.0.0.1:%u/orders/1", (unsigned)server_port(talk->server, 0));
     talk_expect_part(talk, "GET /orders/1 HTTP/1.0\r\n\r\n", 200, link);
 }
 

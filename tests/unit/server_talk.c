@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "io/posix.h"
+#include "server/connection.h"
 
 #define WAIT_S 2
 
@@ -17,19 +18,28 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void talk_open(struct talk *talk, const struct server_limits *limits)
+void talk_open_speaking(struct talk *talk, const struct server_limits *limits, const struct protocol *protocol)
 {
     struct edda_error error = { 0 };
     fake_init(&talk->journal, &talk->engine);
     talk->io = io_posix_new(1);
     assert_non_null(talk->io);
     struct server_options options = { .engine = &talk->engine, .io = talk->io };
+    if (protocol) {
+        options.listeners[0].protocol = protocol;
+        options.listeners[1].protocol = &http_protocol;
+    }
     if (limits)
         options.limits = *limits;
     int rc = server_open(&options, &talk->server, &error);
     if (rc < 0)
         fail_msg("%s", error.message);
     talk->fd = talk_connect(talk);
+}
+
+void talk_open(struct talk *talk, const struct server_limits *limits)
+{
+    talk_open_speaking(talk, limits, NULL);
 }
 
 void talk_close(struct talk *talk)
@@ -41,7 +51,12 @@ void talk_close(struct talk *talk)
 
 int talk_connect(struct talk *talk)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(server_port(talk->server)) };
+    return talk_connect_to(talk, 0);
+}
+
+int talk_connect_to(struct talk *talk, size_t ordinal)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(server_port(talk->server, ordinal)) };
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);

@@ -14,9 +14,12 @@ struct talk {
 };
 
 void talk_open(struct talk *talk, const struct server_limits *limits);
+/* With a first listener that speaks this, and a second one of HTTP; the client is one of the first. */
+void talk_open_speaking(struct talk *talk, const struct server_limits *limits, const struct protocol *protocol);
 void talk_close(struct talk *talk);
-/* A further client. */
+/* A further client, of the first listener or the n-th. */
 int talk_connect(struct talk *talk);
+int talk_connect_to(struct talk *talk, size_t ordinal);
 void talk_send(struct talk *talk, int fd, const char *bytes, size_t len);
 /* Lets the server take so many turns. */
 void talk_turns(struct talk *talk, int turns);

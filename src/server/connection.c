@@ -1,0 +1,321 @@
+/*
+ * connection: see connection.h. Its requests are handled one after the other; while one is under way, or while the client
+ * does not take its answers, the socket is not read, so that what a client can make the server hold is bounded. A client that sends many
+ * requests at once has some of them handled in each turn of the loop, or all others would wait for the last of them.
+ *
+ * A connection ends in order: no further request is taken, what is answered is sent, the sending side is shut, and what still arrives is
+ * dropped until the peer closes or its time is over. Without that, unread bytes would make the kernel send a reset, which can
+ * overtake the last answer.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/parts.h"
+
+#define READ_BYTES_MIN (UINT32_C(16) << 10)
+#define READ_BYTES_MAX (UINT32_C(256) << 10)
+#define REQUESTS_AT_ONCE 32
+#define INPUT_KEPT_BYTES (UINT32_C(64) << 10)
+#define WATCHED_BYTES_MAX (UINT32_C(64) << 10) /* a client that sends on while its request is under way is read so far */
+
+static void await_readable(struct connection *connection, bool await)
+{
+    if (connection->reading == await)
+        return;
+    connection->reading = await;
+    if (await)
+        (void)event_add(&connection->readable, NULL);
+    else
+        (void)event_del(&connection->readable);
+}
+
+void connection_touch(struct connection *connection)
+{
+    int patience = connection->state == CONNECTION_LINGERING ? PATIENCE_LINGER : PATIENCE_IDLE;
+    connection->since_ns = connection->server->now_ns;
+    list_remove(&connection->patience);
+    list_push_back(&connection->server->patience[patience], &connection->patience);
+}
+
+/* It is run in the next turn. */
+static void run_later(struct connection *connection)
+{
+    if (!list_linked(&connection->resumed))
+        list_push_back(&connection->server->resumed, &connection->resumed);
+}
+
+void connection_resume(struct connection *connection)
+{
+    connection->busy = false;
+    run_later(connection);
+}
+
+void connection_close(struct connection *connection)
+{
+    struct server *server = connection->server;
+    await_readable(connection, false);
+    if (connection->writing)
+        (void)event_del(&connection->writable);
+    (void)close(connection->fd);
+    if (connection->protocol->closed)
+        connection->protocol->closed(connection);
+    list_remove(&connection->link);
+    list_remove(&connection->patience);
+    list_remove(&connection->resumed);
+    list_remove(&connection->waiting);
+    buffer_deinit(&connection->in);
+    buffer_deinit(&connection->out);
+    connection->spoken->counts.open--;
+    server->connection_count--;
+    free(connection);
+    listeners_resume(server);
+}
+
+bool connection_is_tls(const struct connection *connection)
+{
+    (void)connection;
+    return false;
+}
+
+void connection_end(struct connection *connection)
+{
+    if (connection->state == CONNECTION_OPEN)
+        connection->state = CONNECTION_ENDING;
+}
+
+/* Gives the memory of an input that is empty to the next connection; else moves what is left to its front. */
+static void input_trim(struct connection *connection)
+{
+    struct buffer *in = &connection->in;
+    if (connection->busy || connection->in_at == 0)
+        return;
+    size_t left = in->len - connection->in_at;
+    if (left) {
+        memmove(in->data, in->data + connection->in_at, left);
+        buffer_truncate(in, left);
+    } else if (!connection->server->spare_in.data && in->capacity <= INPUT_KEPT_BYTES) {
+        buffer_clear(in);
+        connection->server->spare_in = *in;
+        *in = BUFFER_EMPTY;
+    } else {
+        buffer_deinit(in);
+    }
+    connection->in_at = 0;
+}
+
+/* All is sent. */
+static void finish(struct connection *connection)
+{
+    if (connection->peer_ended || connection->server->stopping || shutdown(connection->fd, SHUT_WR) < 0) {
+        connection_close(connection);
+        return;
+    }
+    connection->state = CONNECTION_LINGERING;
+    connection_touch(connection);
+    await_readable(connection, true);
+}
+
+static bool wants_input(const struct connection *connection)
+{
+    if (connection->state != CONNECTION_OPEN || connection->blocked || connection->peer_ended || list_linked(&connection->resumed))
+        return false;
+    return !connection->busy || (connection->watched && connection->in.len < WATCHED_BYTES_MAX);
+}
+
+void connection_flush(struct connection *connection)
+{
+    if (!buffer_ok(&connection->out) || output_send(connection) < 0) {
+        connection_close(connection);
+        return;
+    }
+    size_t unsent = connection_unsent(connection);
+    if ((connection->blocked || connection->full) && unsent < connection->server->limits.out_bytes_max / 2) {
+        connection->drained |= connection->full;
+        connection->blocked = connection->full = false;
+        run_later(connection);
+    }
+    if (connection->state == CONNECTION_ENDING && !connection->busy && unsent == 0)
+        finish(connection);
+    else if (connection->state != CONNECTION_LINGERING)
+        await_readable(connection, wants_input(connection));
+}
+
+/* The next request: 1 when there was one, 0, or a negative code: the connection is to be closed. */
+static int take(struct connection *connection)
+{
+    size_t there = connection->in.len - connection->in_at, max = connection->protocol->in_bytes_max;
+    int rc = 0;
+    if (there && there >= connection->in_needed) {
+        connection->in_needed = 0;
+        rc = connection->protocol->take(connection);
+    }
+    if (rc > 0)
+        connection_touch(connection);
+    return rc == 0 && max && connection->in.len - connection->in_at >= max ? EDDA_ETOOLARGE : rc;
+}
+
+void connection_run(struct connection *connection)
+{
+    if (connection->drained) {
+        connection->drained = false;
+        if (connection->state == CONNECTION_OPEN && connection->protocol->drained)
+            connection->protocol->drained(connection);
+    }
+    for (int taken = 0; connection->state == CONNECTION_OPEN && !connection->busy && !connection->blocked; taken++) {
+        if (taken == REQUESTS_AT_ONCE) {
+            run_later(connection);
+            break;
+        }
+        if (connection_unsent(connection) >= connection->server->limits.out_bytes_max) {
+            connection->blocked = true;
+            break;
+        }
+        int rc = take(connection);
+        if (rc < 0) {
+            connection_close(connection);
+            return;
+        }
+        if (rc == 0) {
+            if (connection->peer_ended)
+                connection_end(connection);
+            break;
+        }
+    }
+    input_trim(connection);
+    connection_flush(connection);
+}
+
+/* What arrives after the last answer is dropped. */
+static void drop(struct connection *connection)
+{
+    uint8_t dropped[4096];
+    ssize_t n = recv(connection->fd, dropped, sizeof dropped, 0);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        connection_close(connection);
+}
+
+/* Room for what arrives: the spare memory at first, and never much more than the protocol takes. */
+static size_t input_room(struct connection *connection)
+{
+    struct buffer *in = &connection->in;
+    size_t max = connection->protocol->in_bytes_max;
+    if (!in->data) {
+        *in = connection->server->spare_in;
+        connection->server->spare_in = BUFFER_EMPTY;
+    }
+    if (!buffer_reserve(in, READ_BYTES_MIN))
+        return 0;
+    size_t room = in->capacity - in->len < READ_BYTES_MAX ? in->capacity - in->len : READ_BYTES_MAX;
+    if (max && in->len < max && room > max - in->len)
+        room = max - in->len;
+    return room;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *user)
+{
+    struct connection *connection = user;
+    struct server *server = connection->server;
+    struct buffer *in = &connection->in;
+    (void)what;
+    if (connection->state == CONNECTION_LINGERING) {
+        drop(connection);
+        return;
+    }
+    /* The log catches up first; the socket stays readable. */
+    if (!list_empty(&server->stalled))
+        return;
+    size_t room = input_room(connection);
+    ssize_t n = room ? recv(fd, in->data + in->len, room, 0) : -1;
+    if (room && n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return;
+    if (n < 0 || (n == 0 && connection->busy)) {
+        connection_close(connection);
+        return;
+    }
+    if (n > 0 && in->len == connection->in_at)
+        connection_touch(connection);
+    in->len += (size_t)n;
+    connection->spoken->counts.bytes_in += (size_t)n;
+    connection->peer_ended = n == 0;
+    connection_run(connection);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *user)
+{
+    (void)fd, (void)what;
+    connection_flush(user);
+}
+
+void connection_open(struct server *server, struct spoken *spoken, int fd)
+{
+    ASSERT(spoken->protocol->session_bytes >= sizeof(struct connection));
+    struct connection *connection = calloc(1, spoken->protocol->session_bytes);
+    if (!connection) {
+        (void)close(fd);
+        return;
+    }
+    connection->server = server;
+    connection->protocol = spoken->protocol;
+    connection->spoken = spoken;
+    connection->host = spoken->host;
+    connection->fd = fd;
+    connection->state = CONNECTION_OPEN;
+    list_init(&connection->patience);
+    list_init(&connection->resumed);
+    list_init(&connection->waiting);
+    list_push_back(&server->connections, &connection->link);
+    server->connection_count++;
+    spoken->counts.open++;
+    (void)event_assign(&connection->readable, server->base, fd, EV_READ | EV_PERSIST, on_readable, connection);
+    (void)event_assign(&connection->writable, server->base, fd, EV_WRITE | EV_PERSIST, on_writable, connection);
+    connection_touch(connection);
+    if (connection->protocol->opened)
+        connection->protocol->opened(connection);
+    connection_flush(connection);
+}
+
+/* --- the client's patience, and ours ---------------------------------------------------------------------------------- */
+
+/* An answer that waits for the disk, or for its handler, is not the client's fault; and who has subscribed has nothing to say. */
+static bool wait_is_ours(const struct connection *connection)
+{
+    bool all_sent = connection->sent == connection->open;
+    if (connection->busy || (connection->mark_count && all_sent))
+        return true;
+    return connection->pushes && connection->state == CONNECTION_OPEN && all_sent && connection->in.len == connection->in_at;
+}
+
+static void expire(struct connection *connection)
+{
+    if (connection->state != CONNECTION_LINGERING && wait_is_ours(connection)) {
+        connection_touch(connection);
+        return;
+    }
+    connection->spoken->counts.expired++;
+    bool arriving = connection->state == CONNECTION_OPEN && connection->in.len > connection->in_at && connection_unsent(connection) == 0;
+    if (!arriving || !connection->protocol->expired) {
+        connection_close(connection);
+        return;
+    }
+    connection_end(connection);
+    connection->protocol->expired(connection);
+    connection_touch(connection);
+    connection_flush(connection);
+}
+
+void connections_expire(struct server *server)
+{
+    const uint32_t limits_ms[PATIENCE_COUNT] = { server->limits.idle_ms, server->limits.linger_ms };
+    for (int i = 0; i < PATIENCE_COUNT; i++) {
+        int64_t before_ns = server->now_ns - (int64_t)limits_ms[i] * NS_PER_MS;
+        struct list *head = &server->patience[i];
+        while (!list_empty(head)) {
+            struct connection *connection = container_of(head->next, struct connection, patience);
+            if (connection->since_ns > before_ns)
+                break;
+            expire(connection);
+        }
+    }
+}

@@ -5,7 +5,7 @@
  *   additions.c, keys.c      what the open frame will add to the index, and under which keys
  *   store.c                  open, close, small accessors
  *   recover.c                what opening reads: topics, offsets, the part of the log that the index lacks
- *   topics.c                 topics and partitions
+ *   topics.c, settings.c     topics and partitions; what is set for a topic
  *   append.c, condition.c    sequencing; conditions and identities
  *   flush.c                  closing frames, flushing, sealing, forgetting
  *   lookup.c                 the index and the open frame as one; records by their entries
@@ -29,6 +29,7 @@
 #include "store/additions.h"
 #include "store/frame.h"
 #include "store/keys.h"
+#include "store/settings.h"
 #include "store/store.h"
 
 #define FRAME_BYTES_DEFAULT (UINT32_C(256) << 10)
@@ -61,6 +62,8 @@ struct topic_entry {
     struct table_link link;    /* by name */
     uint32_t ordinal;          /* in order of creation */
     bool mixed;                /* streams may lie in other partitions than their key's hash says */
+    uint32_t partitions_known; /* with those of before the topic was deleted and made again with fewer: they hold nothing */
+    uint64_t emptied;          /* what lies before this position was deleted with the topic; 0: it never was */
 };
 
 /* Whose a partition number is. */
@@ -173,8 +176,17 @@ void topics_deinit(struct store *store);
 int topics_apply(struct store *store, struct slice name, struct slice row, bool offsets, struct edda_error *error);
 /* Records that streams of the topic may lie anywhere. */
 int topic_mark_mixed(struct store *store, struct topic_entry *entry, struct edda_error *error);
+/* Records what the topic has set. */
+int topic_settings_put(struct store *store, struct topic_entry *entry, const struct topic_settings *settings,
+                       struct edda_error *error);
 /* One of the internal tables, made when missing. */
 int topic_internal(struct store *store, const char *name, struct topic **topic, struct edda_error *error);
+
+/* --- settings.c --------------------------------------------------------------------------------------- */
+
+void topic_settings_default(struct topic_settings *ret_settings);
+/* Those of a topic; of NULL the defaults. */
+void topic_settings_of(const struct topic *topic, struct topic_settings *ret_settings);
 
 /* --- append.c, condition.c ---------------------------------------------------------------------------- */
 

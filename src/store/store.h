@@ -55,10 +55,12 @@ struct topic {
     char name[STORE_TOPIC_NAME_MAX + 1];
     uint8_t id[16];            /* random UUID, stable */
     uint32_t partition_count;
+    struct topic_settings *settings; /* store/settings.h; NULL: nothing is set */
     uint32_t first_partition;  /* numbers in the log are not contiguous after partitions were added: see partitions */
     struct partition *partitions;
     bool internal;
     bool deleted;
+    bool decided;              /* a service's entities are of this category, so that it is never compacted; the engine's to say */
     void *user;                /* the engine's; NULL at first */
 };
 

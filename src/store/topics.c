@@ -3,7 +3,8 @@
  *
  * A row's key is the topic's name, its value {"id":…,"partitions":[{"first":…,"count":…}],"mixed":…}: the numbers of the
  * partitions in the log as ranges, in the order of the partitions, and whether streams may lie in other partitions than
- * their key's hash says. A row is sequenced before the first record of its topic, so whoever reads the log in order knows each
+ * their key's hash says; further what is set for it ("settings"), and what became of it when it was deleted ("deleted", "emptied", "count").
+ * A topic that is deleted keeps its row, because the numbers of its partitions are never given again, and its offsets and versions go on. A row is sequenced before the first record of its topic, so whoever reads the log in order knows each
  * partition by the time it is needed. The table itself has partition number 0 and no row.
  */
 #include <inttypes.h>
@@ -24,15 +25,33 @@ static const struct edda_field topic_range_fields[] = {
 };
 static const struct edda_type topic_range_type = EDDA_VALUE(topic_range);
 
+struct setting_row {
+    struct edda_text name;
+    struct edda_text value;
+};
+static const struct edda_field setting_row_fields[] = {
+    EDDA_FIELD(setting_row, name),
+    EDDA_FIELD(setting_row, value),
+};
+static const struct edda_type setting_row_type = EDDA_VALUE(setting_row);
+
 struct topic_row {
     struct edda_text id;
     struct edda_list partitions;
     bool mixed;
+    struct edda_list settings;
+    int64_t count;             /* partitions that it has, when they are not all; the first of them */
+    bool deleted;
+    int64_t emptied;
 };
 static const struct edda_field topic_row_fields[] = {
     EDDA_FIELD(topic_row, id),
     EDDA_FIELD_LIST_OF(topic_row, partitions, topic_range_type),
     EDDA_FIELD(topic_row, mixed, .optional = true),
+    EDDA_FIELD_LIST_OF(topic_row, settings, setting_row_type, .optional = true),
+    EDDA_FIELD(topic_row, count, .optional = true, .min = 0, .max = STORE_PARTITIONS_MAX),
+    EDDA_FIELD(topic_row, deleted, .optional = true),
+    EDDA_FIELD(topic_row, emptied, .optional = true),
 };
 static const struct edda_type topic_row_type = EDDA_VALUE(topic_row);
 
@@ -118,7 +137,7 @@ static int partition_add(struct store *store, struct topic_entry *entry, uint32_
                          struct edda_error *error)
 {
     struct topic *topic = &entry->topic;
-    struct partition *partition = &topic->partitions[topic->partition_count];
+    struct partition *partition = &topic->partitions[entry->partitions_known];
     if (store->places[number].entry)
         return edda_fail_with(error, EDDA_ECORRUPT, "the row of topic %s names the partition %" PRIu32 " of topic %s",
                               topic->name, number, store->places[number].entry->topic.name);
@@ -128,10 +147,44 @@ static int partition_add(struct store *store, struct topic_entry *entry, uint32_
         if (r < 0)
             return r;
     }
-    store->places[number] = (struct partition_place){ entry, topic->partition_count };
+    store->places[number] = (struct partition_place){ entry, entry->partitions_known };
     if (number >= store->place_count)
         store->place_count = number + 1;
-    topic->partition_count++;
+    entry->partitions_known++;
+    return 0;
+}
+
+/* Room for what a topic will have set; false when out of memory. */
+static bool settings_reserve(struct topic *topic, bool any)
+{
+    if (!any || topic->settings)
+        return true;
+    topic->settings = malloc(sizeof(*topic->settings));
+    if (topic->settings)
+        topic_settings_default(topic->settings);
+    return topic->settings != NULL;
+}
+
+/* What the row has set. A name or value that this release does not know was written by a newer one, and says nothing here. */
+static int row_settings(struct topic *topic, const struct topic_row *row)
+{
+    const struct setting_row *rows = row->settings.items;
+    if (row->settings.count == 0) {
+        free(topic->settings);
+        topic->settings = NULL;
+        return 0;
+    }
+    if (!settings_reserve(topic, true))
+        return EDDA_ENOMEM;
+    topic_settings_default(topic->settings);
+    for (uint32_t i = 0; i < row->settings.count; i++) {
+        const struct setting *setting = topic_setting_find(slice_of(rows[i].name.data, rows[i].name.len));
+        int64_t value;
+        if (!setting || setting_parse(setting, slice_of(rows[i].value.data, rows[i].value.len), &value, NULL) < 0)
+            continue;
+        topic->settings->values[setting - topic_setting_table] = value;
+        topic->settings->set |= UINT64_C(1) << (setting - topic_setting_table);
+    }
     return 0;
 }
 
@@ -155,14 +208,16 @@ static int row_apply(struct store *store, struct slice name, const struct topic_
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a topic of %" PRIu64 " partitions", count);
 
     struct topic *topic = &entry->topic;
-    uint32_t known = topic->partition_count, seen = 0;
-    int r = 0;
+    uint32_t known = entry->partitions_known, seen = 0;
+    int r = row_settings(topic, row);
     for (uint32_t i = 0; i < row->partitions.count; i++)
         for (int64_t n = 0; n < ranges[i].count && r == 0; n++)
             if (seen++ >= known)
                 r = partition_add(store, entry, (uint32_t)(ranges[i].first + n), offsets, error);
-    topic->first_partition = topic->partition_count ? topic->partitions[0].number : 0;
-    topic->deleted = false;
+    topic->partition_count = row->count > 0 && row->count < entry->partitions_known ? (uint32_t)row->count : entry->partitions_known;
+    topic->first_partition = entry->partitions_known ? topic->partitions[0].number : 0;
+    topic->deleted = row->deleted;
+    entry->emptied = (uint64_t)row->emptied;
     entry->mixed |= row->mixed;
     if (r == 0)
         *ret_topic = topic;
@@ -180,6 +235,7 @@ void topics_deinit(struct store *store)
 {
     for (uint32_t i = 0; i < store->topic_count; i++) {
         free(store->topics[i]->topic.partitions);
+        free(store->topics[i]->topic.settings);
         free(store->topics[i]);
     }
     free(store->topics);
@@ -242,17 +298,18 @@ int topics_apply(struct store *store, struct slice name, struct slice row, bool 
 }
 
 /* The partitions of a topic as ranges of their numbers, and `more` further ones from `next` on; false when out of memory. */
-static bool ranges_of(const struct topic *topic, uint32_t more, uint32_t next, struct arena *arena, struct edda_list *ret_ranges)
+static bool ranges_of(const struct topic_entry *entry, uint32_t more, uint32_t next, struct arena *arena,
+                      struct edda_list *ret_ranges)
 {
-    const struct partition *p = topic->partitions;
+    const struct partition *p = entry->topic.partitions;
     uint32_t count = more > 0;
-    for (uint32_t i = 0; i < topic->partition_count; i++)
+    for (uint32_t i = 0; i < entry->partitions_known; i++)
         count += i == 0 || p[i].number != p[i - 1].number + 1;
     struct topic_range *ranges = arena_alloc(arena, count * sizeof(*ranges));
     if (!ranges)
         return false;
     struct topic_range *range = ranges;
-    for (uint32_t i = 0; i < topic->partition_count; i++) {
+    for (uint32_t i = 0; i < entry->partitions_known; i++) {
         bool first = i == 0 || p[i].number != p[i - 1].number + 1;
         range += first && i > 0;
         range->first = first ? p[i].number : range->first;
@@ -264,16 +321,71 @@ static bool ranges_of(const struct topic *topic, uint32_t more, uint32_t next, s
     return true;
 }
 
-/* Records the row of a topic, with `more` partitions than it has, and then applies it. Memory is found before, so
- * that what is recorded is also known. */
-static int row_append(struct store *store, struct topic_entry *entry, const uint8_t *id, uint32_t more, bool mixed,
-                      struct edda_error *error)
+/* The settings as a row has them; false when out of memory. */
+static bool settings_rows(const struct topic_settings *settings, struct arena *arena, struct edda_list *ret_rows)
+{
+    uint32_t count = settings ? (uint32_t)__builtin_popcountll(settings->set) : 0;
+    struct setting_row *rows = count ? arena_alloc(arena, count * sizeof(*rows)) : NULL;
+    if (count && !rows)
+        return false;
+    *ret_rows = (struct edda_list){ .items = rows, .count = count };
+    for (size_t i = 0; count && i < TOPIC_SETTING_COUNT; i++) {
+        const struct setting *setting = &topic_setting_table[i];
+        char text[SETTING_TEXT_MAX];
+        if (!(settings->set >> i & 1))
+            continue;
+        setting_print(setting, settings->values[i], text);
+        struct slice value = arena_copy(arena, slice_str(text));
+        if (!value.data)
+            return false;
+        *rows++ = (struct setting_row){ { setting->name, (uint32_t)strlen(setting->name) }, { (const char *)value.data, (uint32_t)value.len } };
+    }
+    return true;
+}
+
+/* What the next row of a topic says that differs from what it is now. */
+struct row_change {
+    const uint8_t *id;
+    uint32_t count;            /* partitions that it has then */
+    bool mixed;
+    bool deleted;
+    const struct topic_settings *settings;
+};
+
+static struct row_change change_of(const struct topic_entry *entry)
+{
+    return (struct row_change){ entry->topic.id, entry->topic.partition_count, entry->mixed, entry->topic.deleted, entry->topic.settings };
+}
+
+/* Makes the row, what it borrows being in the arena; its further partitions have the numbers from `next` on. False when out of memory. */
+static bool row_make(struct store *store, const struct topic_entry *entry, const struct row_change *change, uint32_t next,
+                     struct arena *arena, struct topic_row *ret_row, struct buffer *json)
+{
+    char *text = arena_alloc(arena, UUID_TEXT_BYTES);
+    uint32_t more = change->count > entry->partitions_known ? change->count - entry->partitions_known : 0;
+    *ret_row = (struct topic_row){
+        .id = { text, UUID_TEXT_BYTES },
+        .mixed = change->mixed,
+        .count = change->count < entry->partitions_known ? change->count : 0,
+        .deleted = change->deleted,
+        .emptied = (int64_t)(change->deleted && !entry->topic.deleted ? store_tail(store) : entry->emptied),
+    };
+    if (!text || !ranges_of(entry, more, next, arena, &ret_row->partitions) ||
+        !settings_rows(change->settings, arena, &ret_row->settings))
+        return false;
+    uuid_print(change->id, text);
+    buffer_clear(json);
+    json_encode(&topic_row_type, ret_row, json);
+    return buffer_ok(json);
+}
+
+/* Records the row of a topic, and then applies it. Memory is found before, so that what is recorded is also known. */
+static int row_append(struct store *store, struct topic_entry *entry, const struct row_change *change, struct edda_error *error)
 {
     struct topic *topic = &entry->topic;
-    uint32_t count = topic->partition_count + more;
-    char text[UUID_TEXT_BYTES];
-    uuid_print(id, text);
-    struct topic_row row = { .id = { text, sizeof(text) }, .mixed = mixed };
+    uint32_t count = change->count > entry->partitions_known ? change->count : entry->partitions_known;
+    uint32_t more = count - entry->partitions_known;
+    struct topic_row row = { .count = 0 };
     struct arena arena;
     struct buffer json = BUFFER_EMPTY;
     uint32_t next;
@@ -281,12 +393,8 @@ static int row_append(struct store *store, struct topic_entry *entry, const uint
     arena_init(&arena, 0, 0);
     do {
         next = store->place_count;
-        buffer_clear(&json);
-        bool ok = partitions_reserve(store, topic, count, (uint64_t)next + more) == 0 &&
-                  ranges_of(topic, more, next, &arena, &row.partitions);
-        if (ok)
-            json_encode(&topic_row_type, &row, &json);
-        if (!ok || !buffer_ok(&json))
+        if (partitions_reserve(store, topic, count, (uint64_t)next + more) < 0 || !settings_reserve(topic, change->settings != NULL) ||
+            !row_make(store, entry, change, next, &arena, &row, &json))
             r = edda_fail_with(error, EDDA_ENOMEM, "out of memory for the row of topic %s", topic->name);
         /* The hook may run here and take the numbers for topics of its own. */
         if (r == 0)
@@ -297,7 +405,7 @@ static int row_append(struct store *store, struct topic_entry *entry, const uint
     if (r == 0)
         r = row_apply(store, topic_name(topic), &row, false, &topic, error);
     if (r == 0) {
-        memmove(topic->id, id, sizeof(topic->id));
+        memmove(topic->id, change->id, sizeof(topic->id));
         topic_known(store, topic);
     }
     buffer_deinit(&json);
@@ -337,9 +445,9 @@ int store_topic_ensure(struct store *store, struct slice name, uint32_t partitio
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a topic");
     uint8_t id[16];
     uuid_random(store, id);
-    /* One that was deleted comes back with the partitions it had: offsets and versions never restart. */
-    uint32_t more = entry->topic.partition_count < partitions ? partitions - entry->topic.partition_count : 0;
-    r = row_append(store, entry, id, more, entry->mixed || entry->topic.partition_count > 0, error);
+    /* One that was deleted goes on where it was: offsets and versions never restart, and streams may lie where they did. */
+    struct row_change change = { .id = id, .count = partitions, .mixed = entry->mixed || entry->partitions_known > 0 };
+    r = row_append(store, entry, &change, error);
     if (r == 0)
         *ret_topic = &entry->topic;
     return r;
@@ -354,12 +462,25 @@ int store_topic_grow(struct store *store, struct topic *topic, uint32_t partitio
         return partitions == topic->partition_count ? 0 :
                edda_fail_field(error, EDDA_EINVAL, "partitions", "topic %s has %" PRIu32 " partitions and keeps them",
                                topic->name, topic->partition_count);
-    return row_append(store, topic_entry_of(topic), topic->id, partitions - topic->partition_count, true, error);
+    struct row_change change = change_of(topic_entry_of(topic));
+    change.count = partitions;
+    change.mixed = true;
+    return row_append(store, topic_entry_of(topic), &change, error);
 }
 
 int topic_mark_mixed(struct store *store, struct topic_entry *entry, struct edda_error *error)
 {
-    return row_append(store, entry, entry->topic.id, 0, true, error);
+    struct row_change change = change_of(entry);
+    change.mixed = true;
+    return row_append(store, entry, &change, error);
+}
+
+int topic_settings_put(struct store *store, struct topic_entry *entry, const struct topic_settings *settings,
+                       struct edda_error *error)
+{
+    struct row_change change = change_of(entry);
+    change.settings = settings->set ? settings : NULL;
+    return row_append(store, entry, &change, error);
 }
 
 int topic_internal(struct store *store, const char *name, struct topic **topic, struct edda_error *error)

@@ -98,7 +98,7 @@ static int messages_check(const struct store_message *messages, size_t count, ui
     return 0;
 }
 
-static uint32_t partition_by_hash(const struct topic *topic, struct slice key)
+uint32_t partition_by_hash(const struct topic *topic, struct slice key)
 {
     return (hash_murmur2(key) & INT32_MAX) % topic->partition_count;
 }
@@ -157,7 +157,8 @@ static int partition_of_stream(struct store *store, const struct store_message *
         r = record_at(store, &entry, &last, error);
     if (r == 0)
         *ret_partition = last.partition;
-    if (r == EDDA_ENOTFOUND) {
+    /* There is none, it was removed, or it lies in a partition that the topic had before it was deleted. */
+    if (r == EDDA_ENOTFOUND || (r == 0 && last.partition >= m->topic->partition_count)) {
         *ret_partition = partition_by_hash(m->topic, m->key);
         r = 0;
     }

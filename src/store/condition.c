@@ -78,13 +78,12 @@ static int identity_find(struct store *store, const struct store_message *m, str
     struct index_entry entry;
     if (!m->identify || m->event.id.len == 0)
         return 0;
-    int64_t n = lookup_read(store, key_identity(store->seed, m->event.source, m->event.id), 0, false, &entry, 1);
-    int r = n < 0 ? edda_fail_with(error, (int)n, "the index cannot be read") : (int)n;
-    if (r == 1) {
-        r = record_at(store, &entry, ret_record, error);
-        r = r < 0 ? r : 1;
-    }
-    return r;
+    /* An identity is remembered as long as its record is kept; one that was removed may have come again. */
+    int r = lookup_last(store, key_identity(store->seed, m->event.source, m->event.id), &entry);
+    if (r < 0)
+        return r == EDDA_ENOTFOUND ? 0 : edda_fail_with(error, r, "the index cannot be read");
+    r = record_at(store, &entry, ret_record, error);
+    return r == EDDA_ENOTFOUND ? 0 : r < 0 ? r : 1;
 }
 
 static int duplicate_fail(const struct store_message *m, const char *what, struct edda_error *error)

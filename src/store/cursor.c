@@ -128,7 +128,8 @@ int store_cursor_previous(struct store *store, struct store_cursor *cursor, stru
 {
     if (cursor->position > store_tail(store))
         cursor->position = store_tail(store);
-    while (cursor->position > 0) {
+    uint64_t floor = cursor->only ? topic_floor(topic_entry_of(cursor->only), NULL) : 0;
+    while (cursor->position > floor) {
         struct frame *frame;
         int r = cursor_frame(store, cursor, cursor->position - 1, &frame, error);
         if (r < 0 && r != EDDA_ENOTFOUND)
@@ -150,10 +151,11 @@ int store_cursor_previous(struct store *store, struct store_cursor *cursor, stru
         if (cursor->position == frame->first_position)
             continue;
         r = frame_record_at(store, frame, cursor->position - 1, ret_record, error);
-        if (r < 0)
+        if (r < 0 && r != EDDA_ENOTFOUND)
             return r;
         cursor->position--;
-        return 1;
+        if (r == 0)
+            return 1;
     }
     return 0;
 }
@@ -161,6 +163,8 @@ int store_cursor_previous(struct store *store, struct store_cursor *cursor, stru
 int store_cursor_next(struct store *store, struct store_cursor *cursor, struct store_record *ret_record,
                       struct edda_error *error)
 {
+    if (cursor->only && cursor->position < topic_floor(topic_entry_of(cursor->only), NULL))
+        cursor->position = topic_floor(topic_entry_of(cursor->only), NULL);
     while (cursor->position < store_tail(store)) {
         struct frame *frame;
         int r = cursor_frame(store, cursor, cursor->position, &frame, error);
@@ -181,10 +185,11 @@ int store_cursor_next(struct store *store, struct store_cursor *cursor, struct s
         if (cursor->position >= frame_end(frame))
             continue;
         r = frame_record_at(store, frame, cursor->position, ret_record, error);
-        if (r < 0)
+        if (r < 0 && r != EDDA_ENOTFOUND)
             return r;
         cursor->position++;
-        return 1;
+        if (r == 0)
+            return 1;
     }
     return 0;
 }

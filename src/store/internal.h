@@ -6,6 +6,7 @@
  *   store.c                  open, close, small accessors
  *   recover.c                what opening reads: topics, offsets, the part of the log that the index lacks
  *   topics.c, settings.c     topics and partitions; what is set for a topic
+ *   starts.c                 what was taken from the front of partitions; deleting topics
  *   append.c, condition.c    sequencing; conditions and identities
  *   flush.c                  closing frames, flushing, sealing, forgetting
  *   lookup.c                 the index and the open frame as one; records by their entries
@@ -43,6 +44,7 @@
 #define TOPIC_STREAMS "_edda.streams"
 #define TOPIC_SNAPSHOTS "_edda.snapshots"
 #define TOPIC_OFFSETS "__consumer_offsets"
+#define TOPIC_STARTS "_edda.starts"
 
 struct partition {
     uint32_t number;           /* in the log */
@@ -50,6 +52,7 @@ struct partition {
     uint64_t generation;
     int64_t next_offset;
     int64_t start_offset;      /* the first that is still read; what lies below was truncated or is past its retention */
+    uint64_t start_position;   /* before it the partition has nothing that is still read */
 };
 
 static inline int64_t partition_start(const struct topic *topic, uint32_t partition)
@@ -63,6 +66,7 @@ struct topic_entry {
     uint32_t ordinal;          /* in order of creation */
     bool mixed;                /* streams may lie in other partitions than their key's hash says */
     uint32_t partitions_known; /* with those of before the topic was deleted and made again with fewer: they hold nothing */
+    bool truncated;            /* one of its partitions does not begin at 0 any more */
     uint64_t emptied;          /* what lies before this position was deleted with the topic; 0: it never was */
 };
 
@@ -108,7 +112,7 @@ struct store {
     struct partition_place *places; /* by partition number */
     uint32_t place_count, place_capacity;
     struct topic *topics_topic; /* the table of topics: always there */
-    struct topic *streams_topic, *snapshots_topic, *offsets_topic; /* NULL until first needed */
+    struct topic *streams_topic, *snapshots_topic, *offsets_topic, *starts_topic; /* NULL until first needed */
 
     struct frame *open;        /* NULL, or the frame that takes records */
     uint64_t generation;       /* of the open frame */
@@ -182,6 +186,28 @@ int topic_settings_put(struct store *store, struct topic_entry *entry, const str
 /* One of the internal tables, made when missing. */
 int topic_internal(struct store *store, const char *name, struct topic **topic, struct edda_error *error);
 
+/* The row that says that the topic is deleted, and where its partitions end. */
+int topic_delete_row(struct store *store, struct topic_entry *entry, struct edda_error *error);
+/* Also one that is deleted; NULL. */
+struct topic_entry *topic_entry_find(const struct store *store, struct slice name);
+
+/* --- starts.c ----------------------------------------------------------------------------------------- */
+
+/* At the end of recovery: the starts that were recorded. */
+int starts_load(struct store *store, struct edda_error *error);
+void start_apply(struct topic_entry *entry, struct partition *partition, int64_t offset, uint64_t position);
+/* Records that a partition begins at `offset` now, and has nothing that is read before `position`. Nothing when it begins later already. */
+int start_put(struct store *store, struct topic_entry *entry, struct partition *partition, int64_t offset, uint64_t position,
+              struct edda_error *error);
+/* A position before which the topic has nothing that is still read; with a key, before which its stream has nothing. */
+uint64_t topic_floor(const struct topic_entry *entry, const struct slice *key);
+/* Whether what lay at this offset is gone. */
+static inline bool offset_gone(const struct store *store, uint32_t number, int64_t offset)
+{
+    const struct partition_place *place = &store->places[number];
+    return offset < place->entry->topic.partitions[place->partition].start_offset;
+}
+
 /* --- settings.c --------------------------------------------------------------------------------------- */
 
 void topic_settings_default(struct topic_settings *ret_settings);
@@ -193,6 +219,8 @@ void topic_settings_of(const struct topic *topic, struct topic_settings *ret_set
 /* Whether the store takes an append now; EDDA_EIO when broken, EDDA_EBUSY. */
 int append_ready(struct store *store, struct edda_error *error);
 
+/* The partition that a key's hash says. */
+uint32_t partition_by_hash(const struct topic *topic, struct slice key);
 int conditions_check(struct store *store, const struct store_condition *conditions, size_t count,
                      struct edda_error *error);
 /* 1 when all messages that are to be identified were recorded before (*ret_appended tells of the first time), 0 when
@@ -242,7 +270,7 @@ struct frame *frame_in_memory(struct store *store, uint64_t position);
 int frame_at(struct store *store, uint64_t position, struct frame_reader *reader, struct frame **ret_frame,
              struct edda_error *error);
 void frame_reader_deinit(struct frame_reader *reader);
-/* A record of a frame that is in memory or loaded. */
+/* A record of a frame that is in memory or loaded. EDDA_ENOTFOUND when it was removed. */
 int frame_record_at(struct store *store, const struct frame *frame, uint64_t position, struct store_record *ret_record,
                     struct edda_error *error);
 
@@ -256,7 +284,7 @@ int64_t lookup_read_counted(struct store *store, struct hash128 key, uint64_t fr
 int lookup_last(struct store *store, struct hash128 key, struct index_entry *ret_entry);
 int lookup_find_position(struct store *store, struct hash128 key, uint64_t position, uint64_t *ret_ordinal);
 
-/* The record that an entry tells of. */
+/* The record that an entry tells of. EDDA_ENOTFOUND when it was removed, here and below. */
 int record_at(struct store *store, const struct index_entry *entry, struct store_record *ret_record,
               struct edda_error *error);
 /* The same in two steps, for many entries: the first asks for the memory that the second reads, without waiting for it.
@@ -274,6 +302,18 @@ void verified_deinit(struct store *store);
 /* store_correlation_read() from an ordinal of its records on, or back from it. */
 int64_t correlation_read(struct store *store, struct slice correlation, uint64_t from, bool backward, uint64_t max,
                          store_visit_fn *visit, void *user);
+
+/* The offsets of the batch that an entry of a partition tells of: its first, and the one behind its last. EDDA_ENOTFOUND when it was removed. */
+int batch_offsets(struct store *store, const struct index_entry *entry, int64_t *ret_base, int64_t *ret_end);
+/* A position before which the partition has no record with this offset or a later one. */
+int partition_position(struct store *store, const struct partition *partition, int64_t offset, uint64_t *ret_position);
+
+/* --- tables.c ----------------------------------------------------------------------------------------- */
+
+/* The last value of a key, whose data is NULL when there is none. */
+int table_value(struct store *store, const char *topic, struct slice key, struct slice *ret_value);
+/* Removes the group offsets of a topic. */
+int offsets_forget(struct store *store, struct slice topic, struct edda_error *error);
 
 /* --- stream_meta.c ------------------------------------------------------------------------------------ */
 

@@ -126,6 +126,11 @@ static int place_of(struct store *store, uint32_t number, struct store_record *r
     return 0;
 }
 
+static int removed_fail(const struct store_record *record, struct edda_error *error)
+{
+    return edda_fail_with(error, EDDA_ENOTFOUND, "the record at position %" PRIu64 " was removed", record->position);
+}
+
 int frame_record_at(struct store *store, const struct frame *frame, uint64_t position, struct store_record *ret_record,
                     struct edda_error *error)
 {
@@ -133,7 +138,10 @@ int frame_record_at(struct store *store, const struct frame *frame, uint64_t pos
     struct store_record record = { .position = position };
     if (!frame_record(frame, ordinal, &record.record))
         return edda_fail_with(error, EDDA_ECORRUPT, "the record at position %" PRIu64 " is malformed", position);
-    int r = place_of(store, frame_batch_of(frame, ordinal)->partition, &record, error);
+    uint32_t number = frame_batch_of(frame, ordinal)->partition;
+    int r = place_of(store, number, &record, error);
+    if (r == 0 && offset_gone(store, number, record.record.offset))
+        return removed_fail(&record, error);
     if (r == 0)
         *ret_record = record;
     return r;
@@ -369,6 +377,8 @@ int record_read(struct store *store, const struct index_entry *entry, struct sli
     struct cursor records = cursor_of(slice_from(batch.records, entry->record));
     if (!batch_next(&batch, &records, &record.record))
         return batch_corrupt(store, entry->batch, number, "has no record where the index says", error);
+    if (offset_gone(store, number, record.record.offset))
+        return removed_fail(&record, error);
     *ret_record = record;
     return 0;
 }

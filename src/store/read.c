@@ -17,18 +17,61 @@ static int index_fail(struct store *store, int code)
     return edda_fail_with(&store->read_error, code, "the index cannot be read: %s", edda_code_info(code)->sentence);
 }
 
+/* Of a stream that has had `count` versions: the first from `from` on whose record was not removed; `count` when all were. */
+static int first_kept(struct store *store, struct hash128 stream, uint64_t from, uint64_t count, uint64_t *ret_first)
+{
+    struct index_entry entries[READ_ENTRIES];
+    while (from < count) {
+        int64_t n = lookup_read(store, stream, from, false, entries, READ_ENTRIES);
+        if (n <= 0)
+            return index_fail(store, n < 0 ? (int)n : EDDA_ECORRUPT);
+        for (int64_t i = 0; i < n; i++, from++) {
+            struct store_record record;
+            int r = record_at(store, &entries[i], &record, &store->read_error);
+            if (r != EDDA_ENOTFOUND) {
+                *ret_first = from;
+                return r;
+            }
+        }
+    }
+    *ret_first = count;
+    return 0;
+}
+
+/* The same of a stream whose topic has lost something, which begins at *first at the earliest; *ret_deleted: all of it went with its topic. */
+static int first_of_truncated(struct store *store, const struct topic_entry *entry, struct slice key, uint64_t count,
+                              uint64_t *first, bool *ret_deleted)
+{
+    struct hash128 stream = key_stream(store->seed, topic_name(&entry->topic), key);
+    uint64_t from = 0;
+    int r = lookup_find_position(store, stream, topic_floor(entry, &key), &from);
+    if (r < 0)
+        return index_fail(store, r);
+    r = first_kept(store, stream, from > *first ? from : *first, count, first);
+    struct index_entry last;
+    if (r == 0 && *first == count && lookup_last(store, stream, &last) == 0)
+        *ret_deleted = last.position < entry->emptied;
+    return r;
+}
+
 /* Of a stream that has had `count` versions. */
 static int info_of(struct store *store, struct slice topic, struct slice key, uint64_t count, struct stream_info *ret_info)
 {
     struct stream_meta meta = { 0 };
+    bool deleted = false;
     int r = count > 0 && store->streams_topic ? stream_meta_get(store, topic, key, &meta) : 0;
     if (r < 0)
         return r;
-    int64_t first = meta.truncate_before > meta.deleted_at ? meta.truncate_before : meta.deleted_at;
+    uint64_t first = (uint64_t)(meta.truncate_before > meta.deleted_at ? meta.truncate_before : meta.deleted_at);
+    const struct topic_entry *entry = count > first ? topic_entry_find(store, topic) : NULL;
+    if (entry && entry->truncated)
+        r = first_of_truncated(store, entry, key, count, &first, &deleted);
+    if (r < 0)
+        return r;
     *ret_info = (struct stream_info){
         .next_version = (int64_t)count,
-        .first_version = first,
-        .deleted = count > 0 && meta.deleted_at == (int64_t)count,
+        .first_version = (int64_t)first,
+        .deleted = count > 0 && (meta.deleted_at == (int64_t)count || deleted),
     };
     return 0;
 }
@@ -92,6 +135,8 @@ static int piece_visit(struct store *store, const struct list_read *list, const 
         struct slice bytes = ahead[i % READ_AHEAD];
         int r = list->is_stream ? stream_record(store, &entries[i], bytes, list->topic, list->stream_key, &record) :
                                   record_read(store, &entries[i], bytes, &record, &store->read_error);
+        if (r == EDDA_ENOTFOUND)
+            continue;
         if (r == 0) {
             (*visited)++;
             r = visit(user, &record, list->is_stream ? (int64_t)ordinal : -1);
@@ -109,11 +154,13 @@ static int64_t list_visit(struct store *store, struct list_read *list, struct in
     int64_t visited = 0;
     while (count > 0) {
         uint64_t n = (uint64_t)count, all;
+        uint64_t wanted = list->max < READ_ENTRIES ? list->max : READ_ENTRIES;
+        int64_t before = visited;
         int r = piece_visit(store, list, entries, (size_t)n, visit, user, &visited);
         if (r != 0)
             return r < 0 ? r : visited;
-        list->max -= n;
-        if (n < READ_ENTRIES || list->max == 0 || (list->backward && n > list->from))
+        list->max -= (uint64_t)(visited - before); /* what was removed does not count */
+        if (n < wanted || list->max == 0 || (list->backward && n > list->from))
             break;
         list->from = list->backward ? list->from - n : list->from + n;
         count = list_next(store, list, entries, &all);
@@ -168,9 +215,15 @@ int store_stream_last(struct store *store, struct slice topic, struct slice key,
     int r = info_of(store, topic, key, count, &info);
     if (r < 0)
         return r;
-    if (info.next_version <= info.first_version)
-        return edda_fail_with(&store->read_error, EDDA_ENOTFOUND, "the stream is empty");
-    return stream_record(store, &entry, record_ahead(store, &entry), topic, key, ret_record);
+    r = info.next_version > info.first_version ?
+            stream_record(store, &entry, record_ahead(store, &entry), topic, key, ret_record) : EDDA_ENOTFOUND;
+    /* The newest of a stream that lies in several partitions may be gone, and an older one not. */
+    for (uint64_t at = count; r == EDDA_ENOTFOUND && at > (uint64_t)info.first_version; at--) {
+        n = lookup_read(store, key_stream(store->seed, topic, key), at - 1, false, &entry, 1);
+        r = n != 1 ? index_fail(store, n < 0 ? (int)n : EDDA_ECORRUPT) :
+                     stream_record(store, &entry, record_ahead(store, &entry), topic, key, ret_record);
+    }
+    return r == EDDA_ENOTFOUND ? edda_fail_with(&store->read_error, EDDA_ENOTFOUND, "the stream is empty") : r;
 }
 
 int64_t correlation_read(struct store *store, struct slice correlation, uint64_t from, bool backward, uint64_t max,
@@ -196,13 +249,17 @@ int64_t store_correlation_read(struct store *store, struct slice correlation, ui
 int store_identity(struct store *store, struct slice source, struct slice id, uint64_t *ret_position)
 {
     struct index_entry entry;
-    int64_t n = lookup_read(store, key_identity(store->seed, source, id), 0, false, &entry, 1);
-    if (n < 0)
-        return index_fail(store, (int)n);
-    if (n == 0)
+    struct store_record record;
+    int r = lookup_last(store, key_identity(store->seed, source, id), &entry);
+    if (r < 0 && r != EDDA_ENOTFOUND)
+        return index_fail(store, r);
+    if (r == 0)
+        r = record_at(store, &entry, &record, &store->read_error);
+    if (r == EDDA_ENOTFOUND)
         return edda_fail_with(&store->read_error, EDDA_ENOTFOUND, "no record has this source and id");
-    *ret_position = entry.position;
-    return 0;
+    if (r == 0)
+        *ret_position = entry.position;
+    return r;
 }
 
 int store_position_read(struct store *store, uint64_t position, struct store_record *ret_record)
@@ -216,43 +273,84 @@ int store_position_read(struct store *store, uint64_t position, struct store_rec
 
 /* --- partitions --------------------------------------------------------------------------------------- */
 
-/* The base offset of the batch of a partition that an entry tells of. */
-static int batch_offset(struct store *store, const struct index_entry *entry, int64_t *ret_offset)
+int batch_offsets(struct store *store, const struct index_entry *entry, int64_t *ret_base, int64_t *ret_end)
 {
     struct frame *frame = frame_in_memory(store, entry->position);
     struct batch batch;
     uint32_t number;
-    if (frame) {
-        *ret_offset = frame_batch_of(frame, (uint32_t)(entry->position - frame->first_position))->batch.base_offset;
-        return 0;
-    }
-    int r = batch_at(store, entry->batch, &number, &batch, &store->read_error);
-    if (r == 0)
-        *ret_offset = batch.base_offset;
-    return r;
+    int r = 0;
+    if (frame)
+        batch = frame_batch_of(frame, (uint32_t)(entry->position - frame->first_position))->batch;
+    else
+        r = batch_at(store, entry->batch, &number, &batch, &store->read_error);
+    if (r < 0)
+        return r;
+    *ret_base = batch.base_offset;
+    *ret_end = batch.base_offset + batch.last_offset_delta + 1;
+    return 0;
 }
 
-/* The ordinal of the last of a partition's closed batches that begins at or before an offset. */
+/* Whether the batch with this ordinal begins at or before an offset: 1 or 0. Of one that was removed nothing is known: EDDA_ENOTFOUND. */
+static int batch_is_before(struct store *store, struct hash128 key, uint64_t ordinal, int64_t offset, struct index_entry *ret_entry)
+{
+    int64_t base, end;
+    int64_t n = lookup_read(store, key, ordinal, false, ret_entry, 1);
+    if (n != 1)
+        return index_fail(store, n < 0 ? (int)n : EDDA_ECORRUPT);
+    int r = batch_offsets(store, ret_entry, &base, &end);
+    return r < 0 ? r : base <= offset;
+}
+
+/* The ordinal of the last of a partition's closed batches that begins at or before an offset, or 0. */
 static int batch_find(struct store *store, struct hash128 key, uint64_t count, int64_t offset, uint64_t *ret_ordinal)
 {
-    uint64_t low = 0, high = count; /* the answer is in [low, high) */
+    struct index_entry entry;
+    uint64_t low = 0, high = count; /* from `high` on all begin behind the offset */
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        struct index_entry entry;
-        int64_t base = 0;
-        int64_t n = lookup_read(store, key, middle, false, &entry, 1);
-        if (n != 1)
-            return index_fail(store, n < 0 ? (int)n : EDDA_ECORRUPT);
-        int r = batch_offset(store, &entry, &base);
-        if (r < 0)
+        int r = batch_is_before(store, key, middle, offset, &entry);
+        if (r < 0 && r != EDDA_ENOTFOUND)
             return r;
-        if (base <= offset)
-            low = middle;
-        else
+        if (r == 0)
             high = middle;
+        else
+            low = middle;
+    }
+    /* Among those that were removed the search went upward, which may have been too far. */
+    while (low > 0) {
+        int r = batch_is_before(store, key, low, offset, &entry);
+        if (r == 1)
+            break;
+        if (r < 0 && r != EDDA_ENOTFOUND)
+            return r;
+        low--;
     }
     *ret_ordinal = low;
     return 0;
+}
+
+int partition_position(struct store *store, const struct partition *partition, int64_t offset, uint64_t *ret_position)
+{
+    struct hash128 key = key_partition(store->seed, partition->number);
+    struct index_entry entry;
+    uint64_t count, ordinal = 0;
+    int r = lookup_count(store, key, &count);
+    if (r < 0)
+        return index_fail(store, r);
+    *ret_position = store->open ? store->open->first_position : store_tail(store);
+    if (offset >= partition->next_offset) {
+        *ret_position = store_tail(store);
+        return 0;
+    }
+    if (count == 0)
+        return 0;
+    r = batch_find(store, key, count, offset, &ordinal);
+    if (r < 0)
+        return r;
+    int64_t n = lookup_read(store, key, ordinal, false, &entry, 1);
+    if (n == 1)
+        *ret_position = entry.position;
+    return n == 1 ? 0 : index_fail(store, n < 0 ? (int)n : EDDA_ECORRUPT);
 }
 
 struct partition_visit {
@@ -274,6 +372,8 @@ static int frame_visit(struct partition_visit *v, const struct frame *frame, uin
         if (b->partition != v->number)
             continue;
         int r = frame_record_at(v->store, frame, position, &record, &v->store->read_error);
+        if (r == EDDA_ENOTFOUND)
+            continue;
         if (r == 0 && record.record.offset >= v->offset) {
             v->max--;
             v->visited++;
@@ -304,6 +404,10 @@ int64_t store_partition_read(struct store *store, struct topic *topic, uint32_t 
         if (n != 1)
             return index_fail(store, n < 0 ? (int)n : EDDA_ECORRUPT);
         r = frame_at(store, entry.position, &store->reader, &frame, &store->read_error);
+        if (r == EDDA_ENOTFOUND || (r == 0 && entry.position < frame->first_position)) {
+            r = 0; /* all of its frame was removed */
+            continue;
+        }
         if (r == 0 && frame->first_position != frame_of_last) {
             frame_of_last = frame->first_position;
             r = frame_visit(&v, frame, entry.position);

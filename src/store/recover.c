@@ -191,16 +191,19 @@ int store_recover(struct store *store, struct edda_error *error)
 {
     log_address covered = index_covered(store->index);
     int r = covered ? topics_covered(store, error) : 0;
-    if (r < 0 || covered >= log_end(store->log))
-        return r;
-    return log_take(store, covered > log_start(store->log) ? covered : log_start(store->log), error);
+    if (r == 0 && covered < log_end(store->log))
+        r = log_take(store, covered > log_start(store->log) ? covered : log_start(store->log), error);
+    return r < 0 ? r : starts_load(store, error);
 }
 
 int store_refresh(struct store *store, struct edda_error *error)
 {
     log_address end = log_end(store->log);
+    int64_t starts = store->starts_topic ? store->starts_topic->partitions[0].next_offset : 0;
     int r = log_refresh(store->log, error);
     if (r > 0)
         r = log_take(store, end, error);
+    if (r >= 0 && store->starts_topic && store->starts_topic->partitions[0].next_offset > starts)
+        r = starts_load(store, error);
     return r < 0 ? r : log_end(store->log) > end;
 }

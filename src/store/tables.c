@@ -50,8 +50,7 @@ int64_t store_table_scan(struct store *store, struct topic *topic, store_visit_f
     return r < 0 ? r : scan.visited;
 }
 
-/* The last value of a key, whose data is NULL when there is none. */
-static int last_value(struct store *store, const char *topic, struct slice key, struct slice *ret_value)
+int table_value(struct store *store, const char *topic, struct slice key, struct slice *ret_value)
 {
     struct index_entry entry;
     struct store_record record;
@@ -125,7 +124,7 @@ int64_t store_offset_read(struct store *store, struct slice group, struct slice 
         return -1;
     struct buffer *out = scratch_take(store);
     offset_key(out, group, topic, partition);
-    if (!buffer_ok(out) || last_value(store, TOPIC_OFFSETS, buffer_slice(out), &value) < 0 || !value.data)
+    if (!buffer_ok(out) || table_value(store, TOPIC_OFFSETS, buffer_slice(out), &value) < 0 || !value.data)
         return -1;
     struct cursor c = cursor_of(value);
     uint16_t version = cursor_be16(&c);
@@ -142,6 +141,47 @@ int64_t store_offset_read(struct store *store, struct slice group, struct slice 
 int64_t store_offset_fetch(struct store *store, struct slice group, struct slice topic, uint32_t partition)
 {
     return store_offset_read(store, group, topic, partition, NULL);
+}
+
+/* Whether a key of the table of offsets is of the topic. */
+static bool offset_key_is_of(struct slice key, struct slice topic)
+{
+    struct cursor c = cursor_of(key);
+    uint16_t version = cursor_be16(&c);
+    cursor_skip(&c, cursor_be16(&c));
+    struct slice name = cursor_bytes(&c, cursor_be16(&c));
+    return cursor_ok(&c) && version == OFFSET_KEY_VERSION && slice_eq(name, topic);
+}
+
+struct forget {
+    struct slice topic;
+    struct buffer keys;        /* each behind its length: the table must not change while it is read */
+};
+
+static int forget_visit(void *user, const struct store_record *record, int64_t version)
+{
+    struct forget *forget = user;
+    (void)version;
+    if (!offset_key_is_of(record->record.key, forget->topic))
+        return 0;
+    put_name(&forget->keys, record->record.key);
+    return buffer_ok(&forget->keys) ? 0 : EDDA_ENOMEM;
+}
+
+int offsets_forget(struct store *store, struct slice topic, struct edda_error *error)
+{
+    struct forget forget = { .topic = topic };
+    if (!store->offsets_topic)
+        return 0;
+    int64_t n = store_table_scan(store, store->offsets_topic, forget_visit, &forget);
+    int r = n < 0 ? edda_fail_with(error, (int)n, "the offsets of groups cannot be read") : 0;
+    struct cursor keys = cursor_of(buffer_slice(&forget.keys));
+    while (r == 0 && cursor_left(&keys) > 0) {
+        struct slice key = cursor_bytes(&keys, cursor_be16(&keys));
+        r = append_row(store, store->offsets_topic, key, slice_of(NULL, 0), error);
+    }
+    buffer_deinit(&forget.keys);
+    return r;
 }
 
 /* --- snapshots ---------------------------------------------------------------------------------------- */
@@ -163,7 +203,7 @@ int store_snapshot_put(struct store *store, struct slice name, int64_t version, 
 int store_snapshot_get(struct store *store, struct slice name, int64_t *ret_version, struct slice *ret_state)
 {
     struct slice value = { 0 };
-    int r = store->snapshots_topic ? last_value(store, TOPIC_SNAPSHOTS, name, &value) : 0;
+    int r = store->snapshots_topic ? table_value(store, TOPIC_SNAPSHOTS, name, &value) : 0;
     if (r < 0)
         return r;
     struct cursor c = cursor_of(value);

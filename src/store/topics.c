@@ -42,7 +42,8 @@ struct topic_row {
     struct edda_list settings;
     int64_t count;             /* partitions that it has, when they are not all; the first of them */
     bool deleted;
-    int64_t emptied;
+    int64_t emptied;           /* when it was deleted last, this was the next position, */
+    struct edda_list ends;     /* and these the next offsets of its partitions */
 };
 static const struct edda_field topic_row_fields[] = {
     EDDA_FIELD(topic_row, id),
@@ -52,6 +53,7 @@ static const struct edda_field topic_row_fields[] = {
     EDDA_FIELD(topic_row, count, .optional = true, .min = 0, .max = STORE_PARTITIONS_MAX),
     EDDA_FIELD(topic_row, deleted, .optional = true),
     EDDA_FIELD(topic_row, emptied, .optional = true),
+    EDDA_FIELD_LIST(topic_row, ends, EDDA_KIND_INT, .optional = true),
 };
 static const struct edda_type topic_row_type = EDDA_VALUE(topic_row);
 
@@ -60,7 +62,7 @@ static bool has_prefix(struct slice name, const char *prefix)
     return slice_has_prefix(name, slice_str(prefix));
 }
 
-static struct topic_entry *entry_find(const struct store *store, struct slice name)
+struct topic_entry *topic_entry_find(const struct store *store, struct slice name)
 {
     struct table_link *link = table_find(&store->topics_by_name, hash64(name, 0));
     while (link && !slice_eq(topic_name(&container_of(link, struct topic_entry, link)->topic), name))
@@ -201,7 +203,7 @@ static int row_apply(struct store *store, struct slice name, const struct topic_
     }
     if (count == 0 || count > STORE_PARTITIONS_MAX || numbers > UINT32_MAX / 2)
         return edda_fail_with(error, EDDA_ECORRUPT, "a row of the table of topics is malformed");
-    struct topic_entry *entry = entry_find(store, name);
+    struct topic_entry *entry = topic_entry_find(store, name);
     if (!entry)
         entry = entry_new(store, name);
     if (!entry || partitions_reserve(store, &entry->topic, (uint32_t)count, numbers) < 0)
@@ -218,6 +220,9 @@ static int row_apply(struct store *store, struct slice name, const struct topic_
     topic->first_partition = entry->partitions_known ? topic->partitions[0].number : 0;
     topic->deleted = row->deleted;
     entry->emptied = (uint64_t)row->emptied;
+    const int64_t *ends = row->ends.items;
+    for (uint32_t i = 0; i < row->ends.count && i < entry->partitions_known; i++)
+        start_apply(entry, &topic->partitions[i], ends[i], entry->emptied);
     entry->mixed |= row->mixed;
     if (r == 0)
         *ret_topic = topic;
@@ -252,6 +257,8 @@ static void topic_known(struct store *store, struct topic *topic)
         store->snapshots_topic = topic;
     else if (slice_eq_str(name, TOPIC_OFFSETS))
         store->offsets_topic = topic;
+    else if (slice_eq_str(name, TOPIC_STARTS))
+        store->starts_topic = topic;
 }
 
 static int name_check(struct slice name, struct edda_error *error)
@@ -277,7 +284,7 @@ int topics_apply(struct store *store, struct slice name, struct slice row, bool 
     if (name_check(name, NULL) < 0)
         return edda_fail_with(error, EDDA_ECORRUPT, "a row of the table of topics has no valid name");
     if (!row.data) {
-        struct topic_entry *entry = entry_find(store, name);
+        struct topic_entry *entry = topic_entry_find(store, name);
         if (entry)
             entry->topic.deleted = true;
         return 0;
@@ -357,6 +364,18 @@ static struct row_change change_of(const struct topic_entry *entry)
     return (struct row_change){ entry->topic.id, entry->topic.partition_count, entry->mixed, entry->topic.deleted, entry->topic.settings };
 }
 
+/* Where the partitions of a topic ended when it was deleted, or where they begin since then. */
+static bool ends_of(const struct topic_entry *entry, bool now, struct arena *arena, struct edda_list *ret_ends)
+{
+    if (!now && entry->emptied == 0)
+        return true;
+    int64_t *ends = arena_alloc(arena, entry->partitions_known * sizeof(*ends));
+    for (uint32_t i = 0; ends && i < entry->partitions_known; i++)
+        ends[i] = now ? entry->topic.partitions[i].next_offset : entry->topic.partitions[i].start_offset;
+    *ret_ends = (struct edda_list){ .items = ends, .count = entry->partitions_known };
+    return ends != NULL;
+}
+
 /* Makes the row, what it borrows being in the arena; its further partitions have the numbers from `next` on. False when out of memory. */
 static bool row_make(struct store *store, const struct topic_entry *entry, const struct row_change *change, uint32_t next,
                      struct arena *arena, struct topic_row *ret_row, struct buffer *json)
@@ -370,7 +389,8 @@ static bool row_make(struct store *store, const struct topic_entry *entry, const
         .deleted = change->deleted,
         .emptied = (int64_t)(change->deleted && !entry->topic.deleted ? store_tail(store) : entry->emptied),
     };
-    if (!text || !ranges_of(entry, more, next, arena, &ret_row->partitions) ||
+    bool now = change->deleted && !entry->topic.deleted;
+    if (!text || !ends_of(entry, now, arena, &ret_row->ends) || !ranges_of(entry, more, next, arena, &ret_row->partitions) ||
         !settings_rows(change->settings, arena, &ret_row->settings))
         return false;
     uuid_print(change->id, text);
@@ -415,7 +435,7 @@ static int row_append(struct store *store, struct topic_entry *entry, const stru
 
 struct topic *store_topic(struct store *store, struct slice name)
 {
-    struct topic_entry *entry = entry_find(store, name);
+    struct topic_entry *entry = topic_entry_find(store, name);
     return entry && !entry->topic.deleted ? &entry->topic : NULL;
 }
 
@@ -438,7 +458,7 @@ int store_topic_ensure(struct store *store, struct slice name, uint32_t partitio
     if (store->topic_count >= STORE_TOPICS_MAX)
         return edda_fail_field(error, EDDA_ELIMIT, "topic", "there are %" PRIu32 " topics, as many as there may be",
                                store->topic_count);
-    struct topic_entry *entry = entry_find(store, name);
+    struct topic_entry *entry = topic_entry_find(store, name);
     if (!entry)
         entry = entry_new(store, name);
     if (!entry)
@@ -472,6 +492,14 @@ int topic_mark_mixed(struct store *store, struct topic_entry *entry, struct edda
 {
     struct row_change change = change_of(entry);
     change.mixed = true;
+    return row_append(store, entry, &change, error);
+}
+
+int topic_delete_row(struct store *store, struct topic_entry *entry, struct edda_error *error)
+{
+    struct row_change change = change_of(entry);
+    change.deleted = true;
+    change.settings = NULL;
     return row_append(store, entry, &change, error);
 }
 

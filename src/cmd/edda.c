@@ -3,7 +3,7 @@
 
 static const struct command_row *const commands[] = {
     &tool_append, &tool_read, &tool_tail, &tool_trace, &tool_stat, &tool_verify, &tool_salvage, &tool_backup, &tool_restore,
-    &tool_bench, NULL,
+    &tool_bench, &tool_user, NULL,
 };
 
 static const struct command_table table = {

@@ -4,7 +4,7 @@
 
 #include "cmd/cmd.h"
 
-#define COMMAND_OPTIONS_MAX 16
+#define COMMAND_OPTIONS_MAX 40
 
 /* A table that is wrong is the application's fault, and said as such. */
 static const char *wrong_option(const struct edda_app *app)

@@ -2,14 +2,14 @@
 #include "cmd/edda_tool.h"
 
 static const struct command_row *const commands[] = {
-    &tool_append, &tool_read, &tool_tail, &tool_trace, &tool_stat, &tool_verify, &tool_salvage, &tool_backup, &tool_restore,
+    &tool_serve, &tool_append, &tool_read, &tool_tail, &tool_trace, &tool_stat, &tool_verify, &tool_salvage, &tool_backup, &tool_restore,
     &tool_bench, &tool_user, NULL,
 };
 
 static const struct command_table table = {
     .program = "edda",
     .version = EDDA_RELEASE,
-    .summary = "Reads, writes, checks and copies the data directories of Edda",
+    .summary = "Serves, reads, writes, checks and copies the data directories of Edda",
     .commands = commands,
 };
 

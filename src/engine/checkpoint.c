@@ -214,6 +214,8 @@ static void write_look(struct engine *engine)
 
 bool checkpoint_turn(struct engine *engine)
 {
+    if (engine->service_count == 0)
+        return false;
     switch (engine->checkpoint.state) {
     case CHECKPOINT_NONE:
         if (engine->folded - engine->checkpointed < engine->options.checkpoint_records || !engine_settled(engine))

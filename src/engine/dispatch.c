@@ -224,6 +224,10 @@ static int64_t go_by_chance(struct engine *engine, struct edda_error *error)
 
 int64_t dispatch_run(struct engine *engine, uint64_t max, struct edda_error *error)
 {
+    if (engine->service_count == 0) {
+        engine->hot = journal_tail(engine->journal);
+        return 0;
+    }
     if (engine->options.chance)
         return go_by_chance(engine, error);
     int64_t count = go_in_step(engine, max, error);

@@ -64,7 +64,7 @@ static int recover(struct engine *engine, bool skip_checkpoint, struct edda_erro
 {
     uint64_t from = 0;
     engine->opening = true;
-    int rc = skip_checkpoint ? EDDA_ENOTFOUND : checkpoint_read(engine, &from);
+    int rc = skip_checkpoint || engine->service_count == 0 ? EDDA_ENOTFOUND : checkpoint_read(engine, &from);
     if (rc == EDDA_ECORRUPT)
         return rc;
     rc = journal_cursor_open(engine->journal, from, &engine->fold_cursor);
@@ -122,7 +122,7 @@ void engine_stop(struct engine *engine)
 
 void engine_close(struct engine *engine, bool abandon)
 {
-    if (!abandon && !engine->broken)
+    if (!abandon && !engine->broken && engine->service_count > 0)
         (void)checkpoint_write(engine);
     engine->stopping = true; /* whoever is told that his call was given up must not call again */
     journal_before_flush(engine->journal, NULL, NULL);

@@ -70,6 +70,9 @@ static int fold_event(struct engine *engine, struct category *category, const st
 
 int fold_catch_up(struct engine *engine, struct edda_error *error)
 {
+    /* Without services nothing is held in memory, however long the log is. */
+    if (engine->service_count == 0)
+        engine->folded = journal_tail(engine->journal);
     while (engine->folded != journal_tail(engine->journal)) {
         struct journal_record record;
         int rc = journal_cursor_next(engine->journal, engine->fold_cursor, &record, error);

@@ -511,11 +511,13 @@ int registry_init(struct engine *engine, struct edda_error *error)
     if (!registry_name_is_good(app->name))
         return edda_fail_with(error, EDDA_EINVAL, "an application needs a name of 1 to 63 letters, digits, '-' and '_', not %s",
                               app->name ? app->name : "(none)");
-    if (count == 0 || count > ENGINE_SERVICES_MAX)
+    /* Without any there is nothing to do but to be there: a broker's application. */
+    bool has_none = !app->projections && !app->channels;
+    if ((count == 0 && !has_none) || count > ENGINE_SERVICES_MAX)
         return edda_fail_with(error, EDDA_EINVAL, "application %s has %u services; 1 to %d are possible", app->name, count,
                               ENGINE_SERVICES_MAX);
-    engine->services = calloc(count, sizeof *engine->services);
-    engine->versions = calloc(count, sizeof *engine->versions);
+    engine->services = calloc(count + 1, sizeof *engine->services);
+    engine->versions = calloc(count + 1, sizeof *engine->versions);
     engine->categories = calloc(ENGINE_SERVICES_MAX * 4, sizeof *engine->categories);
     size_t rows = 0;
     for (uint32_t i = 0; i < count; i++)

@@ -82,8 +82,8 @@ static int listener_fail(const struct listener *listener, const char *what, stru
 {
     int code = errno == EADDRINUSE ? EDDA_EEXISTS : EDDA_EIO;
     if (code == EDDA_EEXISTS)
-        return edda_fail_field(error, code, "port", "port %u of %s is taken: another process listens there", (unsigned)listener->port, listener->address);
-    return edda_fail_field(error, code, "port", "%s port %u of %s: %s", what, (unsigned)listener->port, listener->address, strerror(errno));
+        return edda_fail_field(error, code, listener->spoken->protocol->name, "port %u of %s is taken: another process listens there", (unsigned)listener->port, listener->address);
+    return edda_fail_field(error, code, listener->spoken->protocol->name, "%s port %u of %s: %s", what, (unsigned)listener->port, listener->address, strerror(errno));
 }
 
 /* The address in binary, of either family. */
@@ -102,6 +102,13 @@ static int address_parse(const char *address, uint16_t port, struct sockaddr_sto
         return AF_INET6;
     }
     return EDDA_EINVAL;
+}
+
+bool server_address_is_good(const char *address)
+{
+    struct sockaddr_storage binary;
+    socklen_t len;
+    return address_parse(address, 0, &binary, &len) >= 0;
 }
 
 /* An address as text, without its port, which is returned. */
@@ -154,7 +161,7 @@ static int listener_open(struct listener *listener, struct edda_error *error)
     int on = 1, keep_after_s = (int)(listener->server->limits.idle_ms / 1000);
     int family = address_parse(listener->address, listener->port, &address, &len);
     if (family < 0)
-        return edda_fail_field(error, EDDA_EINVAL, "address", "%s is no IP address", listener->address);
+        return edda_fail_field(error, EDDA_EINVAL, listener->spoken->protocol->name, "%s is no IP address", listener->address);
     listener->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
         return listener_fail(listener, "making a socket for", error);

@@ -1,15 +1,12 @@
-/* protocols: what a listener can speak. This is the only place where one is added. */
+/* protocols: see protocols.h. */
 #include "server/protocols.h"
 
 #include "server/connection.h"
 
-/* clang-format off */
-static const struct protocol_row rows[] = {
-    { &http_protocol, "http", 2113 },
-};
-/* clang-format on */
+#define DECLARATION(name, port, title) extern const struct protocol name##_protocol;
+PROTOCOLS(DECLARATION)
 
-const struct protocol_row *protocol_row(size_t ordinal)
-{
-    return ordinal < sizeof rows / sizeof rows[0] ? &rows[ordinal] : NULL;
-}
+#define ROW(its_name, its_port, title) [PROTOCOL_##its_name] = { &its_name##_protocol, #its_name, its_port },
+const struct protocol_row protocol_rows[PROTOCOL_COUNT] = { PROTOCOLS(ROW) };
+
+_Static_assert(PROTOCOL_COUNT <= SERVER_LISTENERS_MAX, "a server has a listener for each");

@@ -1,4 +1,7 @@
-/* protocols: the table of what a listener can speak, for those who start a server. */
+/*
+ * protocols: what a listener can speak. This is the only place where one is added: from the rows come the flags of those who start a server, the ports where
+ * clients look for it, and the names in metrics.
+ */
 #ifndef EDDA_SERVER_PROTOCOLS_H
 #define EDDA_SERVER_PROTOCOLS_H
 
@@ -7,13 +10,19 @@
 
 struct protocol;
 
+/* Its name in lower case, of which `NAME_protocol` is the struct; its port; who speaks it. HTTP is the first. */
+#define PROTOCOLS(ROW) \
+    ROW(http, 2113, "HTTP")
+
+#define PROTOCOL_ORDINAL(name, port, title) PROTOCOL_##name,
+enum { PROTOCOLS(PROTOCOL_ORDINAL) PROTOCOL_COUNT };
+#undef PROTOCOL_ORDINAL
+
 struct protocol_row {
     const struct protocol *protocol;
-    const char *name; /* of its flag: --http */
-    uint16_t port;    /* where its clients look for it */
+    const char *name;
+    uint16_t port;
 };
-
-/* The n-th, NULL past the last; HTTP is the first. */
-const struct protocol_row *protocol_row(size_t ordinal);
+extern const struct protocol_row protocol_rows[PROTOCOL_COUNT];
 
 #endif

@@ -55,8 +55,10 @@ struct server_options {
 struct event_base;
 
 /* Listens; nothing is answered before server_run(). EDDA_EINVAL names the wrong route of the application or the address, EDDA_EEXISTS says that
- * the port is taken. */
+ * the port is taken; the error's field is the name of the listener's protocol. */
 int server_open(const struct server_options *options, struct server **ret_server, struct edda_error *error);
+/* Whether the text is an IP address. */
+bool server_address_is_good(const char *address);
 /* Where the n-th listener listens; 0 when there is none. */
 uint16_t server_port(const struct server *server, size_t ordinal);
 /* The loop, for others to wait on. */

@@ -78,7 +78,7 @@ class Writer:
 def help_and_usage(_):
     """Every command says what it is, and what was wrong with its words."""
     names = re.findall(r'^  ([a-z]+) ', run('--help'), re.MULTILINE)
-    same(sorted(names), sorted('append read tail trace stat verify salvage backup restore bench'.split()))
+    same(sorted(names), sorted('serve append read tail trace stat verify salvage backup restore bench'.split()))
     for name in names:
         says(run(name, '--help'), f'usage: edda {name}', '--version', r'--help +Says this')
         says(run(name, '--version'), r'^edda \d+\.\d+\.\d+$')

@@ -300,6 +300,36 @@ static void what_others_append_to_the_store_reaches_its_service(void **state)
     assert_string_equal(rig_ran, "ask a 4; done a 4; ");
 }
 
+/* It holds nothing of the log and writes nothing of its own, however much others append; those who come later find everything. */
+static void an_application_without_services_is_only_there(void **state)
+{
+    struct rig *rig = *state;
+    DO(rig, "a", 5, "c1");
+    ASK(rig, "b", 4);
+    rig_close(rig);
+    const struct edda_service *services[4];
+    memcpy(services, rig->services, sizeof services);
+    memset(rig->services, 0, sizeof rig->services);
+    rig->name = "nothing";
+    rig_open(rig);
+    rig_run(rig);
+    uint64_t tail = journal_tail(rig->journal);
+    for (int i = 0; i < 100; i++)
+        ASK(rig, "c", 1);
+    assert_int_equal(rig_run(rig), INT64_MAX);
+    assert_int_equal(journal_tail(rig->journal), tail + 100);
+    rig_close(rig);
+    memcpy(rig->services, services, sizeof services);
+    rig->name = NULL;
+    script.on_ask = ask_done;
+    rig_ran[0] = '\0';
+    rig_open(rig);
+    rig_run(rig);
+    assert_int_equal(rig_total(rig, "a"), 5);
+    assert_int_equal(rig_total(rig, "b"), 4);
+    assert_int_equal(rig_total(rig, "c"), 100);
+}
+
 static void a_command_that_nobody_handles_is_told(void **state)
 {
     struct rig *rig = *state;
@@ -414,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_call_decides_by_what_others_have_just_recorded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handler_sees_what_others_have_just_recorded, setup, teardown),
         cmocka_unit_test_setup_teardown(what_others_append_to_the_store_reaches_its_service, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_application_without_services_is_only_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_command_that_nobody_handles_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_route_without_a_handler_for_its_command_is_told_at_start, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_service_takes_no_calls, setup, teardown),

@@ -1,0 +1,265 @@
+/* serving: see serving.h. */
+#include "cmd/serving.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "cmd/cmd.h"
+#include "io/posix.h"
+#include "journal/local.h"
+#include "wire/json/json.h"
+
+#define NS_PER_MS 1000000
+
+#define LISTEN_ROW(its_name, port, title) \
+    { #its_name, OPTION_TEXT, offsetof(struct serving_values, listen[PROTOCOL_##its_name]), "HOST:PORT", "127.0.0.1:" #port, \
+      "Where clients of " title " are listened for; port 0 takes a free one, off is nowhere" },
+
+const struct option_row serving_options[] = {
+    { "data", OPTION_TEXT, offsetof(struct serving_values, data), "DIR", "./data/edda", "Directory of the log and the index" },
+    PROTOCOLS(LISTEN_ROW)
+    { "json", OPTION_FLAG, offsetof(struct serving_values, json), NULL, NULL, "Says what happens as JSON, one object a line" },
+    { .name = NULL },
+};
+_Static_assert(sizeof serving_options / sizeof serving_options[0] <= SERVING_OPTIONS_MAX, "others make room for as many");
+
+/* --- saying what happens ---------------------------------------------------------------------------------------------- */
+
+/* `members`: further ones of the JSON object, from the comma on. */
+static void say_line(struct serving *serving, const char *event, const char *text, const char *members)
+{
+    struct buffer line = BUFFER_EMPTY;
+    if (serving->values.json) {
+        buffer_append_str(&line, "{\"time\":");
+        json_put_time(&line, io_clock_wall_ns(serving->io) / NS_PER_MS);
+        buffer_append_str(&line, ",\"application\":");
+        json_put_string(&line, slice_str(serving->app->name));
+        buffer_append_str(&line, ",\"event\":");
+        json_put_string(&line, slice_str(event));
+        buffer_append_str(&line, ",\"text\":");
+        json_put_string(&line, slice_str(text));
+        buffer_append_str(&line, members);
+        buffer_append_str(&line, "}\n");
+    } else {
+        buffer_printf(&line, "%s: %s\n", event, text);
+    }
+    fputs(buffer_cstr(&line), stdout);
+    (void)fflush(stdout);
+    buffer_deinit(&line);
+}
+
+void serving_say(struct serving *serving, const char *event, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    say_line(serving, event, text, "");
+}
+
+void serving_says(void *user, const char *event, const char *text)
+{
+    say_line(user, event, text, "");
+}
+
+/* The index is built from the log when it is missing: said at every tenth of the way. */
+static void index_progress(void *user, uint64_t done_bytes, uint64_t all_bytes)
+{
+    struct serving *serving = user;
+    uint64_t percent = all_bytes ? done_bytes * 100 / all_bytes : 100;
+    if (percent / 10 == serving->shown_percent / 10)
+        return;
+    serving->shown_percent = percent;
+    serving_say(serving, "index", "%llu %% of %llu MiB of log are indexed", (unsigned long long)percent,
+                (unsigned long long)(all_bytes >> 20));
+}
+
+/* "; services a, b" */
+static void services_text(const struct edda_app *app, char *text, size_t size)
+{
+    size_t used = 0;
+    *text = '\0';
+    for (size_t i = 0; app->services && app->services[i] && used < size; i++)
+        if (i == 0 || strcmp(app->services[i]->name, app->services[i - 1]->name) != 0) /* not each version of it */
+            used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "; services ", app->services[i]->name);
+}
+
+static void say_listening(struct serving *serving)
+{
+    const struct edda_app *app = serving->app;
+    char services[512], text[1024], members[160];
+    services_text(app, services, sizeof services);
+    for (size_t i = 0; i < serving->listener_count; i++) {
+        const char *name = serving->listeners[i].name, *host = serving->listeners[i].host;
+        unsigned port = server_port(serving->server, i);
+        bool http = strcmp(name, "http") == 0, v6 = strchr(host, ':') != NULL;
+        if (http)
+            (void)snprintf(text, sizeof text, v6 ? "%s %s on http://[%s]:%u%s" : "%s %s on http://%s:%u%s", app->name,
+                           app->version ? app->version : edda_version(), host, port, services);
+        else
+            (void)snprintf(text, sizeof text, v6 ? "%s on [%s]:%u" : "%s on %s:%u", name, host, port);
+        (void)snprintf(members, sizeof members, ",\"protocol\":\"%s\",\"address\":\"%s\",\"port\":%u", name, host, port);
+        say_line(serving, "listening", text, members);
+    }
+}
+
+static void say_data(struct serving *serving, const struct log_recovery *recovery)
+{
+    const char *data = serving->values.data;
+    if (recovery->segments <= 1 && recovery->frames_scanned == 0)
+        serving_say(serving, "data", "%s, which is new", data);
+    else if (recovery->clean)
+        serving_say(serving, "data", "%s, which was closed in order; segments: %llu", data, (unsigned long long)recovery->segments);
+    else
+        serving_say(serving, "data", "%s, recovered; segments: %llu, frames read in the last: %llu, bytes of a torn tail cut: %llu", data,
+                    (unsigned long long)recovery->segments, (unsigned long long)recovery->frames_scanned,
+                    (unsigned long long)recovery->torn_bytes);
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------------------------- */
+
+int listen_parse(const char *flag, const char *text, char *ret_host, size_t host_size, uint16_t *ret_port, struct edda_error *error)
+{
+    const char *colon = strrchr(text, ':'), *host = text, *digits = colon ? colon + 1 : text;
+    size_t host_len = colon ? (size_t)(colon - text) : 0;
+    uint64_t port;
+    if (host_len > 1 && host[0] == '[' && host[host_len - 1] == ']') {
+        host++;
+        host_len -= 2;
+    }
+    if (!colon || (host_len == 9 && memcmp(host, "localhost", 9) == 0)) {
+        host = "127.0.0.1";
+        host_len = strlen(host);
+    }
+    if (host_len == 0 || host_len >= host_size || !option_value(OPTION_PORT, digits, &port))
+        return edda_fail_field(error, EDDA_EINVAL, flag, "--%s takes HOST:PORT, such as 127.0.0.1:2113 or [::1]:0, or off, not '%.60s'", flag, text);
+    memcpy(ret_host, host, host_len);
+    ret_host[host_len] = '\0';
+    *ret_port = (uint16_t)port;
+    if (!server_address_is_good(ret_host))
+        return edda_fail_field(error, EDDA_EINVAL, flag, "--%s %.60s: %s is no IP address", flag, text, ret_host);
+    return 0;
+}
+
+static int listeners_parse(struct serving *serving, struct server_options *options, struct edda_error *error)
+{
+    for (size_t i = 0; i < PROTOCOL_COUNT; i++) {
+        const struct protocol_row *row = &protocol_rows[i];
+        const char *text = serving->values.listen[i];
+        size_t n = serving->listener_count;
+        if (!text || strcmp(text, "off") == 0)
+            continue;
+        struct server_listener *listener = &options->listeners[n];
+        *listener = (struct server_listener){ .protocol = row->protocol, .address = serving->listeners[n].host };
+        int rc = listen_parse(row->name, text, serving->listeners[n].host, sizeof serving->listeners[n].host, &listener->port, error);
+        if (rc < 0)
+            return rc;
+        serving->listeners[n].name = row->name;
+        serving->listener_count++;
+    }
+    return serving->listener_count ? 0 : edda_fail_with(error, EDDA_EINVAL, "nothing would listen: every protocol is off");
+}
+
+/* A connection takes a descriptor, so as many as are allowed are asked for. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int serving_listen(struct serving *serving, struct server_options *options, struct edda_error *error)
+{
+    options->engine = serving->engine;
+    options->io = serving->io;
+    options->store = journal_local_store(serving->journal);
+    options->stop_on_signals = true;
+    options->after_turn = serving->turn;
+    options->after_turn_user = serving->user;
+    int rc = server_open(options, &serving->server, error);
+    for (size_t i = 0; rc == EDDA_EEXISTS && i < serving->listener_count; i++)
+        if (strcmp(error->field, serving->listeners[i].name) == 0) {
+            char advice[160];
+            (void)snprintf(advice, sizeof advice, "--%s HOST:PORT chooses another, port 0 takes a free one", error->field);
+            bool by_port = serving->port_flag && i == 0;
+            return cmd_advise(error, by_port ? serving->port_flag : advice);
+        }
+    return rc;
+}
+
+static int serving_open(struct serving *serving, struct log_recovery *ret_recovery, struct edda_error *error)
+{
+    const struct store_options store_options = { .progress = index_progress, .progress_user = serving };
+    struct server_options server_options = { .engine = NULL };
+    serving->io = io_posix_new(serving->threads ? serving->threads : 1);
+    if (!serving->io)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory, threads or descriptors");
+    int rc = listeners_parse(serving, &server_options, error);
+    if (rc == 0 && serving->open_journal)
+        rc = serving->open_journal(serving, error);
+    if (rc < 0)
+        return rc;
+    rc = journal_local_open(serving->io, serving->values.data, &store_options, &serving->journal, ret_recovery, error);
+    if (rc < 0)
+        return rc == EDDA_ECORRUPT || rc == EDDA_EFORMAT ? rc : cmd_advise(error, "--data DIR chooses another directory");
+    struct engine_options engine_options = {
+        .app = serving->app, .io = serving->io, .journal = serving->journal, .log = serving_says, .log_user = serving,
+    };
+    if (serving->open_engine)
+        rc = serving->open_engine(serving, &engine_options, error);
+    if (rc == 0)
+        rc = engine_open(&engine_options, &serving->engine, error);
+    if (rc == 0)
+        rc = serving_listen(serving, &server_options, error);
+    return rc == 0 && serving->listened ? serving->listened(serving, error) : rc;
+}
+
+/* `abandon`: the journal has failed, nothing more is written. */
+static void serving_close(struct serving *serving, bool abandon)
+{
+    if (serving->close_engine)
+        serving->close_engine(serving);
+    if (serving->engine) {
+        io_shutdown(serving->io);
+        while (engine_running(serving->engine) > 0) {
+            (void)io_jobs_wait(serving->io, -1);
+            (void)io_jobs_finish(serving->io);
+        }
+        engine_close(serving->engine, abandon);
+    }
+    server_close(serving->server);
+    if (serving->close_journal)
+        serving->close_journal(serving);
+    journal_close(serving->journal, abandon);
+    io_posix_free(serving->io);
+}
+
+int serving_run(struct serving *serving)
+{
+    struct log_recovery recovery = { 0 };
+    struct edda_error error = { 0 };
+    raise_descriptor_limit();
+    /* The client libraries of other servers write to sockets that the other end has closed. That is an error of theirs, and not our end. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    int rc = serving_open(serving, &recovery, &error);
+    if (rc == 0) {
+        say_listening(serving);
+        say_data(serving, &recovery);
+        if (serving->said)
+            serving->said(serving);
+        rc = server_run(serving->server, &error);
+        if (rc < 0)
+            serving_say(serving, "failed", "the log cannot be written any more; nothing that was answered is lost");
+        else
+            serving_say(serving, "stopping", "everything that was answered is on the disk");
+    }
+    serving_close(serving, rc < 0);
+    return rc < 0 ? cmd_fail(serving->app, serving->command, &error) : EXIT_DONE;
+}

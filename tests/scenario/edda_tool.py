@@ -78,12 +78,12 @@ class Writer:
 def help_and_usage(_):
     """Every command says what it is, and what was wrong with its words."""
     names = re.findall(r'^  ([a-z]+) ', run('--help'), re.MULTILINE)
-    same(sorted(names), sorted('serve append read tail trace stat verify salvage backup restore bench'.split()))
+    same(sorted(names), sorted('serve append read tail trace stat verify salvage backup restore bench user'.split()))
     for name in names:
         says(run(name, '--help'), f'usage: edda {name}', '--version', r'--help +Says this')
         says(run(name, '--version'), r'^edda \d+\.\d+\.\d+$')
         says(run(name, '--nonsense', status=2), "no option '--nonsense'", f'usage: edda {name}')
-        if name != 'bench':
+        if name not in ('bench', 'serve'):
             says(run(name, status=2), 'is missing')
     says(run(status=2), 'usage: edda COMMAND')
     says(run('frobnicate', status=2), "no command 'frobnicate'\n")
@@ -385,7 +385,30 @@ def bench_figures(work):
     says(run('bench', '--size', '1', status=2), '--size is from 2')
 
 
-SCENARIOS = (help_and_usage, append_and_read, append_refused, read_refused, tail_follows, beside_a_writer, backup_and_restore,
+def users_of_a_server(work):
+    """Users are added, changed, listed and removed; no password is kept, and what is wrong is said."""
+    path = os.path.join(work, 'users')
+    user = lambda *words, **more: run('user', *words, '--users', path, **more)
+    user('add', 'alice', '--read', 'orders*', data='correct horse\n')
+    token = user('add', 'robot', '--token', '--write', 'stock').strip()
+    same(len(token), 43)
+    user('add', 'alice', '--manage', 'orders*')
+    same(user('list').splitlines(), ['alice: scram-sha-256 scram-sha-512 read=orders* manage=orders*', 'robot: token write=stock'])
+    kept = open(path).read()
+    if 'horse' in kept or token in kept:
+        raise AssertionError('a secret is kept in clear')
+    same(os.stat(path).st_mode & 0o077, 0)
+    user('remove', 'alice')
+    says(user('remove', 'alice', status=1), 'there is no user alice')
+    says(user('add', 'al ice', status=1, data='x\n'), 'a name has')
+    says(user('add', 'bob', status=1, data='\n'), 'there is no password')
+    says(user('frobnicate', 'bob', status=2), 'VERB is add, remove or list')
+    with open(path, 'a') as file:
+        file.write('carol red=x\n')
+    says(user('list', status=1), 'line 3')
+
+
+SCENARIOS = (help_and_usage, users_of_a_server, append_and_read, append_refused, read_refused, tail_follows, beside_a_writer, backup_and_restore,
              backup_refused, backup_loses_its_end, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
 
 

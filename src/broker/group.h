@@ -19,6 +19,12 @@
 #define GROUP_PROTOCOLS_MAX 64
 #define GROUP_SESSION_MIN_MS 6000
 #define GROUP_SESSION_MAX_MS 1800000
+#define GROUP_NAME_MAX 2048                        /* bytes */
+#define GROUP_PROTOCOL_TYPE_MAX 255
+#define GROUP_MEMBER_BYTES 64                      /* what a member counts for besides its names, its protocols with their metadata, and its assignment */
+#define GROUP_BYTES_MAX ((UINT32_C(1) << 20) - 16384) /* of the members of one group, which are recorded together */
+#define GROUPS_BYTES_MAX (UINT64_C(64) << 20)      /* of the members of all groups */
+#define GROUPS_OFFSETS_MAX 500000                  /* of all groups, but for what transactions and services have committed */
 #define GROUP_OFFSET_METADATA_MAX 4096
 #define GROUP_OFFSETS_EXPIRE_MS INT64_C(604800000)
 
@@ -27,13 +33,15 @@ struct groups;
 struct groups_options {
     struct store *store;
     int32_t rebalance_delay_ms;
-    /* A join or sync that was parked is over: its result was written to where the caller said. */
+    /* A join or sync that was parked is over: group_join_result() or group_sync_result() has its answer, during this call only. These may make further calls. */
     void (*joined)(void *user, void *waiter);
     void (*synced)(void *user, void *waiter);
     void *user;
 };
 
+/* Reads `__consumer_offsets`. What is recorded from now on, also by others (transactions, the store's own commits), is read when it is asked for. Negative: it cannot be read; EDDA_ENOMEM. */
 int groups_open(const struct groups_options *options, struct groups **ret_groups, struct edda_error *error);
+/* What is parked is forgotten, without callbacks. */
 void groups_close(struct groups *groups);
 /* What is due; returns the time at which there is something again, INT64_MAX: never. */
 int64_t groups_turn(struct groups *groups, int64_t now_ns);
@@ -68,7 +76,10 @@ struct group_joined {
     uint32_t member_count;
 };
 
-/* 1: answered in *ret_joined. 0: parked; `joined` is called with `waiter` when group_join_result() has the answer. */
+/*
+ * 1: answered in *ret_joined. 0: parked; `joined` is called with `waiter`, which is not NULL and names no other parked request, when group_join_result() has the answer.
+ * Beyond a limit: GROUP_MAX_SIZE_REACHED. A request of a member that is parked already takes the older one's place, which is told REBALANCE_IN_PROGRESS.
+ */
 int group_join(struct groups *groups, const struct group_join *join, int64_t now_ns, void *waiter, struct group_joined *ret_joined);
 
 struct group_assignment {
@@ -89,7 +100,7 @@ int group_sync(struct groups *groups, const struct group_sync *sync, int64_t now
 /* Of a waiter, in its callback. */
 void group_join_result(struct groups *groups, void *waiter, struct group_joined *ret_joined);
 void group_sync_result(struct groups *groups, void *waiter, struct group_synced *ret_synced);
-/* The waiter's connection is gone. */
+/* The waiter's connection is gone: its member has its session to come back, or is gone too when nobody knows its id. */
 void group_forget(struct groups *groups, void *waiter);
 
 /* These return Kafka's error code. */
@@ -100,10 +111,11 @@ int16_t group_leave(struct groups *groups, struct slice group, struct slice memb
 struct group_caller {
     struct slice group, member, instance;
     int32_t generation;
-    bool transactional;                    /* TxnOffsetCommit: checked likewise, but nobody may commit from outside of a group too */
+    bool transactional;                    /* TxnOffsetCommit: checked likewise (KIP-447), but nobody may commit to a group that has members, too; and no rebalance is in its way */
 };
 int16_t group_commit_check(struct groups *groups, const struct group_caller *caller, int64_t now_ns);
-/* After group_commit_check(): records one offset. NONE, OFFSET_METADATA_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION, or what the store's failure means. */
+/* After group_commit_check(): records one offset. NONE, OFFSET_METADATA_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST (a negative offset), POLICY_VIOLATION (a limit), COORDINATOR_LOAD_IN_PROGRESS
+ * (the store is busy), COORDINATOR_NOT_AVAILABLE (it cannot record it now). */
 int16_t group_commit(struct groups *groups, const struct group_caller *caller, struct slice topic, uint32_t partition, int64_t offset, int32_t leader_epoch,
                      struct slice metadata);
 struct group_offset {
@@ -114,7 +126,9 @@ struct group_offset {
     struct slice metadata;
     int64_t commit_time_ms;
 };
+/* 0, or negative: it cannot be read. Metadata is borrowed until the next call. */
 int group_offset(struct groups *groups, struct slice group, struct slice topic, uint32_t partition, struct group_offset *ret_offset);
+/* `visit` must make no call here; a result other than 0 ends it and is returned. Likewise below. */
 int group_offsets_each(struct groups *groups, struct slice group, int (*visit)(void *user, const struct group_offset *offset), void *user);
 
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
@@ -130,7 +144,7 @@ struct group_info {
     int32_t generation;
     uint32_t member_count;
 };
-/* EDDA_ENOTFOUND. */
+/* EDDA_ENOTFOUND. The protocol is that of a stable group, and so are the members' metadata and assignments; else they are empty. */
 int group_get(struct groups *groups, struct slice group, struct group_info *ret_info);
 int group_members_each(struct groups *groups, struct slice group, int (*visit)(void *user, const struct group_member_info *member), void *user);
 int groups_each(struct groups *groups, int (*visit)(void *user, const struct group_info *group), void *user);

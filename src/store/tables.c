@@ -1,14 +1,12 @@
 /*
  * tables: topics of which the last value of a key is what counts. Group offsets are in the form of Kafka's own topic
- * (GroupMetadataManager: key version 1, value version 3), so that a tool for the one reads the other.
+ * (wire/kafka/group_record.h).
  */
 #include "base/assert.h"
 #include "base/put.h"
 #include "store/internal.h"
+#include "wire/kafka/group_record.h"
 
-#define OFFSET_KEY_VERSION 1
-#define OFFSET_VALUE_VERSION 3
-#define NAME_BYTES_MAX 32767
 #define SNAPSHOT_HEADER_BYTES 8
 
 struct table_scan {
@@ -65,27 +63,11 @@ int table_value(struct store *store, const char *topic, struct slice key, struct
 
 /* --- group offsets ------------------------------------------------------------------------------------ */
 
-static void put_name(struct buffer *out, struct slice name)
-{
-    uint8_t len[2];
-    put_be16(len, (uint16_t)name.len);
-    buffer_append(out, len, sizeof(len));
-    buffer_append_slice(out, name);
-}
-
 static void put_number(struct buffer *out, uint64_t value, size_t bytes)
 {
     uint8_t number[8];
     put_be64(number, value);
     buffer_append(out, number + sizeof(number) - bytes, bytes);
-}
-
-static void offset_key(struct buffer *out, struct slice group, struct slice topic, uint32_t partition)
-{
-    put_number(out, OFFSET_KEY_VERSION, 2);
-    put_name(out, group);
-    put_name(out, topic);
-    put_number(out, partition, 4);
 }
 
 int store_offset_commit(struct store *store, struct slice group, struct slice topic, uint32_t partition, int64_t offset,
@@ -94,22 +76,18 @@ int store_offset_commit(struct store *store, struct slice group, struct slice to
     if (group.len == 0 || group.len + topic.len > STORE_KEY_MAX - 16)
         return edda_fail_field(error, EDDA_EINVAL, "group", "the name of a group has 1 to %zu bytes",
                                STORE_KEY_MAX - 16 - topic.len);
-    if (metadata.len > NAME_BYTES_MAX)
+    if (metadata.len > GROUP_RECORD_STRING_MAX)
         return edda_fail_field(error, EDDA_ETOOLARGE, "metadata", "the metadata of an offset has at most %d bytes",
-                               NAME_BYTES_MAX);
+                               GROUP_RECORD_STRING_MAX);
     if (offset < 0)
         return edda_fail_field(error, EDDA_EINVAL, "offset", "an offset is not negative");
     int r = topic_internal(store, TOPIC_OFFSETS, &store->offsets_topic, error);
     if (r < 0)
         return r;
     struct buffer *out = scratch_take(store);
-    offset_key(out, group, topic, partition);
+    group_record_offset_key(out, group, topic, partition);
     size_t key_bytes = out->len;
-    put_number(out, OFFSET_VALUE_VERSION, 2);
-    put_number(out, (uint64_t)offset, 8);
-    put_number(out, UINT32_MAX, 4); /* the leader epoch: none */
-    put_name(out, metadata);
-    put_number(out, (uint64_t)log_time_ms(store->log), 8);
+    group_record_offset_value(out, &(struct group_record_offset){ offset, -1, metadata, log_time_ms(store->log) });
     if (!buffer_ok(out))
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for an offset");
     return append_row(store, store->offsets_topic, slice_of(out->data, key_bytes), slice_from(buffer_slice(out), key_bytes),
@@ -123,19 +101,17 @@ int64_t store_offset_read(struct store *store, struct slice group, struct slice 
     if (!store->offsets_topic)
         return -1;
     struct buffer *out = scratch_take(store);
-    offset_key(out, group, topic, partition);
+    if (group.len + topic.len > STORE_KEY_MAX)
+        return -1;
+    group_record_offset_key(out, group, topic, partition);
     if (!buffer_ok(out) || table_value(store, TOPIC_OFFSETS, buffer_slice(out), &value) < 0 || !value.data)
         return -1;
-    struct cursor c = cursor_of(value);
-    uint16_t version = cursor_be16(&c);
-    int64_t offset = (int64_t)cursor_be64(&c);
-    cursor_skip(&c, 4);
-    struct slice metadata = cursor_bytes(&c, cursor_be16(&c));
-    if (!cursor_ok(&c) || version != OFFSET_VALUE_VERSION)
+    struct group_record_offset found;
+    if (!group_record_offset_parse(value, &found))
         return -1;
     if (ret_metadata)
-        *ret_metadata = metadata;
-    return offset;
+        *ret_metadata = found.metadata;
+    return found.offset;
 }
 
 int64_t store_offset_fetch(struct store *store, struct slice group, struct slice topic, uint32_t partition)

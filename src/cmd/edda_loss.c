@@ -165,7 +165,7 @@ static int row_take(struct loss_plan *plan, const struct record *record)
     return filling.name.data && filling.row.data ? filling_add(plan, filling) : EDDA_ENOMEM;
 }
 
-int loss_plan_frame(struct loss_plan *plan, const struct frame *frame)
+int loss_plan_frame(struct loss_plan *plan, const struct frame *frame, const struct frame_source *source)
 {
     struct record record;
     int r = 0;
@@ -178,8 +178,8 @@ int loss_plan_frame(struct loss_plan *plan, const struct frame *frame)
     if (frame->body_bytes > plan->body_bytes_max)
         plan->body_bytes_max = frame->body_bytes;
     plan->next_position = frame_end(frame);
-    for (uint32_t i = 0; r == 0 && i < frame->record_count; i++)
-        if (frame_batch_of(frame, i)->partition == 0 && frame_record(frame, i, &record))
+    for (uint32_t i = frame->holes; r == 0 && i < frame->record_count; i++)
+        if (frame_partition_of(frame, i) == 0 && frame_record(frame, i, source, &record, NULL) == 0)
             r = row_take(plan, &record);
     for (uint32_t i = 0; r == 0 && i < frame->batch_count; i++)
         r = batch_take(plan, &frame->batches[i]);

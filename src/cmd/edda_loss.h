@@ -60,8 +60,8 @@ struct loss_plan {
 
 void loss_plan_init(struct loss_plan *plan, struct io *io);
 void loss_plan_deinit(struct loss_plan *plan);
-/* Takes in the next whole frame. EDDA_ENOMEM, or EDDA_ELIMIT for a partition number that cannot be. */
-int loss_plan_frame(struct loss_plan *plan, const struct frame *frame);
+/* Takes in the next whole frame, read with `source`. EDDA_ENOMEM, or EDDA_ELIMIT for a partition number that cannot be. */
+int loss_plan_frame(struct loss_plan *plan, const struct frame *frame, const struct frame_source *source);
 /* After the last: what is still without filling gets one, and the fillings are put in order. */
 int loss_plan_end(struct loss_plan *plan);
 

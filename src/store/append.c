@@ -251,7 +251,7 @@ static int message_put(struct store *store, struct frame *frame, const struct st
 static void messages_take_back(struct store *store, struct frame *frame, const struct frame_mark *mark, uint32_t additions)
 {
     for (uint32_t i = frame->record_count; i > mark->record_count; i--) {
-        const struct partition_place *place = &store->places[frame_batch_of(frame, i - 1)->partition];
+        const struct partition_place *place = &store->places[frame_partition_of(frame, i - 1)];
         place->entry->topic.partitions[place->partition].next_offset--;
     }
     for (uint32_t i = mark->batch_count; i < frame->batch_count; i++) {

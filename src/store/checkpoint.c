@@ -57,6 +57,13 @@ static int checkpoint_path(const struct store *store, const char *name, const ch
     return 0;
 }
 
+/* The batch of the frame that holds an ordinal; for one whose record lies elsewhere, any that is always the same. */
+static const struct frame_batch *batch_of(const struct frame *frame, uint32_t ordinal)
+{
+    const struct frame_ref *ref = &frame->refs[ordinal];
+    return &frame->batches[ref->remote ? 0 : ref->batch];
+}
+
 /* What ties a checkpoint to the log. */
 static int batch_crc_before(struct store *store, uint64_t position, uint32_t *ret_crc, struct edda_error *error)
 {
@@ -66,7 +73,7 @@ static int batch_crc_before(struct store *store, uint64_t position, uint32_t *re
         return 0;
     int r = frame_at(store, position - 1, &store->reader, &frame, error);
     if (r == 0 && frame->first_position < position)
-        *ret_crc = frame_batch_of(frame, (uint32_t)(position - 1 - frame->first_position))->batch.crc;
+        *ret_crc = batch_of(frame, (uint32_t)(position - 1 - frame->first_position))->batch.crc;
     return r;
 }
 

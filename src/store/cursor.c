@@ -94,7 +94,7 @@ static void category_seek(const struct store *store, const struct frame *frame, 
 {
     const struct topic_entry *entry = topic_entry_of(cursor->only);
     for (; cursor->position < frame_end(frame); cursor->position++) {
-        uint32_t number = frame_batch_of(frame, (uint32_t)(cursor->position - frame->first_position))->partition;
+        uint32_t number = frame_partition_of(frame, (uint32_t)(cursor->position - frame->first_position));
         if (number < store->place_count && store->places[number].entry == entry)
             return;
     }
@@ -104,8 +104,8 @@ static void category_seek(const struct store *store, const struct frame *frame, 
 static void category_seek_back(const struct store *store, const struct frame *frame, struct store_cursor *cursor)
 {
     const struct topic_entry *entry = topic_entry_of(cursor->only);
-    for (; cursor->position > frame->first_position; cursor->position--) {
-        uint32_t number = frame_batch_of(frame, (uint32_t)(cursor->position - 1 - frame->first_position))->partition;
+    for (; cursor->position > frame_begin(frame); cursor->position--) {
+        uint32_t number = frame_partition_of(frame, (uint32_t)(cursor->position - 1 - frame->first_position));
         if (number < store->place_count && store->places[number].entry == entry)
             return;
     }
@@ -134,7 +134,7 @@ int store_cursor_previous(struct store *store, struct store_cursor *cursor, stru
         int r = cursor_frame(store, cursor, cursor->position - 1, &frame, error);
         if (r < 0 && r != EDDA_ENOTFOUND)
             return r;
-        if (r < 0 || cursor->position <= frame->first_position) {
+        if (r < 0 || cursor->position <= frame_begin(frame)) {
             cursor->position--; /* a hole */
             continue;
         }
@@ -148,7 +148,7 @@ int store_cursor_previous(struct store *store, struct store_cursor *cursor, stru
         }
         if (cursor->only)
             category_seek_back(store, frame, cursor);
-        if (cursor->position == frame->first_position)
+        if (cursor->position == frame_begin(frame))
             continue;
         r = frame_record_at(store, frame, cursor->position - 1, ret_record, error);
         if (r < 0 && r != EDDA_ENOTFOUND)
@@ -170,8 +170,8 @@ int store_cursor_next(struct store *store, struct store_cursor *cursor, struct s
         int r = cursor_frame(store, cursor, cursor->position, &frame, error);
         if (r < 0)
             return r == EDDA_ENOTFOUND ? 0 : r;
-        if (cursor->position < frame->first_position)
-            cursor->position = frame->first_position;
+        if (cursor->position < frame_begin(frame))
+            cursor->position = frame_begin(frame);
         if (cursor->only && frame->address && !frame_has(store, frame, cursor->only)) {
             cursor->position = frame_end(frame);
             if (cursor->only->partition_count <= SKIP_PARTITIONS_MAX)

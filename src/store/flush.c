@@ -167,8 +167,10 @@ int store_close_frame(struct store *store, struct edda_error *error)
     store->open = NULL;
     /* The additions were made with the batch's index where now its address is known. */
     struct additions *a = &store->additions;
-    for (uint32_t i = 0; i < a->count; i++)
-        a->items[i].entry.batch = frame->body + frame->batches[a->items[i].entry.batch].at;
+    for (uint32_t i = 0; i < a->count; i++) {
+        struct index_entry *entry = &a->items[i].entry;
+        entry->batch = entry->batch & ADDITION_REMOTE ? entry->batch & ~ADDITION_REMOTE : frame->body + frame->batches[entry->batch].at;
+    }
     frame_additions_close(store, frame, a);
     store->unindexed = true;
     additions_flush(store);

@@ -6,6 +6,7 @@
  */
 #include "store/frame.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -32,6 +33,7 @@ void frame_free(struct frame *frame)
         buffer_deinit(&frame->batches[i].bytes);
     buffer_deinit(&frame->head);
     free(frame->batches);
+    free(frame->remotes);
     free(frame->refs);
     free(frame->parts);
     free(frame);
@@ -48,7 +50,7 @@ void frame_reset(struct frame *frame)
             buffer_deinit(bytes);
         }
     }
-    frame->record_count = frame->batch_count = 0;
+    frame->record_count = frame->batch_count = frame->remote_count = frame->holes = 0;
     frame->order_runs = frame->identified_runs = 0;
     frame->last_identified = frame->open = false;
     frame->address = frame->body = frame->next = 0;
@@ -64,27 +66,32 @@ void frame_open(struct frame *frame, uint64_t first_position, int64_t now_ns)
     frame->open = true;
 }
 
-static bool batches_grow(struct frame *frame)
+/* Grows an array to at least `wanted`; false when out of memory. What is new is not initialised. */
+static bool array_grow(void *array, uint32_t *capacity, uint64_t wanted, size_t element_bytes, uint32_t least)
 {
-    uint32_t capacity = frame->batch_capacity ? frame->batch_capacity * 2 : 4;
-    struct frame_batch *batches = realloc(frame->batches, capacity * sizeof(*batches));
-    if (!batches)
+    void **place = array;
+    uint64_t grown = *capacity ? *capacity : least;
+    if (wanted <= *capacity)
+        return true;
+    while (grown < wanted)
+        grown *= 2;
+    void *memory = realloc(*place, grown * element_bytes);
+    if (!memory)
         return false;
-    memset(batches + frame->batch_capacity, 0, (capacity - frame->batch_capacity) * sizeof(*batches));
-    frame->batches = batches;
-    frame->batch_capacity = capacity;
+    *place = memory;
+    *capacity = (uint32_t)grown;
     return true;
 }
 
-static bool refs_grow(struct frame *frame)
+bool frame_reserve(struct frame *frame, uint32_t batches, uint32_t remotes, uint32_t records)
 {
-    uint32_t capacity = frame->ref_capacity ? frame->ref_capacity * 2 : 16;
-    struct frame_ref *refs = realloc(frame->refs, capacity * sizeof(*refs));
-    if (!refs)
+    uint32_t before = frame->batch_capacity;
+    if (!array_grow(&frame->batches, &frame->batch_capacity, (uint64_t)frame->batch_count + batches, sizeof(*frame->batches), 4))
         return false;
-    frame->refs = refs;
-    frame->ref_capacity = capacity;
-    return true;
+    if (frame->batch_capacity > before)
+        memset(frame->batches + before, 0, (frame->batch_capacity - before) * sizeof(*frame->batches));
+    return array_grow(&frame->remotes, &frame->remote_capacity, (uint64_t)frame->remote_count + remotes, sizeof(*frame->remotes), 4) &&
+           array_grow(&frame->refs, &frame->ref_capacity, (uint64_t)frame->record_count + records, sizeof(*frame->refs), 16);
 }
 
 int frame_batch_open(struct frame *frame, uint32_t partition, int64_t base_offset, uint32_t *ret_batch)
@@ -92,9 +99,10 @@ int frame_batch_open(struct frame *frame, uint32_t partition, int64_t base_offse
     ASSERT(frame->open);
     if (frame->batch_count == FRAME_BATCHES_MAX)
         return EDDA_ELIMIT;
-    if (frame->batch_count == frame->batch_capacity && !batches_grow(frame))
+    if (!frame_reserve(frame, 1, 0, 0))
         return EDDA_ENOMEM;
     struct frame_batch *b = &frame->batches[frame->batch_count];
+    b->whole = false;
     buffer_clear(&b->bytes);
     buffer_append_zeros(&b->bytes, FRAME_TAG_BYTES);
     batch_builder_init(&b->builder, &b->bytes);
@@ -114,7 +122,7 @@ int frame_add(struct frame *frame, uint32_t batch, int64_t timestamp_ms, const s
 {
     ASSERT(frame->open && batch < frame->batch_count);
     struct frame_batch *b = &frame->batches[batch];
-    if (frame->record_count == frame->ref_capacity && !refs_grow(frame))
+    if (!frame_reserve(frame, 0, 0, 1))
         return EDDA_ENOMEM;
     /* The array of batches may have moved, and the buffer with it. */
     b->builder.out = &b->bytes;
@@ -127,17 +135,73 @@ int frame_add(struct frame *frame, uint32_t batch, int64_t timestamp_ms, const s
         return EDDA_ENOMEM;
     }
     uint32_t count = frame->record_count;
-    bool same_batch = count > 0 && frame->refs[count - 1].batch == batch;
+    bool same_batch = count > 0 && frame->refs[count - 1].batch == batch && !frame->refs[count - 1].remote;
     frame->order_runs += !same_batch;
     frame->identified_runs += identified && !frame->last_identified;
     frame->body_bytes += b->bytes.len - before + (same_batch && identified == frame->last_identified ? 0 : FRAME_RUN_COST);
     frame->last_identified = identified;
-    frame->refs[count] = (struct frame_ref){ .batch = batch & INT32_MAX, .identified = identified, .record = at };
+    frame->refs[count] = (struct frame_ref){ .batch = batch & FRAME_REF_MAX, .identified = identified, .record = at };
     frame->record_count = count + 1;
     b->batch.base_timestamp_ms = b->builder.base_timestamp_ms;
     b->batch.record_count = b->builder.record_count;
     *ret_record = at;
     return 0;
+}
+
+/* Positions for records that follow each other in one batch. */
+static void refs_put(struct frame *frame, uint32_t batch, bool remote, const uint32_t *records, uint32_t count)
+{
+    struct frame_ref *refs = frame->refs + frame->record_count;
+    for (uint32_t i = 0; i < count; i++)
+        refs[i] = (struct frame_ref){ .batch = batch & FRAME_REF_MAX, .remote = remote, .record = records[i] };
+    frame->record_count += count;
+    frame->order_runs++;
+    frame->last_identified = false;
+    frame->body_bytes += FRAME_RUN_COST;
+}
+
+int frame_add_batch(struct frame *frame, uint32_t partition, const struct batch *batch, uint64_t plain_key, const uint32_t *records,
+                    uint32_t *ret_batch)
+{
+    ASSERT(frame->open && batch->record_count > 0);
+    if (frame->batch_count == FRAME_BATCHES_MAX)
+        return EDDA_ELIMIT;
+    if (!frame_reserve(frame, 1, 0, batch_is_placeless(batch) ? 1 : (uint32_t)batch->record_count))
+        return EDDA_ENOMEM;
+    struct frame_batch *b = &frame->batches[frame->batch_count];
+    buffer_clear(&b->bytes);
+    buffer_reserve(&b->bytes, FRAME_TAG_BYTES + batch->bytes.len + FRAME_ALIGNMENT);
+    buffer_append_zeros(&b->bytes, FRAME_TAG_BYTES);
+    buffer_append_slice(&b->bytes, batch->bytes);
+    if (!buffer_ok(&b->bytes))
+        return EDDA_ENOMEM;
+    b->partition = partition;
+    b->at = 0;
+    b->first = frame->record_count;
+    b->whole = true;
+    b->plain_key = plain_key;
+    batch_parse(slice_from(buffer_slice(&b->bytes), FRAME_TAG_BYTES), &b->batch, NULL);
+    frame->body_bytes += FRAME_BATCH_COST + batch->bytes.len;
+    if (!batch_is_placeless(batch)) {
+        refs_put(frame, frame->batch_count, false, records, (uint32_t)batch->record_count);
+    } else if (frame->record_count == 0) {
+        frame->refs[frame->record_count++] = FRAME_REF_HOLE;
+        frame->holes = 1;
+    }
+    if (ret_batch)
+        *ret_batch = frame->batch_count;
+    frame->batch_count++;
+    return 0;
+}
+
+void frame_add_remote(struct frame *frame, log_address address, uint32_t partition, const uint32_t *records, uint32_t count)
+{
+    ASSERT(frame->open && frame->remote_count < frame->remote_capacity && count <= frame->ref_capacity - frame->record_count);
+    frame->remotes[frame->remote_count] = (struct frame_remote){
+        .address = address, .partition = partition, .record_count = count, .first = frame->record_count
+    };
+    frame->body_bytes += FRAME_REMOTE_BYTES;
+    refs_put(frame, frame->remote_count++, true, records, count);
 }
 
 struct frame_mark frame_mark(const struct frame *frame)
@@ -191,18 +255,35 @@ static void put_run(struct buffer *head, uint64_t first, uint64_t second)
 
 static void put_order(const struct frame *frame, struct buffer *head)
 {
-    for (uint32_t i = 0; i < frame->record_count;) {
+    for (uint32_t i = frame->holes; i < frame->record_count;) {
+        const struct frame_ref *ref = &frame->refs[i];
         uint32_t run = 1;
-        while (i + run < frame->record_count && frame->refs[i + run].batch == frame->refs[i].batch)
+        while (i + run < frame->record_count && ref[run].batch == ref->batch && ref[run].remote == ref->remote)
             run++;
-        put_run(head, frame->refs[i].batch, run);
+        put_run(head, ref->remote ? frame->batch_count + ref->batch : ref->batch, run);
         i += run;
     }
 }
 
+/* How many batches have positions in the frame, and the ordinals of the others. */
+static uint32_t batches_place(struct frame *frame)
+{
+    uint32_t placed = 0, first = 0;
+    for (uint32_t i = 0; i < frame->batch_count; i++) {
+        struct frame_batch *b = &frame->batches[i];
+        if (batch_is_placeless(&b->batch)) {
+            b->first = first;
+        } else {
+            first = b->first;
+            placed++;
+        }
+    }
+    return placed;
+}
+
 static void put_identified(const struct frame *frame, struct buffer *head)
 {
-    for (uint32_t i = 0; i < frame->record_count;) {
+    for (uint32_t i = frame->holes; i < frame->record_count;) {
         uint32_t pass = 0, run = 0;
         while (i + pass < frame->record_count && !frame->refs[i + pass].identified)
             pass++;
@@ -218,16 +299,25 @@ static void put_identified(const struct frame *frame, struct buffer *head)
 static void put_head(struct frame *frame)
 {
     struct buffer *head = &frame->head;
-    uint8_t *at = buffer_extend(head, FRAME_HEADER_BYTES + (size_t)frame->batch_count * FRAME_ROW_BYTES);
+    uint8_t *at = buffer_extend(head, FRAME_HEADER_BYTES + (size_t)frame->batch_count * FRAME_ROW_BYTES +
+                                          (size_t)frame->remote_count * FRAME_REMOTE_BYTES);
     at = put_le32(at, frame->batch_count);
+    at = put_le32(at, frame->remote_count);
+    at = put_le32(at, frame->holes);
     at += 3 * sizeof(uint32_t);
     for (uint32_t i = 0; i < frame->batch_count; i++) {
         at = put_le32(at, frame->batches[i].partition);
         at = put_le32(at, (uint32_t)frame->batches[i].batch.bytes.len);
         at = put_le32(at, (uint32_t)frame->batches[i].batch.record_count);
     }
+    for (uint32_t i = 0; i < frame->remote_count; i++) {
+        at = put_le64(at, frame->remotes[i].address);
+        at = put_le32(at, frame->remotes[i].partition);
+        at = put_le32(at, frame->remotes[i].record_count);
+    }
     size_t order_at = head->len;
-    if (frame->order_runs > frame->batch_count)
+    uint32_t placed = batches_place(frame);
+    if (frame->order_runs > placed || frame->remote_count > 0)
         put_order(frame, head);
     size_t identified_at = head->len;
     if (frame->identified_runs)
@@ -235,7 +325,7 @@ static void put_head(struct frame *frame)
     size_t end = head->len;
     buffer_append_zeros(head, padding_of(end));
     ASSERT(buffer_ok(head));
-    at = put_le32(head->data + sizeof(uint32_t), (uint32_t)(identified_at - order_at));
+    at = put_le32(head->data + offsetof(struct frame_body_layout, order_bytes), (uint32_t)(identified_at - order_at));
     at = put_le32(at, (uint32_t)(end - identified_at));
     put_le32(at, 0);
 }
@@ -243,11 +333,13 @@ static void put_head(struct frame *frame)
 /* Header, tag and padding of one batch, for which there is room. */
 static void batch_close(struct frame_batch *b)
 {
-    b->builder.out = &b->bytes;
-    batch_builder_finish(&b->builder, b->batch.base_offset, 0);
     struct slice bytes = slice_from(buffer_slice(&b->bytes), FRAME_TAG_BYTES);
-    int64_t len = batch_parse(bytes, &b->batch, NULL);
-    ASSERT(len == (int64_t)bytes.len && b->batch.record_count == b->builder.record_count);
+    if (!b->whole) {
+        b->builder.out = &b->bytes;
+        batch_builder_finish(&b->builder, b->batch.base_offset, 0);
+        int64_t len = batch_parse(bytes, &b->batch, NULL);
+        ASSERT(len == (int64_t)bytes.len && b->batch.record_count == b->builder.record_count);
+    }
     put_le32(put_le32(b->bytes.data, b->partition), frame_tag_check(b->partition, bytes.data));
     buffer_append_zeros(&b->bytes, padding_of(b->bytes.len));
     ASSERT(buffer_ok(&b->bytes));
@@ -267,7 +359,7 @@ static bool close_reserve(struct frame *frame)
     buffer_clear(&frame->head);
     size_t runs = (size_t)frame->order_runs + frame->identified_runs;
     if (!buffer_reserve(&frame->head, FRAME_HEADER_BYTES + (size_t)frame->batch_count * FRAME_ROW_BYTES +
-                                          runs * 2 * VARINT32_BYTES_MAX + FRAME_ALIGNMENT))
+                                          (size_t)frame->remote_count * FRAME_REMOTE_BYTES + runs * 2 * VARINT32_BYTES_MAX + FRAME_ALIGNMENT))
         return false;
     for (uint32_t i = 0; i < frame->batch_count; i++) {
         struct buffer *bytes = &frame->batches[i].bytes;
@@ -301,11 +393,31 @@ int frame_close(struct frame *frame, size_t *ret_count)
     return 0;
 }
 
-bool frame_record(const struct frame *frame, uint32_t ordinal, struct record *ret_record)
+int frame_record(const struct frame *frame, uint32_t ordinal, const struct frame_source *source, struct record *ret_record,
+                 struct edda_error *error)
 {
-    ASSERT(ordinal < frame->record_count);
-    const struct frame_batch *b = frame_batch_of(frame, ordinal);
-    struct slice records = frame->open ? slice_from(buffer_slice(&b->bytes), RECORDS_AT) : b->batch.records;
-    struct cursor at = cursor_of(slice_from(records, frame->refs[ordinal].record));
-    return batch_next(&b->batch, &at, ret_record);
+    ASSERT(ordinal >= frame->holes && ordinal < frame->record_count);
+    const struct frame_ref *ref = &frame->refs[ordinal];
+    struct batch batch;
+    struct slice records;
+    int r = 0;
+    if (ref->remote) {
+        uint32_t partition;
+        log_address address = frame->remotes[ref->batch].address;
+        r = source->batch(source->user, address, &partition, &batch, error);
+        if (r == 0)
+            r = plain_records(source->plain, address, &batch, &records, error);
+    } else {
+        const struct frame_batch *b = &frame->batches[ref->batch];
+        batch = b->batch;
+        if (frame->open && !b->whole)
+            records = slice_from(buffer_slice(&b->bytes), RECORDS_AT);
+        else
+            r = plain_records(source->plain, b->plain_key, &batch, &records, error);
+    }
+    if (r < 0)
+        return r;
+    struct cursor at = cursor_of(slice_from(records, ref->record));
+    return batch_next(&batch, &at, ret_record) ? 0 : edda_fail_with(error, EDDA_ECORRUPT, "the record at position %" PRIu64 " is malformed",
+                                                                    frame->first_position + ordinal);
 }

@@ -1,11 +1,12 @@
 /*
- * frame: the body of a log frame as the store fills it, in memory and on the disk: record batches, at most one
- * per partition from the store itself, and the order in which their records take positions.
+ * frame: the body of a log frame as the store fills it, in memory and on the disk: record batches, and the order in which their
+ * records take positions. A batch is one that the store has filled from single records, or a producer's, as it came.
  *
- *      0  u32 batch_count, u32 order_bytes, u32 identified_bytes, u32 reserved (0)
- *     16  batch_count rows: u32 partition number (log-wide), u32 bytes of the batch, u32 records in it
- *         order: pairs of varints (batch index, run length): which batch gives the next records. Empty when the
- *             batches follow one another whole, in the order of the rows
+ *      0  u32 batch_count, u32 remote_count, u32 hole_count, u32 order_bytes, u32 identified_bytes, u32 reserved (0)
+ *     24  batch_count rows: u32 partition number (log-wide), u32 bytes of the batch, u32 records in it
+ *         remote_count rows: u64 address of a batch of an earlier frame, u32 its partition number, u32 records in it
+ *         order: pairs of varints (batch index, run length): which batch gives the next records; an index from batch_count on is
+ *             that of a remote row. Empty when there are no remote rows and the batches follow one another whole, in the order of the rows
  *         identified: pairs of varints (records to pass, records that are identified): whose source and id
  *             are to be remembered. Empty when there are none
  *         zeros up to a multiple of 8
@@ -16,8 +17,12 @@
  * address of a batch is that of its first byte, behind the tag. All integers here are little-endian, the varints
  * unsigned.
  *
- * The position of a record is the frame's first position plus the record's ordinal in the order. Validity: lengths add up to
- * the body to the byte, the order names each record once, reserved bytes and padding are zero. What a crash may leave is the
+ * Transactions. The records of a batch whose attributes say that it is transactional, or a control batch, take no position with it. When
+ * its transaction commits, a later frame names it in a remote row, and its records take their positions there. A frame must have a position all the same, since by
+ * positions is told what is durable: one that begins with a batch without any has a hole first, a position of no record.
+ *
+ * The position of a record is the frame's first position plus the holes plus the record's ordinal in the order. Validity: lengths add up to
+ * the body to the byte, the order names each record that has a position once, reserved bytes and padding are zero. What a crash may leave is the
  * log's matter: a body is there whole or not at all.
  *
  * `struct frame` serves three purposes: the open frame, to which records are added; a closed frame that stays in
@@ -28,7 +33,7 @@
 
 #include "base/list.h"
 #include "log/log.h"
-#include "wire/kafka/batch.h"
+#include "store/plain.h"
 
 #define FRAME_BATCHES_MAX 1000 /* with the head, within what log_frame_append() takes */
 #define FRAME_ALIGNMENT 8
@@ -36,6 +41,8 @@
 
 struct frame_body_layout {
     uint32_t batch_count;
+    uint32_t remote_count;
+    uint32_t hole_count;
     uint32_t order_bytes;
     uint32_t identified_bytes;
     uint32_t reserved;
@@ -47,19 +54,28 @@ struct frame_row_layout {
     uint32_t record_count;
 };
 
+struct frame_remote_layout {
+    uint64_t address;
+    uint32_t partition;
+    uint32_t record_count;
+};
+
 struct frame_tag_layout {
     uint32_t partition;
     uint32_t check;
 };
 
-#define FRAME_HEADER_BYTES 16
+#define FRAME_HEADER_BYTES 24
 #define FRAME_ROW_BYTES 12
+#define FRAME_REMOTE_BYTES 16
 #define FRAME_TAG_BYTES 8
 _Static_assert(sizeof(struct frame_body_layout) == FRAME_HEADER_BYTES, "layout of the head of a body");
-_Static_assert(offsetof(struct frame_body_layout, order_bytes) == 4, "layout of the head of a body");
-_Static_assert(offsetof(struct frame_body_layout, identified_bytes) == 8, "layout of the head of a body");
+_Static_assert(offsetof(struct frame_body_layout, hole_count) == 8, "layout of the head of a body");
+_Static_assert(offsetof(struct frame_body_layout, identified_bytes) == 16, "layout of the head of a body");
 _Static_assert(sizeof(struct frame_row_layout) == FRAME_ROW_BYTES, "layout of a row");
 _Static_assert(offsetof(struct frame_row_layout, record_count) == 8, "layout of a row");
+_Static_assert(sizeof(struct frame_remote_layout) == FRAME_REMOTE_BYTES, "layout of a remote row");
+_Static_assert(offsetof(struct frame_remote_layout, partition) == 8, "layout of a remote row");
 _Static_assert(sizeof(struct frame_tag_layout) == FRAME_TAG_BYTES, "layout of a tag");
 _Static_assert(offsetof(struct frame_tag_layout, check) == 4, "layout of a tag");
 
@@ -69,19 +85,33 @@ _Static_assert(offsetof(struct frame_tag_layout, check) == 4, "layout of a tag")
 
 /* Where a record of the frame is. */
 struct frame_ref {
-    uint32_t batch : 31;
+    uint32_t batch : 30;   /* or which of the remote ones */
+    uint32_t remote : 1;
     uint32_t identified : 1;
-    uint32_t record; /* its byte in the records of the batch */
+    uint32_t record;       /* its byte in the decompressed records of the batch */
 };
+#define FRAME_REF_MAX ((UINT32_C(1) << 30) - 1)
+#define FRAME_REF_HOLE ((struct frame_ref){ .batch = FRAME_REF_MAX, .remote = 1 })
 
 struct frame_batch {
     uint32_t partition;           /* number in the log */
     uint32_t at;                  /* byte of the batch in the body; once closed or loaded */
-    uint32_t first;               /* ordinal of its first record in the frame */
+    uint32_t first;               /* ordinal of its first record in the frame; of one without positions, of the last batch before it that has some */
     uint32_t next_record;         /* byte of the next record, while loading */
-    struct batch batch;           /* what reading needs; `records` once closed or loaded */
+    bool whole;                   /* came as it is, and has no builder */
+    uint64_t plain_key;           /* under which its decompressed records are kept */
+    struct batch batch;           /* what reading needs; `records` once closed or loaded, or when it came whole */
     struct batch_builder builder; /* of a frame that is filled here */
     struct buffer bytes;          /* likewise: tag, batch, padding */
+};
+
+/* A batch of an earlier frame, whose records take positions in this one. */
+struct frame_remote {
+    log_address address;
+    uint32_t partition;
+    uint32_t record_count;
+    uint32_t first;
+    uint32_t next_record;         /* while loading */
 };
 
 struct frame {
@@ -92,6 +122,9 @@ struct frame {
     uint32_t batch_capacity;      /* batches beyond the count keep the memory of their buffers */
     uint32_t ref_capacity;
     uint32_t part_capacity;
+    uint32_t remote_count;
+    uint32_t remote_capacity;
+    uint32_t holes;               /* positions at the start that are of no record: 0 or 1; record_count has them in it */
     uint32_t order_runs;
     uint32_t identified_runs;
     bool open;
@@ -103,7 +136,8 @@ struct frame {
     log_address body;             /* of its first byte */
     log_address next;             /* of the frame behind it, when loaded */
     struct frame_batch *batches;
-    struct frame_ref *refs;       /* one for each record, in the order of positions */
+    struct frame_remote *remotes;
+    struct frame_ref *refs;       /* one for each record or hole, in the order of positions */
     struct slice *parts;          /* what the log borrows */
     struct buffer head;
 };
@@ -124,6 +158,21 @@ int frame_batch_open(struct frame *frame, uint32_t partition, int64_t base_offse
 int frame_add(struct frame *frame, uint32_t batch, int64_t timestamp_ms, const struct record *record, bool identified,
               uint32_t *ret_record);
 
+/* Adds a whole batch as it came, copied, and the positions of its records unless it is one without: `records` are the bytes at which
+ * they begin. *ret_batch may be NULL. EDDA_ENOMEM, EDDA_ELIMIT: the frame is as it was. */
+int frame_add_batch(struct frame *frame, uint32_t partition, const struct batch *batch, uint64_t plain_key, const uint32_t *records,
+                    uint32_t *ret_batch);
+/* Most bytes that it adds to the body. */
+static inline uint64_t frame_batch_bytes_max(size_t batch_bytes)
+{
+    return FRAME_BATCH_COST + batch_bytes + FRAME_RUN_COST;
+}
+
+/* Room for so many further batches, remote batches and records, so that adding them cannot fail for want of it. */
+bool frame_reserve(struct frame *frame, uint32_t batches, uint32_t remotes, uint32_t records);
+/* Gives positions to the records of a batch of an earlier frame. There must be room. */
+void frame_add_remote(struct frame *frame, log_address address, uint32_t partition, const uint32_t *records, uint32_t count);
+
 /* A place to which an append that fails half-way goes back. */
 struct frame_mark {
     uint32_t record_count;
@@ -141,19 +190,42 @@ void frame_rewind(struct frame *frame, const struct frame_mark *mark);
  * it open. The frame's address is the caller's to set. */
 int frame_close(struct frame *frame, size_t *ret_count);
 
-/* Fills an empty frame from one that was read; it borrows the body. EDDA_ECORRUPT when the body is not valid though its
- * checksum is right; EDDA_EUNSUPPORTED for a compressed batch; EDDA_ENOMEM. */
-int frame_load(struct frame *frame, const struct log_frame *from, struct edda_error *error);
+/* From where comes what is not in a frame. */
+struct frame_source {
+    struct plain *plain;
+    /* A batch of an earlier frame by its address, checked. */
+    int (*batch)(void *user, log_address address, uint32_t *ret_partition, struct batch *ret_batch, struct edda_error *error);
+    void *user;
+};
 
-/* The record with this ordinal; false when its bytes are malformed. */
-bool frame_record(const struct frame *frame, uint32_t ordinal, struct record *ret_record);
+/* Fills an empty frame from one that was read; it borrows the body. EDDA_ECORRUPT when the body is not valid though its
+ * checksum is right; EDDA_EUNSUPPORTED for a form of compression that is not in this build; EDDA_ENOMEM. */
+int frame_load(struct frame *frame, const struct log_frame *from, const struct frame_source *source, struct edda_error *error);
+
+/* The record with this ordinal, which is no hole. EDDA_ECORRUPT when its bytes are malformed, and what decompression gives. */
+int frame_record(const struct frame *frame, uint32_t ordinal, const struct frame_source *source, struct record *ret_record,
+                 struct edda_error *error);
 
 /* The checksum in the tag of a batch. */
 uint32_t frame_tag_check(uint32_t partition, const uint8_t *batch_bytes);
 
-static inline const struct frame_batch *frame_batch_of(const struct frame *frame, uint32_t ordinal)
+/* Whether the records of a batch take no positions in its frame. */
+static inline bool batch_is_placeless(const struct batch *batch)
 {
-    return &frame->batches[frame->refs[ordinal].batch];
+    return batch->attributes & (BATCH_TRANSACTIONAL | BATCH_CONTROL);
+}
+
+/* The partition number of the record with this ordinal, which is no hole. */
+static inline uint32_t frame_partition_of(const struct frame *frame, uint32_t ordinal)
+{
+    const struct frame_ref *ref = &frame->refs[ordinal];
+    return ref->remote ? frame->remotes[ref->batch].partition : frame->batches[ref->batch].partition;
+}
+
+/* The position of the frame's first record. */
+static inline uint64_t frame_begin(const struct frame *frame)
+{
+    return frame->first_position + frame->holes;
 }
 
 static inline uint64_t frame_end(const struct frame *frame)

@@ -12,6 +12,7 @@ struct load {
     struct frame *frame;
     struct slice body;
     const struct log_frame *from;
+    const struct frame_source *source;
     struct edda_error *error;
 };
 
@@ -26,26 +27,6 @@ static bool all_zero(struct slice s)
         if (s.data[i])
             return false;
     return true;
-}
-
-static int capacity_ensure(struct frame *frame, uint32_t batches, uint32_t records)
-{
-    if (batches > frame->batch_capacity) {
-        struct frame_batch *grown = realloc(frame->batches, batches * sizeof(*grown));
-        if (!grown)
-            return EDDA_ENOMEM;
-        memset(grown + frame->batch_capacity, 0, (batches - frame->batch_capacity) * sizeof(*grown));
-        frame->batches = grown;
-        frame->batch_capacity = batches;
-    }
-    if (records > frame->ref_capacity) {
-        struct frame_ref *grown = realloc(frame->refs, records * sizeof(*grown));
-        if (!grown)
-            return EDDA_ENOMEM;
-        frame->refs = grown;
-        frame->ref_capacity = records;
-    }
-    return 0;
 }
 
 /* Reads the batch that `row` tells of, with its tag and padding, at the byte *at of the body. */
@@ -65,38 +46,111 @@ static int load_batch(const struct load *load, struct frame_batch *b, struct cur
         return load_fail(load, "has a row that its batch contradicts");
     if (tag_partition != partition || tag_check != frame_tag_check(partition, batch.data))
         return load_fail(load, "has a batch with a wrong tag");
-    if (b->batch.attributes & BATCH_COMPRESSION)
-        return edda_fail_with(load->error, EDDA_EUNSUPPORTED, "the frame at address %" PRIu64 " has a compressed batch",
-                              load->from->address);
     b->partition = partition;
     b->at = (uint32_t)(*at + FRAME_TAG_BYTES);
     b->first = UINT32_MAX;
     b->next_record = 0;
+    b->whole = true;
+    b->plain_key = load->from->address + LOG_FRAME_HEADER_BYTES + b->at;
     *at += FRAME_TAG_BYTES + bytes + padding;
     return 0;
 }
 
-/* Gives the next `run` positions to the next records of a batch. */
-static int load_run(const struct load *load, uint32_t batch, uint64_t run, uint32_t *ordinal)
+/* Takes in a row that names a batch of an earlier frame. */
+static int load_remote(const struct load *load, struct frame_remote *remote, struct cursor *rows)
+{
+    struct batch batch;
+    uint32_t partition;
+    *remote = (struct frame_remote){ .first = UINT32_MAX };
+    remote->address = cursor_le64(rows);
+    remote->partition = cursor_le32(rows);
+    remote->record_count = cursor_le32(rows);
+    if (remote->address >= load->from->address)
+        return load_fail(load, "names a batch that is not before it");
+    int r = load->source->batch(load->source->user, remote->address, &partition, &batch, load->error);
+    if (r < 0)
+        return r;
+    if (partition != remote->partition || batch.record_count != (int64_t)remote->record_count || !batch_is_placeless(&batch))
+        return load_fail(load, "has a row that the batch it names contradicts");
+    return 0;
+}
+
+/* Where the next records of a batch lie, whose index in the order is `index`. */
+struct load_place {
+    struct slice records;
+    uint32_t *first;
+    uint32_t *next_record;
+};
+
+static int place_find(const struct load *load, uint32_t index, struct load_place *ret_place)
 {
     struct frame *frame = load->frame;
-    if (batch >= frame->batch_count || run == 0 || run > load->from->position_count - *ordinal)
+    const struct frame_source *source = load->source;
+    if (index < frame->batch_count) {
+        struct frame_batch *b = &frame->batches[index];
+        *ret_place = (struct load_place){ .first = &b->first, .next_record = &b->next_record };
+        if (batch_is_placeless(&b->batch))
+            return load_fail(load, "gives positions to a transaction that has not ended");
+        return plain_records(source->plain, b->plain_key, &b->batch, &ret_place->records, load->error);
+    }
+    if (index - frame->batch_count >= frame->remote_count)
         return load_fail(load, "has a malformed order");
-    struct frame_batch *b = &frame->batches[batch];
-    struct cursor c = cursor_of(slice_from(b->batch.records, b->next_record));
-    if (b->first == UINT32_MAX)
-        b->first = *ordinal;
+    struct frame_remote *remote = &frame->remotes[index - frame->batch_count];
+    struct batch batch;
+    uint32_t partition;
+    *ret_place = (struct load_place){ .first = &remote->first, .next_record = &remote->next_record };
+    int r = source->batch(source->user, remote->address, &partition, &batch, load->error);
+    return r < 0 ? r : plain_records(source->plain, remote->address, &batch, &ret_place->records, load->error);
+}
+
+/* Gives the next `run` positions to the next records of a batch. */
+static int load_run(const struct load *load, uint32_t index, uint64_t run, uint32_t *ordinal)
+{
+    struct frame *frame = load->frame;
+    struct load_place place;
+    if (run == 0 || run > load->from->position_count - *ordinal)
+        return load_fail(load, "has a malformed order");
+    int r = place_find(load, index, &place);
+    if (r < 0)
+        return r;
+    bool remote = index >= frame->batch_count;
+    uint32_t batch = remote ? index - frame->batch_count : index;
+    struct cursor c = cursor_of(slice_from(place.records, *place.next_record));
+    if (*place.first == UINT32_MAX)
+        *place.first = *ordinal;
     for (; run > 0; run--) {
-        uint32_t record = (uint32_t)(b->batch.records.len - cursor_left(&c));
+        uint32_t record = (uint32_t)(place.records.len - cursor_left(&c));
         int32_t len = cursor_varint32(&c);
         if (!cursor_ok(&c) || len <= 0)
             return load_fail(load, "has a malformed record");
         cursor_skip(&c, (size_t)len);
         if (!cursor_ok(&c))
             return load_fail(load, "has a malformed record");
-        frame->refs[(*ordinal)++] = (struct frame_ref){ .batch = batch & INT32_MAX, .record = record };
+        frame->refs[(*ordinal)++] = (struct frame_ref){ .batch = batch & FRAME_REF_MAX, .remote = remote, .record = record };
     }
-    b->next_record = (uint32_t)(b->batch.records.len - cursor_left(&c));
+    *place.next_record = (uint32_t)(place.records.len - cursor_left(&c));
+    return 0;
+}
+
+/* That every record of the frame's batches has got a position, and the place of the batches without. */
+static int load_placed(const struct load *load)
+{
+    struct frame *frame = load->frame;
+    struct load_place place;
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < frame->batch_count + frame->remote_count; i++) {
+        struct frame_batch *b = i < frame->batch_count ? &frame->batches[i] : NULL;
+        if (b && batch_is_placeless(&b->batch)) {
+            b->first = first;
+            continue;
+        }
+        int r = place_find(load, i, &place);
+        if (r < 0)
+            return r;
+        if (*place.next_record != place.records.len)
+            return load_fail(load, "has records that have no position");
+        first = *place.first;
+    }
     return 0;
 }
 
@@ -104,31 +158,31 @@ static int load_order(const struct load *load, struct slice order)
 {
     struct frame *frame = load->frame;
     struct cursor c = cursor_of(order);
-    uint32_t ordinal = 0;
+    uint32_t ordinal = frame->holes;
     int r = 0;
+    if (ordinal)
+        frame->refs[0] = FRAME_REF_HOLE;
     if (order.len == 0)
         for (uint32_t i = 0; i < frame->batch_count && r == 0; i++)
-            r = load_run(load, i, (uint32_t)frame->batches[i].batch.record_count, &ordinal);
+            if (!batch_is_placeless(&frame->batches[i].batch))
+                r = load_run(load, i, (uint32_t)frame->batches[i].batch.record_count, &ordinal);
     while (r == 0 && cursor_left(&c) > 0) {
         uint32_t batch = cursor_uvarint32(&c);
         uint64_t run = cursor_uvarint64(&c);
         r = cursor_ok(&c) ? load_run(load, batch, run, &ordinal) : load_fail(load, "has a malformed order");
     }
+    if (r == 0)
+        r = load_placed(load);
     if (r < 0)
         return r;
-    for (uint32_t i = 0; i < frame->batch_count; i++)
-        if (frame->batches[i].next_record != frame->batches[i].batch.records.len)
-            return load_fail(load, "has records that have no position");
-    if (ordinal != load->from->position_count)
-        return load_fail(load, "has positions without a record");
-    return 0;
+    return ordinal == load->from->position_count ? 0 : load_fail(load, "has positions without a record");
 }
 
 static int load_identified(const struct load *load, struct slice identified)
 {
     struct frame *frame = load->frame;
     struct cursor c = cursor_of(identified);
-    uint64_t ordinal = 0;
+    uint64_t ordinal = frame->holes;
     while (cursor_left(&c) > 0) {
         ordinal += cursor_uvarint32(&c);
         uint32_t run = cursor_uvarint32(&c);
@@ -140,39 +194,70 @@ static int load_identified(const struct load *load, struct slice identified)
     return 0;
 }
 
-int frame_load(struct frame *frame, const struct log_frame *from, struct edda_error *error)
+/* The head of a body as it is read. */
+struct load_head {
+    uint32_t batch_count, remote_count, holes;
+    struct cursor rows, remotes;
+    struct slice order, identified;
+    size_t end;
+};
+
+static int load_head(const struct load *load, struct load_head *ret_head)
 {
-    struct load load = { .frame = frame, .body = from->body, .from = from, .error = error };
-    frame_reset(frame);
+    const struct log_frame *from = load->from;
     struct cursor c = cursor_of(from->body);
-    uint32_t batch_count = cursor_le32(&c);
+    struct load_head h = { .batch_count = cursor_le32(&c), .remote_count = 0 };
+    h.remote_count = cursor_le32(&c);
+    h.holes = cursor_le32(&c);
     uint32_t order_bytes = cursor_le32(&c);
     uint32_t identified_bytes = cursor_le32(&c);
     uint32_t reserved = cursor_le32(&c);
-    if (!cursor_ok(&c) || reserved != 0 || batch_count == 0 || batch_count > cursor_left(&c) / FRAME_ROW_BYTES ||
-        from->position_count > from->body.len)
-        return load_fail(&load, "has a malformed head");
-    struct cursor rows = cursor_of(cursor_bytes(&c, (size_t)batch_count * FRAME_ROW_BYTES));
-    struct slice order = cursor_bytes(&c, order_bytes);
-    struct slice identified = cursor_bytes(&c, identified_bytes);
+    size_t left = cursor_left(&c);
+    if (!cursor_ok(&c) || reserved != 0 || h.holes > 1 || h.holes > from->position_count || h.batch_count == 0 ||
+        h.batch_count > left / FRAME_ROW_BYTES || h.remote_count > left / FRAME_REMOTE_BYTES)
+        return load_fail(load, "has a malformed head");
+    h.rows = cursor_of(cursor_bytes(&c, (size_t)h.batch_count * FRAME_ROW_BYTES));
+    h.remotes = cursor_of(cursor_bytes(&c, (size_t)h.remote_count * FRAME_REMOTE_BYTES));
+    h.order = cursor_bytes(&c, order_bytes);
+    h.identified = cursor_bytes(&c, identified_bytes);
     size_t at = from->body.len - cursor_left(&c);
     size_t padding = (0 - at) & (FRAME_ALIGNMENT - 1);
     if (!all_zero(cursor_bytes(&c, padding)) || !cursor_ok(&c))
-        return load_fail(&load, "has a malformed head");
-    at += padding;
+        return load_fail(load, "has a malformed head");
+    h.end = at + padding;
+    *ret_head = h;
+    return 0;
+}
 
-    int r = capacity_ensure(frame, batch_count, from->position_count);
-    if (r < 0)
-        return edda_fail_with(error, r, "out of memory for a frame of %" PRIu32 " records", from->position_count);
-    frame->batch_count = batch_count;
-    for (uint32_t i = 0; i < batch_count && r == 0; i++)
-        r = load_batch(&load, &frame->batches[i], &rows, &at);
-    if (r == 0 && at != from->body.len)
-        r = load_fail(&load, "is longer than its batches");
+static int load_body(const struct load *load, struct load_head *h)
+{
+    struct frame *frame = load->frame;
+    size_t at = h->end;
+    int r = 0;
+    if (!frame_reserve(frame, h->batch_count, h->remote_count, load->from->position_count))
+        return edda_fail_with(load->error, EDDA_ENOMEM, "out of memory for a frame of %" PRIu32 " records", load->from->position_count);
+    frame->batch_count = h->batch_count;
+    frame->remote_count = h->remote_count;
+    frame->holes = h->holes;
+    for (uint32_t i = 0; i < h->batch_count && r == 0; i++)
+        r = load_batch(load, &frame->batches[i], &h->rows, &at);
+    for (uint32_t i = 0; i < h->remote_count && r == 0; i++)
+        r = load_remote(load, &frame->remotes[i], &h->remotes);
+    if (r == 0 && at != load->from->body.len)
+        r = load_fail(load, "is longer than its batches");
     if (r == 0)
-        r = load_order(&load, order);
+        r = load_order(load, h->order);
+    return r < 0 ? r : load_identified(load, h->identified);
+}
+
+int frame_load(struct frame *frame, const struct log_frame *from, const struct frame_source *source, struct edda_error *error)
+{
+    struct load load = { .frame = frame, .body = from->body, .from = from, .source = source, .error = error };
+    struct load_head head;
+    frame_reset(frame);
+    int r = load_head(&load, &head);
     if (r == 0)
-        r = load_identified(&load, identified);
+        r = load_body(&load, &head);
     if (r < 0) {
         frame_reset(frame);
         return r;

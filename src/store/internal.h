@@ -2,6 +2,7 @@
  * What the files of the store share.
  *
  *   frame.c, frame_load.c    a frame in memory, from records and from the log
+ *   plain.c                  decompressed records of compressed batches
  *   additions.c, keys.c      what the open frame will add to the index, and under which keys
  *   store.c                  open, close, small accessors
  *   recover.c                what opening reads: topics, offsets, the part of the log that the index lacks
@@ -30,8 +31,8 @@
 #include "store/additions.h"
 #include "store/frame.h"
 #include "store/keys.h"
+#include "store/partition.h"
 #include "store/settings.h"
-#include "store/store.h"
 
 #define FRAME_BYTES_DEFAULT (UINT32_C(256) << 10)
 #define UNFLUSHED_BYTES_DEFAULT (UINT64_C(8) << 20)
@@ -138,6 +139,8 @@ struct store {
     struct buffer headers;     /* of the record that is being appended */
     struct buffer scratch[2];  /* keys and values of internal tables: outside of the hook and inside */
     struct frame_reader reader;
+    struct plain *plain;
+    struct frame_source source; /* for frames that are read */
     struct table verified;
     bool checkpoint_dir;       /* the directory is there; of whoever writes a checkpoint */
     struct checkpoint_writing *checkpoint; /* by a job; or NULL */
@@ -243,6 +246,8 @@ int append_row(struct store *store, struct topic *topic, struct slice key, struc
 struct frame *frame_current(struct store *store);
 /* Puts into `a`, which has room, what the index is to hold of the frame's batches and of itself. */
 void frame_additions_close(struct store *store, const struct frame *frame, struct additions *a);
+/* In an addition of the open frame: `batch` is the address of a batch in an earlier frame, and not the index of one in this. */
+#define ADDITION_REMOTE (UINT64_C(1) << 63)
 /* Tries again to give the index what it would not take. */
 int additions_flush(struct store *store);
 void frames_deinit(struct store *store);
@@ -295,6 +300,8 @@ int record_read(struct store *store, const struct index_entry *entry, struct sli
 /* A batch of the durable log by its address; *ret_number is its partition's. Its checksum is checked once. */
 int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch,
              struct edda_error *error);
+/* The same of the log or of a closed frame in memory. As a frame_source's, with the store as user. */
+int batch_closed_at(void *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch, struct edda_error *error);
 void verified_deinit(struct store *store);
 
 /* --- read.c ------------------------------------------------------------------------------------------- */

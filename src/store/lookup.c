@@ -73,7 +73,7 @@ static int reader_load(struct store *store, struct frame_reader *reader, log_add
     int r = log_read(store->log, address, &reader->scratch, &from, error);
     if (r == 0 && from.position_count == 0)
         return EDDA_ENOTFOUND;
-    return r < 0 ? r : frame_load(reader->frame, &from, error);
+    return r < 0 ? r : frame_load(reader->frame, &from, &store->source, error);
 }
 
 int frame_at(struct store *store, uint64_t position, struct frame_reader *reader, struct frame **ret_frame,
@@ -136,10 +136,12 @@ int frame_record_at(struct store *store, const struct frame *frame, uint64_t pos
 {
     uint32_t ordinal = (uint32_t)(position - frame->first_position);
     struct store_record record = { .position = position };
-    if (!frame_record(frame, ordinal, &record.record))
-        return edda_fail_with(error, EDDA_ECORRUPT, "the record at position %" PRIu64 " is malformed", position);
-    uint32_t number = frame_batch_of(frame, ordinal)->partition;
-    int r = place_of(store, number, &record, error);
+    if (ordinal < frame->holes)
+        return edda_fail_with(error, EDDA_ENOTFOUND, "there is no record at position %" PRIu64, position);
+    uint32_t number = frame_partition_of(frame, ordinal);
+    int r = frame_record(frame, ordinal, &store->source, &record.record, error);
+    if (r == 0)
+        r = place_of(store, number, &record, error);
     if (r == 0 && offset_gone(store, number, record.record.offset))
         return removed_fail(&record, error);
     if (r == 0)
@@ -340,6 +342,44 @@ int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct
     return batch_in(store, log_bytes(store->log, address - FRAME_TAG_BYTES), address, ret_number, ret_batch, error);
 }
 
+/* The closed frame in memory in whose body an address lies, or NULL. */
+static const struct frame *frame_of_address(const struct store *store, uint64_t address)
+{
+    uint32_t low = 0, high = store->ring_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct frame *frame = store->ring[(store->ring_first + middle) & (store->ring_capacity - 1)];
+        if (address < frame->body)
+            high = middle;
+        else if (address >= frame->body + frame->body_bytes)
+            low = middle + 1;
+        else
+            return frame;
+    }
+    return NULL;
+}
+
+int batch_closed_at(void *user, uint64_t address, uint32_t *ret_number, struct batch *ret_batch, struct edda_error *error)
+{
+    struct store *store = user;
+    const struct frame *frame = address >= log_durable_end(store->log) ? frame_of_address(store, address) : NULL;
+    if (!frame)
+        return batch_at(store, address, ret_number, ret_batch, error);
+    uint32_t low = 0, high = frame->batch_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (frame->body + frame->batches[middle].at <= address)
+            low = middle;
+        else
+            high = middle;
+    }
+    if (frame->body + frame->batches[low].at != address)
+        return batch_corrupt(store, address, UINT32_MAX, "is not where it should be", error);
+    *ret_number = frame->batches[low].partition;
+    *ret_batch = frame->batches[low].batch;
+    return 0;
+}
+
 struct slice record_ahead(struct store *store, const struct index_entry *entry)
 {
     if (frame_in_memory(store, entry->position))
@@ -368,13 +408,16 @@ int record_read(struct store *store, const struct index_entry *entry, struct sli
         ahead = log_bytes(store->log, entry->batch - FRAME_TAG_BYTES);
     struct store_record record = { .position = entry->position };
     struct batch batch;
+    struct slice plain = { 0 };
     uint32_t number;
     int r = batch_in(store, ahead, entry->batch, &number, &batch, error);
     if (r == 0)
         r = place_of(store, number, &record, error);
+    if (r == 0)
+        r = plain_records(store->plain, entry->batch, &batch, &plain, error);
     if (r < 0)
         return r;
-    struct cursor records = cursor_of(slice_from(batch.records, entry->record));
+    struct cursor records = cursor_of(slice_from(plain, entry->record));
     if (!batch_next(&batch, &records, &record.record))
         return batch_corrupt(store, entry->batch, number, "has no record where the index says", error);
     if (offset_gone(store, number, record.record.offset))

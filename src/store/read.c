@@ -275,14 +275,9 @@ int store_position_read(struct store *store, uint64_t position, struct store_rec
 
 int batch_offsets(struct store *store, const struct index_entry *entry, int64_t *ret_base, int64_t *ret_end)
 {
-    struct frame *frame = frame_in_memory(store, entry->position);
     struct batch batch;
     uint32_t number;
-    int r = 0;
-    if (frame)
-        batch = frame_batch_of(frame, (uint32_t)(entry->position - frame->first_position))->batch;
-    else
-        r = batch_at(store, entry->batch, &number, &batch, &store->read_error);
+    int r = batch_closed_at(store, entry->batch, &number, &batch, &store->read_error);
     if (r < 0)
         return r;
     *ret_base = batch.base_offset;
@@ -366,10 +361,11 @@ struct partition_visit {
 /* The records of the partition in a frame, from one of its positions on. Not 0 ends the reading. */
 static int frame_visit(struct partition_visit *v, const struct frame *frame, uint64_t position)
 {
+    if (position < frame_begin(frame))
+        position = frame_begin(frame);
     for (; position < frame_end(frame) && v->max > 0; position++) {
-        const struct frame_batch *b = frame_batch_of(frame, (uint32_t)(position - frame->first_position));
         struct store_record record;
-        if (b->partition != v->number)
+        if (frame_partition_of(frame, (uint32_t)(position - frame->first_position)) != v->number)
             continue;
         int r = frame_record_at(v->store, frame, position, &record, &v->store->read_error);
         if (r == EDDA_ENOTFOUND)

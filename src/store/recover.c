@@ -64,23 +64,27 @@ int frame_additions(struct store *store, const struct frame *frame, struct addit
     struct cloudevent event;
     if (!additions_reserve(a, frame->record_count * 3 + frame->batch_count + 1))
         return EDDA_ENOMEM;
-    for (uint32_t i = 0; i < frame->record_count; i++) {
-        const struct frame_batch *b = frame_batch_of(frame, i);
+    for (uint32_t i = frame->holes; i < frame->record_count; i++) {
+        const struct frame_ref *ref = &frame->refs[i];
+        uint32_t number = frame_partition_of(frame, i);
         struct index_entry entry = {
             .position = frame->first_position + i,
-            .batch = frame->body + b->at,
-            .record = frame->refs[i].record,
+            .batch = ref->remote ? frame->remotes[ref->batch].address : frame->body + frame->batches[ref->batch].at,
+            .record = ref->record,
         };
-        if (b->partition >= store->place_count || !store->places[b->partition].entry || !frame_record(frame, i, &record))
+        if (number >= store->place_count || !store->places[number].entry)
             return EDDA_ECORRUPT;
+        int r = frame_record(frame, i, &store->source, &record, NULL);
+        if (r < 0)
+            return r;
         cloudevent_get(&record, &event);
         if (record.key.data) {
-            const struct topic *topic = &store->places[b->partition].entry->topic;
+            const struct topic *topic = &store->places[number].entry->topic;
             additions_put(a, key_stream(store->seed, topic_name(topic), record.key), &entry);
         }
         if (event.correlation.len)
             additions_put(a, key_correlation(store->seed, event.correlation), &entry);
-        if (frame->refs[i].identified)
+        if (ref->identified)
             additions_put(a, key_identity(store->seed, event.source, event.id), &entry);
     }
     frame_additions_close(store, frame, a);
@@ -143,7 +147,7 @@ static int rebuild_visit(void *user, const struct log_frame *from)
     struct store *store = rebuild->store;
     if (from->position_count == 0)
         return 0;
-    int r = frame_load(rebuild->frame, from, rebuild->error);
+    int r = frame_load(rebuild->frame, from, &store->source, rebuild->error);
     if (r == 0)
         r = frame_apply(rebuild);
     if (r == 0) {

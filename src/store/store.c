@@ -20,6 +20,7 @@ static void store_free(struct store *store)
     verified_deinit(store);
     additions_deinit(&store->additions);
     frame_reader_deinit(&store->reader);
+    plain_free(store->plain);
     buffer_deinit(&store->headers);
     buffer_deinit(&store->scratch[0]);
     buffer_deinit(&store->scratch[1]);
@@ -50,7 +51,9 @@ static struct store *store_new(struct io *io, const char *path, const struct sto
         store->flushes[i].store = store;
     size_t len = strlen(path);
     store->path = malloc(len + 1);
-    if (!store->path || topics_init(store) < 0) {
+    store->plain = plain_new();
+    store->source = (struct frame_source){ store->plain, batch_closed_at, store };
+    if (!store->path || !store->plain || topics_init(store) < 0) {
         store_free(store);
         return NULL;
     }

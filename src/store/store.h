@@ -211,7 +211,7 @@ int64_t store_correlation_read(struct store *store, struct slice correlation, ui
 int store_identity(struct store *store, struct slice source, struct slice id, uint64_t *ret_position);
 /* One record by its position; EDDA_ENOTFOUND. */
 int store_position_read(struct store *store, uint64_t position, struct store_record *ret_record);
-/* A partition from an offset on. */
+/* The records of a partition from an offset on, in the order of their positions; those of transactions that have committed among them. */
 int64_t store_partition_read(struct store *store, struct topic *topic, uint32_t partition, int64_t offset, uint64_t max,
                              store_visit_fn *visit, void *user);
 

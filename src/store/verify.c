@@ -53,14 +53,18 @@ static void batches_verify(struct verify *v, const struct log_frame *from)
     }
 }
 
+/* Several batches of a partition may share a position, when their records have none. */
 static bool entry_is_there(struct verify *v, const struct index_addition *wanted)
 {
     struct index_entry entry;
     uint64_t ordinal;
-    return index_find_position(v->store->index, wanted->key, wanted->entry.position, &ordinal) == 0 &&
-           index_read(v->store->index, wanted->key, ordinal, false, &entry, 1) == 1 &&
-           entry.position == wanted->entry.position && entry.batch == wanted->entry.batch &&
-           entry.record == wanted->entry.record;
+    bool same = false;
+    if (index_find_position(v->store->index, wanted->key, wanted->entry.position, &ordinal) < 0)
+        return false;
+    while (!same && index_read(v->store->index, wanted->key, ordinal++, false, &entry, 1) == 1 &&
+           entry.position == wanted->entry.position)
+        same = entry.batch == wanted->entry.batch && entry.record == wanted->entry.record;
+    return same;
 }
 
 static int frame_verify(void *user, const struct log_frame *from)
@@ -69,7 +73,7 @@ static int frame_verify(void *user, const struct log_frame *from)
     struct edda_error error;
     if (from->position_count == 0)
         return 0;
-    int r = frame_load(v->frame, from, &error);
+    int r = frame_load(v->frame, from, &v->store->source, &error);
     if (r == EDDA_ENOMEM)
         return r;
     if (r < 0) {

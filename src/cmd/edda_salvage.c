@@ -216,18 +216,14 @@ static bool offsets_fit(const struct salvage *s)
 /* Writes a batch of a transaction with its partition's next offset. */
 static int placeless_add(struct salvage *s, const struct frame_batch *b)
 {
-    struct batch batch;
+    struct frame_whole whole = {
+        .partition = b->partition, .batch = &b->batch, .base_offset = s->next_offsets[b->partition]
+    };
     uint32_t index;
-    buffer_clear(&s->body);
-    buffer_append_slice(&s->body, b->batch.bytes);
-    if (!buffer_ok(&s->body))
-        return out_of_memory(s);
-    batch_assign(s->body.data, s->next_offsets[b->partition], b->batch.leader_epoch);
-    batch_parse(buffer_slice(&s->body), &batch, NULL);
-    int r = frame_add_batch(s->fresh, b->partition, &batch, 0, NULL, &index);
+    int r = frame_add_batch(s->fresh, &whole, &index);
     if (r < 0)
         return edda_fail_with(&s->tool->error, r, "cannot write a frame: %s", edda_code_info(r)->sentence);
-    s->next_offsets[b->partition] += batch.record_count;
+    s->next_offsets[b->partition] += b->batch.record_count;
     struct moved *moved = moved_find(s, s->frame->body + b->at);
     moved->to = index;
     s->pending = s->pending_count++ ? s->pending : moved;

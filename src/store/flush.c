@@ -81,11 +81,24 @@ static void frame_give_back(struct store *store, struct frame *frame)
     store->free_count++;
 }
 
-static void frames_forget(struct store *store)
+/* Takes note of the frames that have become durable. */
+static void frames_durable(struct store *store)
 {
     uint64_t durable = log_durable_position(store->log);
-    while (store->durable_count < store->ring_count && frame_end(ring_frame(store, store->durable_count)) <= durable)
-        store->durable_bytes += ring_frame(store, store->durable_count++)->body_bytes;
+    uint64_t number = store->ring_number + store->durable_count;
+    while (store->durable_count < store->ring_count && frame_end(ring_frame(store, store->durable_count)) <= durable) {
+        const struct frame *frame = ring_frame(store, store->durable_count++);
+        store->durable_bytes += frame->body_bytes;
+        frame_is_durable(store, frame);
+    }
+    /* The hook may have frames forgotten. */
+    for (; number < store->ring_number + store->durable_count; number++)
+        if (number >= store->ring_number)
+            frame_tell_durable(store, ring_frame(store, (uint32_t)(number - store->ring_number)));
+}
+
+static void frames_forget(struct store *store)
+{
     while (store->durable_bytes > FRAMES_KEPT_BYTES || store->durable_count > store->options.frames_kept) {
         struct frame *frame = ring_frame(store, 0);
         store->ring_first = (store->ring_first + 1) & (store->ring_capacity - 1);
@@ -191,11 +204,13 @@ struct log_flush *flush_begin(struct store *store)
 int flush_end(struct store *store, struct log_flush *flush, struct edda_error *error)
 {
     int r = log_flush_end(store->log, flush, error);
-    if (r < 0)
+    if (r < 0) {
         store->broken = r;
-    else
-        seal_if_due(store);
-    return r;
+        return r;
+    }
+    seal_if_due(store);
+    frames_durable(store);
+    return 0;
 }
 
 static void flush_done(struct io_job *job)

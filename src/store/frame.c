@@ -160,13 +160,14 @@ static void refs_put(struct frame *frame, uint32_t batch, bool remote, const uin
     frame->body_bytes += FRAME_RUN_COST;
 }
 
-int frame_add_batch(struct frame *frame, uint32_t partition, const struct batch *batch, uint64_t plain_key, const uint32_t *records,
-                    uint32_t *ret_batch)
+int frame_add_batch(struct frame *frame, const struct frame_whole *whole, uint32_t *ret_batch)
 {
+    const struct batch *batch = whole->batch;
+    bool placeless = batch_is_placeless(batch);
     ASSERT(frame->open && batch->record_count > 0);
     if (frame->batch_count == FRAME_BATCHES_MAX)
         return EDDA_ELIMIT;
-    if (!frame_reserve(frame, 1, 0, batch_is_placeless(batch) ? 1 : (uint32_t)batch->record_count))
+    if (!frame_reserve(frame, 1, 0, placeless ? 1 : (uint32_t)batch->record_count))
         return EDDA_ENOMEM;
     struct frame_batch *b = &frame->batches[frame->batch_count];
     buffer_clear(&b->bytes);
@@ -175,15 +176,18 @@ int frame_add_batch(struct frame *frame, uint32_t partition, const struct batch 
     buffer_append_slice(&b->bytes, batch->bytes);
     if (!buffer_ok(&b->bytes))
         return EDDA_ENOMEM;
-    b->partition = partition;
+    b->partition = whole->partition;
     b->at = 0;
     b->first = frame->record_count;
     b->whole = true;
-    b->plain_key = plain_key;
+    b->plain_key = whole->plain_key;
+    batch_assign(b->bytes.data + FRAME_TAG_BYTES, whole->base_offset, 0);
+    if (whole->stamp)
+        batch_stamp(b->bytes.data + FRAME_TAG_BYTES, batch->bytes.len, whole->max_timestamp_ms, whole->append_time);
     batch_parse(slice_from(buffer_slice(&b->bytes), FRAME_TAG_BYTES), &b->batch, NULL);
     frame->body_bytes += FRAME_BATCH_COST + batch->bytes.len;
-    if (!batch_is_placeless(batch)) {
-        refs_put(frame, frame->batch_count, false, records, (uint32_t)batch->record_count);
+    if (!placeless) {
+        refs_put(frame, frame->batch_count, false, whole->records, (uint32_t)batch->record_count);
     } else if (frame->record_count == 0) {
         frame->refs[frame->record_count++] = FRAME_REF_HOLE;
         frame->holes = 1;

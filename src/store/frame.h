@@ -158,10 +158,20 @@ int frame_batch_open(struct frame *frame, uint32_t partition, int64_t base_offse
 int frame_add(struct frame *frame, uint32_t batch, int64_t timestamp_ms, const struct record *record, bool identified,
               uint32_t *ret_record);
 
-/* Adds a whole batch as it came, copied, and the positions of its records unless it is one without: `records` are the bytes at which
- * they begin. *ret_batch may be NULL. EDDA_ENOMEM, EDDA_ELIMIT: the frame is as it was. */
-int frame_add_batch(struct frame *frame, uint32_t partition, const struct batch *batch, uint64_t plain_key, const uint32_t *records,
-                    uint32_t *ret_batch);
+/* A batch as it came, and what the store assigns. */
+struct frame_whole {
+    uint32_t partition;
+    const struct batch *batch;
+    int64_t base_offset;
+    bool stamp;               /* its greatest timestamp is to be this, and its timestamps may be those of the log */
+    bool append_time;
+    int64_t max_timestamp_ms;
+    uint64_t plain_key;
+    const uint32_t *records;  /* the bytes at which its records begin; unless they take no positions */
+};
+/* Adds a whole batch, copied, and the positions of its records, unless it is one without. *ret_batch may be NULL. EDDA_ENOMEM, EDDA_ELIMIT: the frame is
+ * as it was. */
+int frame_add_batch(struct frame *frame, const struct frame_whole *whole, uint32_t *ret_batch);
 /* Most bytes that it adds to the body. */
 static inline uint64_t frame_batch_bytes_max(size_t batch_bytes)
 {

@@ -9,6 +9,8 @@
  *   topics.c, settings.c     topics and partitions; what is set for a topic
  *   starts.c                 what was taken from the front of partitions; deleting topics
  *   append.c, condition.c    sequencing; conditions and identities
+ *   intake.c, partition.c    producers' batches: checking, appending; offsets
+ *   fetch.c                  the batches of a partition as they lie, and by time
  *   flush.c                  closing frames, flushing, sealing, forgetting
  *   lookup.c                 the index and the open frame as one; records by their entries
  *   read.c                   streams, correlations, identities, partitions
@@ -52,6 +54,8 @@ struct partition {
     uint32_t batch;            /* its batch in the open frame, when `generation` is the open frame's */
     uint64_t generation;
     int64_t next_offset;
+    int64_t durable_offset;    /* what is below is in durable frames */
+    int64_t told_offset;       /* of which the hook was told */
     int64_t start_offset;      /* the first that is still read; what lies below was truncated or is past its retention */
     uint64_t start_position;   /* before it the partition has nothing that is still read */
 };
@@ -90,11 +94,20 @@ struct verified_page {
     uint64_t bits[];
 };
 
+/* Where in a partition's list of batches an offset was. */
+struct fetch_place {
+    uint32_t partition;        /* number in the log */
+    int64_t offset;
+    uint64_t ordinal;
+};
+
 /* A frame read from the log, kept for the next record that is wanted from it. */
 struct frame_reader {
     struct frame *frame;
     struct buffer scratch;
 };
+
+struct intake;
 
 struct store {
     struct io *io;
@@ -142,6 +155,10 @@ struct store {
     struct plain *plain;
     struct frame_source source; /* for frames that are read */
     struct table verified;
+    struct intake *intake;     /* of the batch that is being appended */
+    struct fetch_place fetch_places[64];
+    store_durable_fn *durable_hook;
+    void *durable_user;
     bool checkpoint_dir;       /* the directory is there; of whoever writes a checkpoint */
     struct checkpoint_writing *checkpoint; /* by a job; or NULL */
     uint8_t random[240];       /* for ids */
@@ -265,6 +282,14 @@ int flushes_wait(struct store *store);
 /* checkpoint.c */
 /* Until no job writes one; what became of it is forgotten. */
 void checkpoint_wait(struct store *store);
+
+/* --- partition.c -------------------------------------------------------------------------------------- */
+
+/* Notes what a frame that has become durable holds of its partitions, and then, once all that have are noted, tells the hook. */
+void frame_is_durable(struct store *store, const struct frame *frame);
+void frame_tell_durable(struct store *store, const struct frame *frame);
+/* After opening: all there is. */
+void partitions_all_durable(struct store *store);
 
 /* --- lookup.c ----------------------------------------------------------------------------------------- */
 

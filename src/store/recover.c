@@ -197,6 +197,8 @@ int store_recover(struct store *store, struct edda_error *error)
     int r = covered ? topics_covered(store, error) : 0;
     if (r == 0 && covered < log_end(store->log))
         r = log_take(store, covered > log_start(store->log) ? covered : log_start(store->log), error);
+    if (r == 0)
+        partitions_all_durable(store);
     return r < 0 ? r : starts_load(store, error);
 }
 
@@ -207,6 +209,8 @@ int store_refresh(struct store *store, struct edda_error *error)
     int r = log_refresh(store->log, error);
     if (r > 0)
         r = log_take(store, end, error);
+    if (r == 0)
+        partitions_all_durable(store);
     if (r >= 0 && store->starts_topic && store->starts_topic->partitions[0].next_offset > starts)
         r = starts_load(store, error);
     return r < 0 ? r : log_end(store->log) > end;

@@ -4,7 +4,7 @@
  * Opening an empty directory writes what the log needs and nothing else: the table of topics is recorded with the first
  * topic, files of derived state when there is some.
  */
-#include "store/internal.h"
+#include "store/intake.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,9 @@ static void store_free(struct store *store)
     additions_deinit(&store->additions);
     frame_reader_deinit(&store->reader);
     plain_free(store->plain);
+    if (store->intake)
+        intake_deinit(store->intake);
+    free(store->intake);
     buffer_deinit(&store->headers);
     buffer_deinit(&store->scratch[0]);
     buffer_deinit(&store->scratch[1]);
@@ -52,8 +55,9 @@ static struct store *store_new(struct io *io, const char *path, const struct sto
     size_t len = strlen(path);
     store->path = malloc(len + 1);
     store->plain = plain_new();
+    store->intake = calloc(1, sizeof(*store->intake));
     store->source = (struct frame_source){ store->plain, batch_closed_at, store };
-    if (!store->path || !store->plain || topics_init(store) < 0) {
+    if (!store->path || !store->plain || !store->intake || topics_init(store) < 0) {
         store_free(store);
         return NULL;
     }

@@ -246,9 +246,12 @@ static void a_full_disk_does_not_repeat_an_effect(void **state)
     uint64_t position;
     assert_int_equal(journal_topic(rig->journal, "fill", 0, &message.topic, NULL), 0);
     int rc;
-    while ((rc = journal_append(rig->journal, NULL, &message, 1, &position, NULL)) == 0 || rc == EDDA_EBUSY)
-        assert_int_equal(journal_flush(rig->journal, true, NULL), 0);
-    assert_int_equal(rc, EDDA_EFULL);
+    /* Ever smaller ones, until not even the least fits. */
+    for (message.value.len = sizeof fill - 1; message.value.len > 0; message.value.len /= 2) {
+        while ((rc = journal_append(rig->journal, NULL, &message, 1, &position, NULL)) == 0 || rc == EDDA_EBUSY)
+            assert_int_equal(journal_flush(rig->journal, true, NULL), 0);
+        assert_int_equal(rc, EDDA_EFULL);
+    }
     for (int i = 0; i < 5; i++) {
         io_simulated_advance(rig->io, 400000000);
         io_jobs_finish(rig->io);

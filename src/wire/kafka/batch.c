@@ -17,6 +17,7 @@
 #define BATCH_MAGIC_AT 16
 #define BATCH_CHECKSUM_AT 17
 #define BATCH_CHECKED_AT 21 /* the checksum covers everything from here on */
+#define BATCH_MAX_TIMESTAMP_AT 35
 #define BATCH_MAGIC 2
 #define BATCH_PREFIX_BYTES 12 /* base offset and length, which the length does not count */
 #define BATCH_COMPRESSION_MAX 4
@@ -109,7 +110,7 @@ int64_t batch_parse(struct slice bytes, struct batch *ret_batch, struct edda_err
         .records = slice_of(at + BATCH_HEADER_BYTES, (size_t)length - BATCH_HEADER_BYTES),
         .base_offset = (int64_t)load_be64(at),
         .base_timestamp_ms = (int64_t)load_be64(at + 27),
-        .max_timestamp_ms = (int64_t)load_be64(at + 35),
+        .max_timestamp_ms = (int64_t)load_be64(at + BATCH_MAX_TIMESTAMP_AT),
         .producer_id = (int64_t)load_be64(at + 43),
         .last_offset_delta = (int32_t)load_be32(at + 23),
         .base_sequence = (int32_t)load_be32(at + 53),
@@ -125,7 +126,7 @@ int64_t batch_parse(struct slice bytes, struct batch *ret_batch, struct edda_err
 
 /* What Kafka's LogValidator.validateBatch() asks of a header; control batches come from a coordinator, which
  * numbers nothing. */
-static int batch_check_header(const struct batch *batch, struct edda_error *error)
+static int header_check(const struct batch *batch, struct edda_error *error)
 {
     if (batch->record_count <= 0 || batch->last_offset_delta != batch->record_count - 1)
         return edda_fail_with(error, EDDA_EMALFORMED,
@@ -154,13 +155,27 @@ static bool record_headers_ok(const struct record *record)
     return cursor_ok(&headers) && count == record->header_count;
 }
 
-int batch_check(const struct batch *batch, struct edda_error *error)
+const char *batch_check_record(const struct batch *batch, const struct record *record, int32_t ordinal)
+{
+    if (record->offset - batch->base_offset != ordinal)
+        return "is out of sequence";
+    if (record->timestamp_ms < -1 || record->timestamp_ms > TIMESTAMP_MS_MAX)
+        return "has a timestamp out of range";
+    return record_headers_ok(record) ? NULL : "has malformed headers";
+}
+
+int batch_check_header(const struct batch *batch, struct edda_error *error)
 {
     uint32_t crc = crc32c(slice_from(batch->bytes, BATCH_CHECKED_AT));
     if (crc != batch->crc)
         return edda_fail_with(error, EDDA_ECORRUPT,
                               "record batch has the checksum %08" PRIx32 ", its bytes give %08" PRIx32, batch->crc,
                               crc);
+    return header_check(batch, error);
+}
+
+int batch_check(const struct batch *batch, struct edda_error *error)
+{
     int r = batch_check_header(batch, error);
     if (r < 0 || batch->attributes & BATCH_COMPRESSION)
         return r;
@@ -170,13 +185,7 @@ int batch_check(const struct batch *batch, struct edda_error *error)
     int32_t count = 0;
     const uint8_t *at = records.at;
     while (batch_next(batch, &records, &record)) {
-        const char *wrong = NULL;
-        if (record.offset - batch->base_offset != count)
-            wrong = "is out of sequence";
-        else if (record.timestamp_ms < -1 || record.timestamp_ms > TIMESTAMP_MS_MAX)
-            wrong = "has a timestamp out of range";
-        else if (!record_headers_ok(&record))
-            wrong = "has malformed headers";
+        const char *wrong = batch_check_record(batch, &record, count);
         if (wrong)
             return edda_fail_with(error, EDDA_EMALFORMED, "record %" PRId32 " at byte %zu of its batch %s", count,
                                   (size_t)(at - batch->bytes.data), wrong);
@@ -262,4 +271,12 @@ void batch_assign(uint8_t *batch_bytes, int64_t base_offset, int32_t leader_epoc
 {
     put_be64(batch_bytes, (uint64_t)base_offset);
     put_be32(batch_bytes + BATCH_LEADER_EPOCH_AT, (uint32_t)leader_epoch);
+}
+
+void batch_stamp(uint8_t *batch_bytes, size_t len, int64_t max_timestamp_ms, bool append_time)
+{
+    if (append_time)
+        batch_bytes[BATCH_CHECKED_AT + 1] |= BATCH_LOG_APPEND_TIME;
+    put_be64(batch_bytes + BATCH_MAX_TIMESTAMP_AT, (uint64_t)max_timestamp_ms);
+    put_be32(batch_bytes + BATCH_CHECKSUM_AT, crc32c(slice_of(batch_bytes + BATCH_CHECKED_AT, len - BATCH_CHECKED_AT)));
 }

@@ -73,6 +73,11 @@ int64_t batch_parse(struct slice bytes, struct batch *ret_batch, struct edda_err
 /* Checks all a broker checks before it stores an uncompressed batch: checksum, counts, offset deltas 0, 1, 2 …, every record's lengths
  * adding up, timestamps. Of a compressed batch only the header and checksum. EDDA_ECORRUPT or EDDA_EMALFORMED. */
 int batch_check(const struct batch *batch, struct edda_error *error);
+/* The part of it that looks at no record: checksum and header. */
+int batch_check_header(const struct batch *batch, struct edda_error *error);
+/* The part of it that looks at one record, which batch_next() gave and which should be number `ordinal` of its batch. NULL when it is right, else
+ * what is wrong: "is out of sequence", … */
+const char *batch_check_record(const struct batch *batch, const struct record *record, int32_t ordinal);
 
 /* Reads the record at the cursor, which stands in uncompressed records, and moves behind it; false at the end
  * or when malformed (then the cursor has failed). */
@@ -85,6 +90,8 @@ bool record_header_next(struct cursor *headers, struct record_header *ret_header
 
 /* Rewrites the fields that the store assigns and that the checksum does not cover: base offset and leader epoch. */
 void batch_assign(uint8_t *batch_bytes, int64_t base_offset, int32_t leader_epoch);
+/* Rewrites the greatest timestamp of a batch, with `append_time` also its kind, and the checksum. */
+void batch_stamp(uint8_t *batch_bytes, size_t len, int64_t max_timestamp_ms, bool append_time);
 
 /*
  * Builds one uncompressed batch in a buffer of the caller's, record by record; the header is written by

@@ -119,16 +119,6 @@ int64_t store_offset_fetch(struct store *store, struct slice group, struct slice
     return store_offset_read(store, group, topic, partition, NULL);
 }
 
-/* Whether a key of the table of offsets is of the topic. */
-static bool offset_key_is_of(struct slice key, struct slice topic)
-{
-    struct cursor c = cursor_of(key);
-    uint16_t version = cursor_be16(&c);
-    cursor_skip(&c, cursor_be16(&c));
-    struct slice name = cursor_bytes(&c, cursor_be16(&c));
-    return cursor_ok(&c) && version == OFFSET_KEY_VERSION && slice_eq(name, topic);
-}
-
 struct forget {
     struct slice topic;
     struct buffer keys;        /* each behind its length: the table must not change while it is read */
@@ -138,9 +128,11 @@ static int forget_visit(void *user, const struct store_record *record, int64_t v
 {
     struct forget *forget = user;
     (void)version;
-    if (!offset_key_is_of(record->record.key, forget->topic))
+    struct group_record_key key;
+    if (!group_record_key_parse(record->record.key, &key) || !key.topic.data || !slice_eq(key.topic, forget->topic))
         return 0;
-    put_name(&forget->keys, record->record.key);
+    put_number(&forget->keys, record->record.key.len, 2);
+    buffer_append_slice(&forget->keys, record->record.key);
     return buffer_ok(&forget->keys) ? 0 : EDDA_ENOMEM;
 }
 

@@ -53,7 +53,7 @@ static int64_t batch_end(const struct batch *batch)
     return batch->base_offset + batch->last_offset_delta + 1;
 }
 
-/* The header of the batch with this ordinal. EDDA_ENOTFOUND when there is none that is durable. */
+/* The header of the batch with this ordinal. EDDA_EOFFSET when there is none that is durable, EDDA_ENOTFOUND when it was removed. */
 static int batch_with_ordinal(struct store *store, const struct partition *partition, uint64_t ordinal, struct batch *ret_batch,
                               struct edda_error *error)
 {
@@ -63,7 +63,7 @@ static int batch_with_ordinal(struct store *store, const struct partition *parti
     if (n < 0)
         return index_fail(error, (int)n);
     if (n == 0 || entry.batch >= log_durable_end(store->log))
-        return EDDA_ENOTFOUND;
+        return EDDA_EOFFSET;
     return batch_at(store, entry.batch, &number, ret_batch, error);
 }
 
@@ -96,12 +96,13 @@ static int ordinal_find(struct store *store, const struct partition *partition, 
     if (r < 0)
         return index_fail(error, r);
     while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        r = batch_with_ordinal(store, partition, middle, &batch, error);
-        if (r < 0 && r != EDDA_ENOTFOUND)
+        uint64_t middle = low + (high - low) / 2, probe = middle;
+        while ((r = batch_with_ordinal(store, partition, probe, &batch, error)) == EDDA_ENOTFOUND && probe + 1 < high)
+            probe++;
+        if (r < 0 && r != EDDA_ENOTFOUND && r != EDDA_EOFFSET)
             return r;
         if (r == 0 && batch_end(&batch) <= offset)
-            low = middle + 1;
+            low = probe + 1;
         else
             high = middle;
     }

@@ -283,6 +283,7 @@ int store_flush_start(struct store *store, struct edda_error *error)
 
 void store_maintain(struct store *store)
 {
+    plain_release(store->plain);
     additions_flush(store);
     seal_if_due(store);
     frames_forget(store);

@@ -64,8 +64,8 @@ struct topic {
     void *user;                /* the engine's; NULL at first */
 };
 
-/* A record as the store gives it: borrowed from the tail's memory or from the mapped log, good until the store is next changed (tail) or
- * closed (log); copy what must live longer. */
+/* A record as the store gives it: borrowed from the tail's memory, from the mapped log, or from the decompressed records of its batch; good until the store is
+ * next changed (tail), closed (log), or until store_maintain() or 128 MiB of other decompressed records were read (compressed). Copy what must live longer. */
 struct store_record {
     uint64_t position;
     struct topic *topic;

@@ -5,6 +5,7 @@
 
 #include "base/crc32c.h"
 #include "base/put.h"
+#include "wire/kafka/compression.h"
 
 void world_open(struct world *w)
 {
@@ -105,6 +106,20 @@ void batch_seal(uint8_t *bytes, size_t len)
     put_be32(bytes + 17, crc32c(slice_of(bytes + 21, len - 21)));
 }
 
+/* Puts the compressed records in the place of the plain ones. */
+static void batch_compress(struct buffer *out, int compression)
+{
+    struct buffer packed = BUFFER_EMPTY;
+    struct edda_error error;
+    int r = compression_compress((enum compression)compression, slice_from(buffer_slice(out), BATCH_HEADER_BYTES), &packed, &error);
+    if (r != 0)
+        fail_msg("compress: %s", error.message);
+    buffer_truncate(out, BATCH_HEADER_BYTES);
+    buffer_append_slice(out, buffer_slice(&packed));
+    buffer_deinit(&packed);
+    put_be32(out->data + 8, (uint32_t)out->len - 12);
+}
+
 struct slice batch_make(struct buffer *out, const struct made *made)
 {
     struct batch_builder builder;
@@ -120,6 +135,8 @@ struct slice batch_make(struct buffer *out, const struct made *made)
         batch_builder_add(&builder, (made->time_ms ? made->time_ms : 1000) + i, key, slice_str(value), made->headers, made->header_count);
     }
     batch_builder_finish(&builder, 0, 0);
+    if (made->compression)
+        batch_compress(out, made->compression);
     put_be16(out->data + 21, (uint16_t)(made->compression | (made->transactional ? BATCH_TRANSACTIONAL : 0)));
     if (made->idempotent || made->transactional) {
         put_be64(out->data + 43, (uint64_t)made->producer.id);
@@ -177,7 +194,10 @@ static int fetch_visit(void *user, struct slice bytes)
         int64_t len = batch_parse(bytes, &batch, NULL);
         assert_true(len > 0);
         assert_int_equal(batch_check(&batch, NULL), 0);
-        buffer_append_slice(&plain, batch.records);
+        if (batch.attributes & BATCH_COMPRESSION)
+            assert_int_equal(compression_decompress((enum compression)(batch.attributes & BATCH_COMPRESSION), batch.records, 1 << 20, &plain, NULL), 0);
+        else
+            buffer_append_slice(&plain, batch.records);
         struct cursor records = cursor_of(buffer_slice(&plain));
         say(t, "|");
         while (batch_next(&batch, &records, &record))

@@ -7,6 +7,10 @@
 #include <string.h>
 
 #include "base/put.h"
+#include "store/settings.h"
+#include "wire/kafka/compression.h"
+
+#define PLAIN_TOO_MANY ((size_t)65 << 20) /* more than a batch may hold decompressed */
 
 #define PLAIN(v) &(struct made){ .value = v }
 
@@ -305,6 +309,122 @@ static void many_small_batches(void **state)
     assert_string_equal(fetched(w, t, 0, 2999, false), "|2999:a0");
 }
 
+/* --- compression ---------------------------------------------------------------------------------------- */
+
+/* Compressed batches stay as they are on the disk, and their records are read like any others, in memory, from the log, and when the
+ * index is made again. */
+static void compressed_batches(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    char stream[512] = "", fetch[512] = "";
+    int offset = 0;
+    for (int c = COMPRESSION_NONE; c < COMPRESSION_COUNT; c++) {
+        if (!compression_supported((enum compression)c))
+            continue;
+        char value[2] = { (char)('a' + c), '\0' };
+        assert_int_equal(produced(w, t, 0, &(struct made){ .key = "7", .value = value, .count = 3, .compression = c, .time_ms = 1000 * (c + 1) }), offset);
+        snprintf(fetch + strlen(fetch), 2, "|");
+        for (int i = 0; i < 3; i++, offset++) {
+            snprintf(stream + strlen(stream), 32, "%d=%s%d ", offset, value, i);
+            snprintf(fetch + strlen(fetch), 32, "%d:%s%d ", offset, value, i);
+        }
+    }
+    stream[strlen(stream) - 1] = fetch[strlen(fetch) - 1] = '\0';
+    assert_true(offset > 3);
+    for (int round = 0; round < 4; round++) {
+        int64_t found, time;
+        assert_string_equal(stream_text(w, "orders", "7"), stream);
+        flush(w);
+        assert_string_equal(fetched(w, t, 0, 0, false), fetch);
+        assert_int_equal(store_offset_at_time(w->store, t, 0, 2001, &found, &time), 0);
+        assert_true(found == 4 && time == 2001);
+        verify(w);
+        if (round == 0)
+            store_maintain(w->store);
+        else if (round == 1)
+            reopen(w);
+        else
+            lose_index(w);
+        t = topic_of(w, "orders", 1);
+    }
+}
+
+/* What is refused inside: more than a batch may hold, bytes that do not decompress, counts that are wrong. */
+static void wrong_compressed_batches_are_refused(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct buffer bytes = BUFFER_EMPTY, plain = BUFFER_EMPTY, packed = BUFFER_EMPTY;
+    const struct made made = { .value = "a", .count = 2, .compression = COMPRESSION_GZIP };
+    int32_t wrong;
+    struct slice whole = batch_make(&bytes, &made);
+    bytes.data[BATCH_HEADER_BYTES + 12] ^= 0x55;
+    batch_seal(bytes.data, bytes.len);
+    assert_true(append_bytes(w, t, whole, &wrong) < 0);
+    whole = batch_make(&bytes, &made);
+    put_be32(bytes.data + 57, 3);
+    put_be32(bytes.data + 23, 2);
+    batch_seal(bytes.data, bytes.len);
+    assert_int_equal(append_bytes(w, t, whole, &wrong), EDDA_EMALFORMED);
+    batch_make(&bytes, &made);
+    buffer_append_zeros(&plain, PLAIN_TOO_MANY);
+    assert_int_equal(compression_compress(COMPRESSION_GZIP, buffer_slice(&plain), &packed, NULL), 0);
+    buffer_truncate(&bytes, BATCH_HEADER_BYTES);
+    buffer_append_slice(&bytes, buffer_slice(&packed));
+    put_be32(bytes.data + 8, (uint32_t)bytes.len - 12);
+    batch_seal(bytes.data, bytes.len);
+    assert_int_equal(append_bytes(w, t, buffer_slice(&bytes), &wrong), EDDA_ETOOLARGE);
+    assert_int_equal(bounds_of(w, t, 0).next, 0);
+    /* zstd, by a version of the protocol that does not know it. */
+    if (compression_supported(COMPRESSION_ZSTD)) {
+        whole = batch_make(&bytes, &(struct made){ .value = "a", .compression = COMPRESSION_ZSTD });
+        assert_int_equal(append_bytes(w, t, whole, &wrong), EDDA_EUNSUPPORTED);
+    }
+    buffer_deinit(&bytes);
+    buffer_deinit(&plain);
+    buffer_deinit(&packed);
+}
+
+/* More decompressed records than are kept. */
+static void many_compressed_batches_are_read(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct buffer value = BUFFER_EMPTY, bytes = BUFFER_EMPTY, packed = BUFFER_EMPTY;
+    buffer_append_zeros(&value, 2 << 20);
+    int32_t wrong;
+    for (int i = 0; i < 8; i++) {
+        struct batch_builder builder;
+        buffer_clear(&bytes);
+        buffer_clear(&packed);
+        value.data[0] = (uint8_t)('0' + i);
+        batch_builder_init(&builder, &bytes);
+        batch_builder_add(&builder, 1, SLICE("k"), buffer_slice(&value), slice_of(NULL, 0), 0);
+        batch_builder_finish(&builder, 0, 0);
+        assert_int_equal(compression_compress(COMPRESSION_GZIP, slice_from(buffer_slice(&bytes), BATCH_HEADER_BYTES), &packed, NULL), 0);
+        buffer_truncate(&bytes, BATCH_HEADER_BYTES);
+        buffer_append_slice(&bytes, buffer_slice(&packed));
+        put_be32(bytes.data + 8, (uint32_t)bytes.len - 12);
+        bytes.data[22] = COMPRESSION_GZIP;
+        batch_seal(bytes.data, bytes.len);
+        assert_int_equal(append_bytes(w, t, buffer_slice(&bytes), &wrong), 0);
+    }
+    for (int round = 0; round < 2; round++) {
+        struct store_record records[8];
+        for (uint64_t i = 0; i < 8; i++)
+            assert_int_equal(store_position_read(w->store, i + 1, &records[i]), 0);
+        /* All are good until the store is looked after. */
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(records[i].record.value.data[0], '0' + i);
+        store_maintain(w->store);
+        reopen(w);
+    }
+    buffer_deinit(&value);
+    buffer_deinit(&bytes);
+    buffer_deinit(&packed);
+}
+
 /* --- times ---------------------------------------------------------------------------------------------- */
 
 static void offsets_by_time(void **state)
@@ -349,6 +469,48 @@ static void a_wrong_greatest_timestamp_is_put_right(void **state)
     buffer_deinit(&bytes);
 }
 
+static void set(struct world *w, struct topic *t, const char *name, const char *value)
+{
+    struct setting_change change = { slice_str(name), slice_str(value), SETTING_SET };
+    int r = store_topic_settings_alter(w->store, t, &change, 1, false, &w->error);
+    if (r != 0)
+        fail_msg("setting: %d %s", r, w->error.message);
+}
+
+/* What a topic has set: whose timestamps, how far from now, whether a key is needed, how large a batch may be. */
+static void settings_of_the_topic_hold(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct store_batch_appended appended;
+    int64_t offset, time, now = store_time_ms(w->store);
+
+    assert_int_equal(produce(w, t, 0, &(struct made){ .value = "a", .count = 2, .time_ms = now + 3600000 }, &appended), EDDA_EINVAL);
+    assert_int_equal(appended.wrong_record, 1);
+    assert_string_equal(w->error.field, "timestamp");
+    set(w, t, "message.timestamp.before.max.ms", "1000");
+    assert_int_equal(produce(w, t, 0, &(struct made){ .value = "a", .count = 2, .time_ms = now - 1001 }, &appended), EDDA_EINVAL);
+    assert_int_equal(appended.wrong_record, 0);
+    assert_int_equal(produce(w, t, 0, &(struct made){ .value = "a", .count = 2, .time_ms = now - 1000 }, &appended), 0);
+    assert_int_equal(appended.append_time_ms, -1);
+
+    set(w, t, "message.timestamp.type", "LogAppendTime");
+    assert_int_equal(produce(w, t, 0, &(struct made){ .value = "b", .count = 2, .time_ms = 5 }, &appended), 0);
+    assert_true(appended.append_time_ms >= now);
+    flush(w);
+    assert_int_equal(store_offset_at_time(w->store, t, 0, appended.append_time_ms, &offset, &time), 0);
+    assert_true(offset == 2 && time == appended.append_time_ms);
+    assert_string_equal(fetched(w, t, 0, 0, false), "|0:a0 1:a1 |2:b0 3:b1");
+
+    set(w, t, "cleanup.policy", "compact");
+    assert_int_equal(produce(w, t, 0, PLAIN("c"), &appended), EDDA_EINVAL);
+    assert_string_equal(w->error.field, "key");
+    assert_int_equal(appended.wrong_record, 0);
+    assert_int_equal(produced(w, t, 0, &(struct made){ .key = "k", .value = "c" }), 4);
+    set(w, t, "max.message.bytes", "70");
+    assert_int_equal(produce(w, t, 0, &(struct made){ .key = "k", .value = "c" }, &appended), EDDA_ETOOLARGE);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -363,7 +525,11 @@ int main(void)
         TEST(wrong_batches_are_refused),
         TEST(large_batches),
         TEST(many_small_batches),
+        TEST(compressed_batches),
+        TEST(wrong_compressed_batches_are_refused),
+        TEST(many_compressed_batches_are_read),
         TEST(offsets_by_time),
+        TEST(settings_of_the_topic_hold),
         TEST(a_wrong_greatest_timestamp_is_put_right),
     };
     return cmocka_run_group_tests_name("partitions", tests, NULL, NULL);

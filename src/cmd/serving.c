@@ -22,6 +22,12 @@
 const struct option_row serving_options[] = {
     { "data", OPTION_TEXT, offsetof(struct serving_values, data), "DIR", "./data/edda", "Directory of the log and the index" },
     PROTOCOLS(LISTEN_ROW)
+    { "tls-cert", OPTION_TEXT, offsetof(struct serving_values, tls_cert), "FILE", NULL,
+      "Chain of certificates in PEM, for TLS; SIGHUP has it and its key read again" },
+    { "tls-key", OPTION_TEXT, offsetof(struct serving_values, tls_key), "FILE", NULL, "Its key in PEM, without a passphrase" },
+    { "tls", OPTION_TEXT, offsetof(struct serving_values, tls), "NAMES", "all", "With a certificate: for which of the above clients have to use TLS, such as http" },
+    { "insecure", OPTION_FLAG, offsetof(struct serving_values, insecure), NULL, NULL,
+      "Lets others than this machine connect without TLS or users" },
     { "json", OPTION_FLAG, offsetof(struct serving_values, json), NULL, NULL, "Says what happens as JSON, one object a line" },
     { .name = NULL },
 };
@@ -92,18 +98,19 @@ static void services_text(const struct edda_app *app, char *text, size_t size)
 static void say_listening(struct serving *serving)
 {
     const struct edda_app *app = serving->app;
-    char services[512], text[1024], members[160];
+    char services[512], text[1024], members[200];
     services_text(app, services, sizeof services);
     for (size_t i = 0; i < serving->listener_count; i++) {
         const char *name = serving->listeners[i].name, *host = serving->listeners[i].host;
         unsigned port = server_port(serving->server, i);
-        bool http = strcmp(name, "http") == 0, v6 = strchr(host, ':') != NULL;
+        bool http = strcmp(name, "http") == 0, v6 = strchr(host, ':') != NULL, tls = serving->listeners[i].tls;
         if (http)
-            (void)snprintf(text, sizeof text, v6 ? "%s %s on http://[%s]:%u%s" : "%s %s on http://%s:%u%s", app->name,
-                           app->version ? app->version : edda_version(), host, port, services);
+            (void)snprintf(text, sizeof text, v6 ? "%s %s on http%s://[%s]:%u%s" : "%s %s on http%s://%s:%u%s", app->name,
+                           app->version ? app->version : edda_version(), tls ? "s" : "", host, port, services);
         else
-            (void)snprintf(text, sizeof text, v6 ? "%s on [%s]:%u" : "%s on %s:%u", name, host, port);
-        (void)snprintf(members, sizeof members, ",\"protocol\":\"%s\",\"address\":\"%s\",\"port\":%u", name, host, port);
+            (void)snprintf(text, sizeof text, v6 ? "%s on [%s]:%u%s" : "%s on %s:%u%s", name, host, port, tls ? ", TLS" : "");
+        (void)snprintf(members, sizeof members, ",\"protocol\":\"%s\",\"address\":\"%s\",\"port\":%u,\"tls\":%s", name, host, port,
+                       tls ? "true" : "false");
         say_line(serving, "listening", text, members);
     }
 }
@@ -141,9 +148,44 @@ int listen_parse(const char *flag, const char *text, char *ret_host, size_t host
     memcpy(ret_host, host, host_len);
     ret_host[host_len] = '\0';
     *ret_port = (uint16_t)port;
-    if (!server_address_is_good(ret_host))
-        return edda_fail_field(error, EDDA_EINVAL, flag, "--%s %.60s: %s is no IP address", flag, text, ret_host);
     return 0;
+}
+
+/* Whether a list with commas names it, or all. */
+static bool list_names(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if ((strncmp(at, name, len) == 0 && (at[len] == ',' || at[len] == '\0')) || strcmp(at, "all") == 0)
+            return true;
+    }
+    return false;
+}
+
+static int tls_names_check(const char *list, struct edda_error *error)
+{
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        size_t len = strcspn(at, ",");
+        bool known = len == 3 && memcmp(at, "all", len) == 0;
+        for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+            known |= strlen(protocol_rows[i].name) == len && memcmp(protocol_rows[i].name, at, len) == 0;
+        if (!known)
+            return edda_fail_field(error, EDDA_EINVAL, "tls", "--tls takes all, or names of protocols, not '%.*s'", (int)(len < 60 ? len : 60), at);
+    }
+    return 0;
+}
+
+static int tls_parse(const struct serving_values *values, struct server_options *options, struct edda_error *error)
+{
+    if (!values->tls_cert != !values->tls_key)
+        return edda_fail_field(error, EDDA_EINVAL, values->tls_cert ? "tls-key" : "tls-cert", "--tls-cert and --tls-key go together; --%s is missing",
+                               values->tls_cert ? "tls-key" : "tls-cert");
+    options->tls_certificate = values->tls_cert;
+    options->tls_key = values->tls_key;
+    options->insecure = values->insecure;
+    return tls_names_check(values->tls, error);
 }
 
 static int listeners_parse(struct serving *serving, struct server_options *options, struct edda_error *error)
@@ -160,9 +202,12 @@ static int listeners_parse(struct serving *serving, struct server_options *optio
         if (rc < 0)
             return rc;
         serving->listeners[n].name = row->name;
+        serving->listeners[n].tls = listener->tls = serving->values.tls_cert && list_names(serving->values.tls, row->name);
         serving->listener_count++;
     }
-    return serving->listener_count ? 0 : edda_fail_with(error, EDDA_EINVAL, "nothing would listen: every protocol is off");
+    if (serving->listener_count == 0)
+        return edda_fail_with(error, EDDA_EINVAL, "nothing would listen: every protocol is off");
+    return server_check(options, error);
 }
 
 /* A connection takes a descriptor, so as many as are allowed are asked for. */
@@ -181,6 +226,8 @@ static int serving_listen(struct serving *serving, struct server_options *option
     options->io = serving->io;
     options->store = journal_local_store(serving->journal);
     options->stop_on_signals = true;
+    options->log = serving_says;
+    options->log_user = serving;
     options->after_turn = serving->turn;
     options->after_turn_user = serving->user;
     int rc = server_open(options, &serving->server, error);
@@ -201,7 +248,9 @@ static int serving_open(struct serving *serving, struct log_recovery *ret_recove
     serving->io = io_posix_new(serving->threads ? serving->threads : 1);
     if (!serving->io)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory, threads or descriptors");
-    int rc = listeners_parse(serving, &server_options, error);
+    int rc = tls_parse(&serving->values, &server_options, error);
+    if (rc == 0)
+        rc = listeners_parse(serving, &server_options, error);
     if (rc == 0 && serving->open_journal)
         rc = serving->open_journal(serving, error);
     if (rc < 0)

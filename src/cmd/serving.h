@@ -17,6 +17,9 @@ struct serving_values {
     const char *data;
     bool json;
     const char *listen[PROTOCOL_COUNT]; /* "HOST:PORT", or "off" */
+    const char *tls_cert, *tls_key;
+    const char *tls; /* "all", or names of protocols with commas */
+    bool insecure;
 };
 
 /* The rows of these values, which lie at the front of the command's own; each protocol is on where its clients look for it. Ends with a NULL name. */
@@ -47,6 +50,7 @@ struct serving {
     struct {
         const char *name;
         char host[48];
+        bool tls;
     } listeners[SERVER_LISTENERS_MAX];
     size_t listener_count;
     uint64_t shown_percent;

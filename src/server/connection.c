@@ -33,7 +33,9 @@ static void await_readable(struct connection *connection, bool await)
 
 void connection_touch(struct connection *connection)
 {
-    int patience = connection->state == CONNECTION_LINGERING ? PATIENCE_LINGER : PATIENCE_IDLE;
+    int patience = connection->state == CONNECTION_LINGERING                   ? PATIENCE_LINGER
+                   : connection->tls && !tls_is_ready(connection->tls) ? PATIENCE_HANDSHAKE
+                                                                               : PATIENCE_IDLE;
     connection->since_ns = connection->server->now_ns;
     list_remove(&connection->patience);
     list_push_back(&connection->server->patience[patience], &connection->patience);
@@ -58,6 +60,8 @@ void connection_close(struct connection *connection)
     await_readable(connection, false);
     if (connection->writing)
         (void)event_del(&connection->writable);
+    if (connection->tls)
+        tls_free(connection->tls);
     (void)close(connection->fd);
     if (connection->protocol->closed)
         connection->protocol->closed(connection);
@@ -75,8 +79,7 @@ void connection_close(struct connection *connection)
 
 bool connection_is_tls(const struct connection *connection)
 {
-    (void)connection;
-    return false;
+    return connection->tls != NULL;
 }
 
 void connection_end(struct connection *connection)
@@ -108,6 +111,8 @@ static void input_trim(struct connection *connection)
 /* All is sent. */
 static void finish(struct connection *connection)
 {
+    if (connection->tls)
+        tls_end(connection->tls);
     if (connection->peer_ended || connection->server->stopping || shutdown(connection->fd, SHUT_WR) < 0) {
         connection_close(connection);
         return;
@@ -122,6 +127,14 @@ static bool wants_input(const struct connection *connection)
     if (connection->state != CONNECTION_OPEN || connection->blocked || connection->peer_ended || list_linked(&connection->resumed))
         return false;
     return !connection->busy || (connection->watched && connection->in.len < WATCHED_BYTES_MAX);
+}
+
+/* What TLS has decrypted already, the socket does not tell of. */
+static void await_input(struct connection *connection, bool await)
+{
+    await_readable(connection, await);
+    if (await && connection->tls && tls_has_more(connection->tls))
+        event_active(&connection->readable, EV_READ, 0);
 }
 
 void connection_flush(struct connection *connection)
@@ -139,7 +152,7 @@ void connection_flush(struct connection *connection)
     if (connection->state == CONNECTION_ENDING && !connection->busy && unsent == 0)
         finish(connection);
     else if (connection->state != CONNECTION_LINGERING)
-        await_readable(connection, wants_input(connection));
+        await_input(connection, wants_input(connection));
 }
 
 /* The next request: 1 when there was one, 0, or a negative code: the connection is to be closed. */
@@ -196,6 +209,34 @@ static void drop(struct connection *connection)
         connection_close(connection);
 }
 
+/* TLS's waiting as that of a socket. */
+static ssize_t as_of_socket(ssize_t n)
+{
+    if (n >= 0)
+        return n;
+    errno = n == TLS_BROKEN ? ECONNRESET : EAGAIN;
+    return -1;
+}
+
+ssize_t connection_receive(struct connection *connection, void *bytes, size_t size)
+{
+    if (!connection->tls)
+        return recv(connection->fd, bytes, size, 0);
+    bool was_ready = tls_is_ready(connection->tls);
+    ssize_t n = tls_receive(connection->tls, bytes, size);
+    connection->turned = n == TLS_WANTS_WRITE;
+    if (!was_ready && tls_is_ready(connection->tls))
+        connection_touch(connection);
+    return as_of_socket(n);
+}
+
+ssize_t connection_send(struct connection *connection, const void *bytes, size_t size)
+{
+    if (!connection->tls)
+        return send(connection->fd, bytes, size, MSG_NOSIGNAL);
+    return as_of_socket(tls_send(connection->tls, bytes, size));
+}
+
 /* Room for what arrives: the spare memory at first, and never much more than the protocol takes. */
 static size_t input_room(struct connection *connection)
 {
@@ -218,7 +259,7 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
     struct connection *connection = user;
     struct server *server = connection->server;
     struct buffer *in = &connection->in;
-    (void)what;
+    (void)fd, (void)what;
     if (connection->state == CONNECTION_LINGERING) {
         drop(connection);
         return;
@@ -227,9 +268,12 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
     if (!list_empty(&server->stalled))
         return;
     size_t room = input_room(connection);
-    ssize_t n = room ? recv(fd, in->data + in->len, room, 0) : -1;
-    if (room && n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    ssize_t n = room ? connection_receive(connection, in->data + in->len, room) : -1;
+    if (room && n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        if (connection->tls)
+            connection_flush(connection);
         return;
+    }
     if (n < 0 || (n == 0 && connection->busy)) {
         connection_close(connection);
         return;
@@ -244,15 +288,25 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
 
 static void on_writable(evutil_socket_t fd, short what, void *user)
 {
-    (void)fd, (void)what;
-    connection_flush(user);
+    struct connection *connection = user;
+    bool turned = connection->turned;
+    connection->turned = false;
+    if (turned)
+        on_readable(fd, what, user);
+    else
+        connection_flush(connection);
 }
 
-void connection_open(struct server *server, struct spoken *spoken, int fd)
+void connection_open(struct server *server, const struct listener *listener, int fd)
 {
+    struct spoken *spoken = listener->spoken;
+    struct tls_channel *tls = listener->tls ? tls_accept(server->tls, fd) : NULL;
     ASSERT(spoken->protocol->session_bytes >= sizeof(struct connection));
     struct connection *connection = calloc(1, spoken->protocol->session_bytes);
-    if (!connection) {
+    if (!connection || (listener->tls && !tls)) {
+        if (tls)
+            tls_free(tls);
+        free(connection);
         (void)close(fd);
         return;
     }
@@ -261,6 +315,7 @@ void connection_open(struct server *server, struct spoken *spoken, int fd)
     connection->spoken = spoken;
     connection->host = spoken->host;
     connection->fd = fd;
+    connection->tls = tls;
     connection->state = CONNECTION_OPEN;
     list_init(&connection->patience);
     list_init(&connection->resumed);
@@ -307,7 +362,9 @@ static void expire(struct connection *connection)
 
 void connections_expire(struct server *server)
 {
-    const uint32_t limits_ms[PATIENCE_COUNT] = { server->limits.idle_ms, server->limits.linger_ms };
+    const uint32_t limits_ms[PATIENCE_COUNT] = {
+        [PATIENCE_IDLE] = server->limits.idle_ms, [PATIENCE_HANDSHAKE] = server->limits.handshake_ms, [PATIENCE_LINGER] = server->limits.linger_ms
+    };
     for (int i = 0; i < PATIENCE_COUNT; i++) {
         int64_t before_ns = server->now_ns - (int64_t)limits_ms[i] * NS_PER_MS;
         struct list *head = &server->patience[i];

@@ -87,6 +87,8 @@ struct connection {
 
     /* Not for protocols. */
     struct spoken *spoken;
+    struct tls_channel *tls; /* NULL: the bytes are plain */
+    bool turned;           /* TLS waits for the socket to become writable before it can be read */
     struct list link;      /* of the server */
     struct list patience;  /* of the server, by state: the one that has waited longest first */
     struct list resumed;   /* of the server: it can go on, in the next turn */

@@ -7,7 +7,6 @@
  * need and never earlier.
  */
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "server/parts.h"
 
@@ -105,8 +104,10 @@ static void await_writable(struct connection *connection, bool await)
 
 int output_send(struct connection *connection)
 {
-    while (connection->sent < connection->open) {
-        ssize_t n = send(connection->fd, connection->out.data + connection->sent, connection->open - connection->sent, MSG_NOSIGNAL);
+    /* Reading makes the handshake of TLS, and what is to be sent is sent after it. */
+    bool ready = !connection->tls || tls_is_ready(connection->tls);
+    while (ready && connection->sent < connection->open) {
+        ssize_t n = connection_send(connection, connection->out.data + connection->sent, connection->open - connection->sent);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
@@ -117,7 +118,7 @@ int output_send(struct connection *connection)
         connection->spoken->counts.bytes_out += (size_t)n;
         connection_touch(connection);
     }
-    await_writable(connection, connection->sent < connection->open);
+    await_writable(connection, (ready && connection->sent < connection->open) || connection->turned);
     output_trim(connection);
     return 0;
 }

@@ -68,7 +68,7 @@ struct slice link_make(struct edda_request *request, const char *path, const str
         host = slice_str(request->server->authority);
     struct buffer *out = &request->server->extra;
     buffer_clear(out);
-    buffer_append_str(out, "http://");
+    buffer_append_str(out, request->session && connection_is_tls(&request->session->connection) ? "https://" : "http://");
     buffer_append_slice(out, host);
     if (!put_path(out, path, source, &request->arena) || !buffer_ok(out))
         return slice_of(NULL, 0);

@@ -15,6 +15,7 @@
 
 #define BACKLOG 1024
 #define ACCEPTS_PER_EVENT 64
+#define LOOPBACK "127.0.0.1"
 
 static void pause_accepting(struct listener *listener)
 {
@@ -40,7 +41,8 @@ static void refuse_connection(struct listener *listener, int fd)
     listener->spoken->counts.refused++;
     if (protocol->refused)
         protocol->refused(listener->server, &answer);
-    if (buffer_ok(&answer) && answer.len)
+    /* In TLS the words would take a handshake first. */
+    if (buffer_ok(&answer) && answer.len && !listener->tls)
         (void)send(fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     buffer_deinit(&answer);
     (void)shutdown(fd, SHUT_WR);
@@ -57,7 +59,7 @@ static void accept_one(struct listener *listener, int fd)
         return;
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    connection_open(server, listener->spoken, fd);
+    connection_open(server, listener, fd);
 }
 
 static void on_acceptable(evutil_socket_t listening, short what, void *user)
@@ -104,11 +106,33 @@ static int address_parse(const char *address, uint16_t port, struct sockaddr_sto
     return EDDA_EINVAL;
 }
 
-bool server_address_is_good(const char *address)
+static bool is_loopback(const struct sockaddr_storage *address)
 {
-    struct sockaddr_storage binary;
-    socklen_t len;
-    return address_parse(address, 0, &binary, &len) >= 0;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    return address->ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+bool server_is_safe(bool is_loopback_address, bool has_tls, bool has_users, bool insecure)
+{
+    return is_loopback_address || insecure || (has_tls && has_users);
+}
+
+int server_check(const struct server_options *options, struct edda_error *error)
+{
+    for (size_t i = 0; i < SERVER_LISTENERS_MAX && options->listeners[i].protocol; i++) {
+        const struct server_listener *row = &options->listeners[i];
+        const char *name = row->protocol->name, *text = row->address ? row->address : LOOPBACK;
+        struct sockaddr_storage address;
+        socklen_t len;
+        if (address_parse(text, row->port, &address, &len) < 0)
+            return edda_fail_field(error, EDDA_EINVAL, name, "%s is no IP address", text);
+        if (row->tls && !(options->tls_certificate && options->tls_key))
+            return edda_fail_field(error, EDDA_EINVAL, name, "TLS needs a certificate and its key");
+        if (!server_is_safe(is_loopback(&address), row->tls, false, options->insecure))
+            return edda_fail_field(error, EDDA_EINVAL, name, "others can reach %s on %s: that takes TLS and users, or --insecure", name, text);
+    }
+    return 0;
 }
 
 /* An address as text, without its port, which is returned. */
@@ -160,8 +184,7 @@ static int listener_open(struct listener *listener, struct edda_error *error)
     socklen_t len = 0;
     int on = 1, keep_after_s = (int)(listener->server->limits.idle_ms / 1000);
     int family = address_parse(listener->address, listener->port, &address, &len);
-    if (family < 0)
-        return edda_fail_field(error, EDDA_EINVAL, listener->spoken->protocol->name, "%s is no IP address", listener->address);
+    ASSERT(family >= 0);
     listener->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener->fd < 0)
         return listener_fail(listener, "making a socket for", error);
@@ -198,6 +221,9 @@ static int spoken_find(struct server *server, const struct protocol *protocol, s
 int listeners_open(struct server *server, struct edda_error *error)
 {
     static const struct server_listener alone = { .protocol = &http_protocol };
+    int checked = server_check(&server->options, error);
+    if (checked < 0)
+        return checked;
     for (size_t i = 0; i < SERVER_LISTENERS_MAX; i++) {
         const struct server_listener *row = &server->options.listeners[i];
         if (!row->protocol && i > 0)
@@ -205,8 +231,10 @@ int listeners_open(struct server *server, struct edda_error *error)
         if (!row->protocol)
             row = &alone;
         struct listener *listener = &server->listeners[server->listener_count++];
-        *listener = (struct listener){ .server = server, .fd = -1, .port = row->port, .address = row->address ? row->address : "127.0.0.1" };
+        *listener = (struct listener){ .server = server, .fd = -1, .port = row->port, .address = row->address ? row->address : LOOPBACK, .tls = row->tls };
         int rc = spoken_find(server, row->protocol, &listener->spoken, error);
+        if (rc == 0 && row->tls && !server->tls)
+            rc = tls_open(server->options.tls_certificate, server->options.tls_key, &server->tls, error);
         if (rc == 0)
             rc = listener_open(listener, error);
         if (rc < 0)

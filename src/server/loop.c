@@ -5,6 +5,7 @@
  * run, a signal or the engine's next time wakes it.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "server/parts.h"
@@ -33,6 +34,19 @@ static void on_signal(evutil_socket_t fd, short what, void *user)
     for (size_t i = 0; i < sizeof server->signals / sizeof server->signals[0]; i++)
         (void)event_del(&server->signals[i]);
     server_stop(server);
+}
+
+static void server_say(const struct server *server, const char *event, const char *text)
+{
+    if (server->options.log)
+        server->options.log(server->options.log_user, event, text);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *user)
+{
+    struct edda_error error = { 0 };
+    (void)fd, (void)what;
+    (void)server_reload(user, &error);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *user)
@@ -176,6 +190,7 @@ static void limits_init(struct server_limits *limits)
     take_over(&limits->head_bytes_max, UINT32_C(16) << 10);
     take_over(&limits->body_bytes_max, UINT32_C(1) << 20);
     take_over(&limits->out_bytes_max, UINT32_C(1) << 20);
+    take_over(&limits->handshake_ms, 10000);
     take_over(&limits->idle_ms, 60000);
     take_over(&limits->linger_ms, 2000);
     take_over(&limits->stop_ms, 5000);
@@ -196,8 +211,10 @@ static struct event_base *base_new(void)
 static int events_init(struct server *server, struct edda_error *error)
 {
     static const int signals[] = { SIGINT, SIGTERM };
-    uint32_t least_ms =
-        server->limits.idle_ms < server->limits.linger_ms ? server->limits.idle_ms : server->limits.linger_ms;
+    const uint32_t limits_ms[] = { server->limits.idle_ms, server->limits.handshake_ms, server->limits.linger_ms };
+    uint32_t least_ms = limits_ms[0];
+    for (size_t i = 1; i < sizeof limits_ms / sizeof limits_ms[0]; i++)
+        least_ms = limits_ms[i] < least_ms ? limits_ms[i] : least_ms;
     int64_t tick_ms = least_ms / 4 < TICK_MS_MIN   ? TICK_MS_MIN
                       : least_ms / 4 > TICK_MS_MAX ? TICK_MS_MAX
                                                    : least_ms / 4;
@@ -217,6 +234,7 @@ static int events_init(struct server *server, struct edda_error *error)
         if (server->options.stop_on_signals)
             (void)event_add(&server->signals[i], NULL);
     }
+    (void)event_assign(&server->hangup, server->base, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, server);
     return 0;
 }
 
@@ -234,6 +252,7 @@ int server_open(const struct server_options *options, struct server **ret_server
     server->date_s = -1;
     struct list *lists[] = { &server->connections,
                              &server->patience[PATIENCE_IDLE],
+                             &server->patience[PATIENCE_HANDSHAKE],
                              &server->patience[PATIENCE_LINGER],
                              &server->resumed,
                              &server->waiting,
@@ -251,6 +270,8 @@ int server_open(const struct server_options *options, struct server **ret_server
         rc = events_init(server, error);
     if (rc == 0)
         rc = listeners_open(server, error);
+    if (rc == 0 && options->stop_on_signals && server->tls)
+        (void)event_add(&server->hangup, NULL);
     if (rc < 0) {
         server_close(server);
         return rc;
@@ -295,6 +316,19 @@ void *server_host(const struct server *server, const struct protocol *protocol)
 struct event_base *server_base(struct server *server)
 {
     return server->base;
+}
+
+int server_reload(struct server *server, struct edda_error *error)
+{
+    int rc = server->tls ? tls_reload(server->tls, error) : 0;
+    if (rc < 0) {
+        char text[sizeof error->message + 60];
+        (void)snprintf(text, sizeof text, "%s; what was read before stays in force", error->message);
+        server_say(server, "reload.failed", text);
+    } else {
+        server_say(server, "reload", "what is in the files now is in force");
+    }
+    return rc;
 }
 
 void server_stop(struct server *server)
@@ -392,11 +426,12 @@ void server_close(struct server *server)
     free_requests(&server->free_requests);
     if (server->base) {
         struct event *events[] = { &server->wake, &server->tick, &server->worked, &server->signals[0],
-                                   &server->signals[1] };
+                                   &server->signals[1], &server->hangup };
         for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
             (void)event_del(events[i]);
         event_base_free(server->base);
     }
+    tls_close(server->tls);
     router_deinit(&server->router);
     buffer_deinit(&server->spare_in);
     buffer_deinit(&server->content);

@@ -10,6 +10,7 @@
 #include "server/connection.h"
 #include "server/router.h"
 #include "server/server.h"
+#include "server/tls.h"
 #include "wire/http/http.h"
 #include "wire/json/json.h"
 
@@ -71,10 +72,11 @@ struct listener {
     uint16_t port;
     int fd;
     bool accepting;
+    bool tls;
     struct event acceptable;
 };
 
-enum { PATIENCE_IDLE, PATIENCE_LINGER, PATIENCE_COUNT };
+enum { PATIENCE_IDLE, PATIENCE_HANDSHAKE, PATIENCE_LINGER, PATIENCE_COUNT };
 
 struct server {
     struct server_options options;
@@ -84,7 +86,7 @@ struct server {
     struct io *io;
     const struct edda_app *app;
     struct event_base *base;
-    struct event wake, tick, worked, signals[2];
+    struct event wake, tick, worked, signals[2], hangup;
     bool stopping;
     struct listener listeners[SERVER_LISTENERS_MAX];
     size_t listener_count;
@@ -104,6 +106,7 @@ struct server {
     struct buffer spare_in; /* the memory of inputs goes from one connection to the next */
     char peer[ADDRESS_TEXT_BYTES + 8]; /* what connection_peer() has last said */
     struct server_counts counts;
+    struct tls *tls; /* NULL: no listener has it */
 
     /* Of HTTP. */
     struct router router;
@@ -124,7 +127,7 @@ void listeners_resume(struct server *server);
 
 /* connection.c */
 /* Takes over `fd`; closes it when that fails. */
-void connection_open(struct server *server, struct spoken *spoken, int fd);
+void connection_open(struct server *server, const struct listener *listener, int fd);
 void connection_close(struct connection *connection);
 /* Handles the requests that have arrived and sends what may leave. The connection may be gone afterwards. */
 void connection_run(struct connection *connection);
@@ -132,6 +135,10 @@ void connection_run(struct connection *connection);
 void connection_touch(struct connection *connection);
 /* Closes those that have waited too long. */
 void connections_expire(struct server *server);
+
+/* The socket's bytes, in TLS or plain, as recv() and send() have them, with errno. */
+ssize_t connection_receive(struct connection *connection, void *bytes, size_t size);
+ssize_t connection_send(struct connection *connection, const void *bytes, size_t size);
 
 /* gate.c */
 /* Sends what may leave. EDDA_ECLOSED: the peer is gone. */

@@ -6,8 +6,10 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 
@@ -106,7 +108,7 @@ def refuses_what_makes_no_sense(world):
     for words, pattern in (
             (('--http', 'here'), '--http takes HOST:PORT.*here'), (('--http', '127.0.0.1:65536'), '--http takes HOST:PORT'),
             (('--http', ':80'), '--http takes HOST:PORT'), (('--http', '127.0.0.1:'), '--http takes HOST:PORT'),
-            (('--http', '[]:1'), '--http takes HOST:PORT'), (('--http', '300.0.0.1:0'), '--http 300.0.0.1:0: 300.0.0.1 is no IP address'),
+            (('--http', '[]:1'), '--http takes HOST:PORT'), (('--http', '300.0.0.1:0'), '300.0.0.1 is no IP address'),
             (('--http', 'off'), 'nothing would listen')):
         says(world.run('serve', '--data', world.data, *others_off(world, 'http'), *words, status=1), 'edda serve: ' + pattern)
         holds(not os.path.exists(world.data), words)
@@ -118,7 +120,122 @@ def refuses_what_makes_no_sense(world):
              f'port {port} of 127.0.0.1 is taken: .*; --http HOST:PORT chooses another, port 0 takes a free one')
 
 
+# --- TLS -------------------------------------------------------------------------------------------------------------
+
+def certificate(world, name):
+    """A self-signed one of its own for this name; the paths of it and of its key."""
+    paths = [os.path.join(world.directory, name + end) for end in ('.crt', '.key')]
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+                    '-subj', '/CN=' + name, '-addext', f'subjectAltName=DNS:{name}', '-out', paths[0], '-keyout', paths[1]],
+                   check=True, capture_output=True, timeout=edda.LIMIT_S)
+    return paths
+
+
+def tls_broker(world, *options):
+    crt, key = certificate(world, 'first')
+    names = [os.path.join(world.directory, 'server' + end) for end in ('.crt', '.key')]
+    shutil.copy(crt, names[0]), shutil.copy(key, names[1])
+    return Broker(world, '--tls-cert', names[0], '--tls-key', names[1], '--http', '127.0.0.1:0', *others_off(world, 'http'), *options).wait_listening()
+
+
+def tls_connect(broker, world, name, version=None):
+    context = ssl.create_default_context(cafile=os.path.join(world.directory, name + '.crt'))
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context.wrap_socket(socket.create_connection((broker.host, broker.port), timeout=edda.LIMIT_S), server_hostname=name)
+
+
+def ask(connection, path='/health'):
+    connection.sendall(f'GET {path} HTTP/1.1\r\nHost: h\r\n\r\n'.encode())
+    answer = connection.recv(65536)
+    says(answer.decode(), 'HTTP/1.1 200')
+    return answer
+
+
+def speaks_tls(world):
+    broker = tls_broker(world)
+    says(broker.said[0], 'on https://127')
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with tls_connect(broker, world, 'first', version) as connection:
+            same(connection.version(), {ssl.TLSVersion.TLSv1_2: 'TLSv1.2', ssl.TLSVersion.TLSv1_3: 'TLSv1.3'}[version])
+            for _ in range(3):
+                ask(connection)
+            # More than a record holds, both ways, and more requests than are read at once.
+            connection.sendall(b'GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n' * 200)
+            got, limit = b'', 200
+            while got.count(b'HTTP/1.1 200') < limit:
+                some = connection.recv(65536)
+                holds(some, f'the connection ended after {got.count(b"HTTP/1.1 200")} answers')
+                got += some
+            body = b'{"x":"' + b'y' * 900000 + b'"}'
+            connection.sendall(b'POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n' % len(body) + body)
+            while b'HTTP/1.1 404' not in got[-2000:]:
+                some = connection.recv(65536)
+                holds(some, 'the connection ended')
+                got += some
+    # Plain words, and an old version, get nothing.
+    try:
+        same(b'HTTP' in edda.talk(broker.host, broker.port, b'GET /health HTTP/1.1\r\nHost: h\r\n\r\n'), False)
+    except OSError:  # it was closed before all was said
+        pass
+    said = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{broker.port}', '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=edda.LIMIT_S, check=False)
+    same('Cipher is (NONE)' in said.stdout or said.returncode != 0, True, said.stdout)
+    # Renegotiation, which costs the server more than the client, is refused: the connection ends, or goes on as it was.
+    said = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{broker.port}', '-tls1_2'], input='R\n', capture_output=True, text=True,
+                          timeout=edda.LIMIT_S, check=False)
+    says(said.stdout + said.stderr, 'no renegotiation|NO_RENEGOTIATION')
+    with tls_connect(broker, world, 'first') as connection:
+        ask(connection)
+    same(broker.end()[0], 0)
+
+
+def reads_certificates_again(world):
+    broker = tls_broker(world)
+    old = tls_connect(broker, world, 'first')
+    ask(old)
+    for path, other in zip(broker.command[broker.command.index('--tls-cert') + 1::2], certificate(world, 'second')):
+        shutil.copy(other, path)
+    broker.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: any(line.startswith('reload: ') for line in broker.said), 'the reload')
+    with tls_connect(broker, world, 'second') as connection:
+        ask(connection)
+    ask(old)
+    # What is no certificate changes nothing, and is said.
+    with open(broker.command[broker.command.index('--tls-cert') + 1], 'w', encoding='ascii') as file:
+        file.write('nonsense\n')
+    broker.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: any(line.startswith('reload.failed: ') for line in broker.said), 'the reload that fails')
+    says(broker.said[-1], 'the certificate in .*server.crt: .*; what was read before stays in force')
+    with tls_connect(broker, world, 'second') as connection:
+        ask(connection)
+    ask(old)
+    old.close()
+    same(broker.end()[0], 0)
+
+
+def is_safe_or_does_not_start(world):
+    crt, key = certificate(world, 'first')
+    _, other = certificate(world, 'second')
+    files = ('--tls-cert', crt, '--tls-key', key)
+    for words, pattern in (
+            (('--http', '0.0.0.0:0'), 'others can reach http on 0.0.0.0: that takes TLS and users, or --insecure'),
+            (('--http', '[::]:0'), 'others can reach http on ::'),
+            (('--http', '0.0.0.0:0', *files), 'TLS and users'),
+            (('--http', '127.0.0.1:0', '--tls-cert', crt), '--tls-cert and --tls-key go together; --tls-key is missing'),
+            (('--http', '127.0.0.1:0', *files, '--tls', 'smtp'), "--tls takes all, or names of protocols, not 'smtp'")):
+        says(world.run('serve', '--data', world.data, *others_off(world, 'http'), *words, status=1), pattern)
+        holds(not os.path.exists(world.data), words)
+    for words, pattern in ((('--tls-cert', crt, '--tls-key', other), 'the key in .*second.key: '), (('--tls-cert', key, '--tls-key', key), 'the certificate in .*first.key: '),
+                           (('--tls-cert', '/nowhere', '--tls-key', key), 'the certificate in /nowhere: No such file')):
+        says(world.run('serve', '--data', world.data, *others_off(world, 'http'), '--http', '127.0.0.1:0', *words, status=1), pattern)
+    broker = Broker(world, '--http', '0.0.0.0:0', '--insecure', *others_off(world, 'http')).wait_listening()
+    broker.host = '127.0.0.1'
+    same(broker.client().get('/health')['live'], True)
+
+
 application = next((word.partition('=')[2] for word in sys.argv if word.startswith('--application=')), None)
 
 if __name__ == '__main__':
-    edda.main([says_where_it_listens, says_it_as_json, serves_the_log_of_an_application, refuses_what_makes_no_sense])
+    edda.main([says_where_it_listens, says_it_as_json, serves_the_log_of_an_application, refuses_what_makes_no_sense, speaks_tls, reads_certificates_again,
+               is_safe_or_does_not_start])

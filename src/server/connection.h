@@ -139,6 +139,7 @@ struct engine *server_engine(const struct server *server);
 struct io *server_io(const struct server *server);
 const struct server_limits *server_limits(const struct server *server);
 void *server_host(const struct server *server, const struct protocol *protocol);
+void server_log(const struct server *server, const char *event, const char *format, ...) EDDA_PRINTF(3, 4);
 
 /*
  * What found the log too far behind its disk (EDDA_EBUSY while server_is_behind()) is not refused but stalled: nothing is read from any client until the

@@ -5,6 +5,7 @@
  * run, a signal or the engine's next time wakes it.
  */
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -311,6 +312,18 @@ void *server_host(const struct server *server, const struct protocol *protocol)
         if (server->spoken[i].protocol == protocol)
             return server->spoken[i].host;
     return NULL;
+}
+
+void server_log(const struct server *server, const char *event, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    if (!server->options.log)
+        return;
+    va_start(arguments, format);
+    int len = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    server->options.log(server->options.log_user, event, len < 0 ? "" : text);
 }
 
 struct event_base *server_base(struct server *server)

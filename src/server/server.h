@@ -57,6 +57,8 @@ struct server_options {
     struct server_limits limits;
     void (*after_turn)(void *user); /* called at the end of each turn, when what was flushed is durable; or NULL */
     void *after_turn_user;
+    void (*log)(void *user, const char *event, const char *text); /* told of log events: clients that send nonsense; or NULL */
+    void *log_user;
 };
 
 struct event_base;

@@ -95,6 +95,8 @@ struct io *store_io(struct store *store);
 
 /* NULL when there is none, or it is deleted. */
 struct topic *store_topic(struct store *store, struct slice name);
+/* EDDA_EINVAL for a name that no topic can have. */
+int store_topic_name_check(struct slice name, struct edda_error *error);
 /* The topic, made with `partitions` (0: the default) when missing. EDDA_EINVAL for a bad name, EDDA_ELIMIT. */
 int store_topic_ensure(struct store *store, struct slice name, uint32_t partitions, struct topic **ret_topic, struct edda_error *error);
 /* Gives a topic more partitions: EDDA_EINVAL for fewer than it has, EDDA_ELIMIT. Streams stay where they are. */

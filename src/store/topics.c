@@ -261,7 +261,7 @@ static void topic_known(struct store *store, struct topic *topic)
         store->starts_topic = topic;
 }
 
-static int name_check(struct slice name, struct edda_error *error)
+int store_topic_name_check(struct slice name, struct edda_error *error)
 {
     if (name.len == 0 || name.len > STORE_TOPIC_NAME_MAX)
         return edda_fail_field(error, EDDA_EINVAL, "topic", "the name of a topic has 1 to %d bytes, not %zu",
@@ -281,7 +281,7 @@ int topics_apply(struct store *store, struct slice name, struct slice row, bool 
 {
     struct topic_row decoded;
     struct topic *topic;
-    if (name_check(name, NULL) < 0)
+    if (store_topic_name_check(name, NULL) < 0)
         return edda_fail_with(error, EDDA_ECORRUPT, "a row of the table of topics has no valid name");
     if (!row.data) {
         struct topic_entry *entry = topic_entry_find(store, name);
@@ -449,7 +449,7 @@ int store_topic_ensure(struct store *store, struct slice name, uint32_t partitio
     }
     if (partitions == 0)
         partitions = STORE_PARTITIONS_DEFAULT;
-    int r = name_check(name, error);
+    int r = store_topic_name_check(name, error);
     if (r < 0)
         return r;
     if (partitions > STORE_PARTITIONS_MAX)

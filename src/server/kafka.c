@@ -1,0 +1,163 @@
+/*
+ * kafka: Kafka's protocol as a protocol of connections. A request is a length and a frame; the broker handles it, and its answer is appended with the
+ * stamp that the broker gave it. A Produce is answered at once and waits at the gate, so that further ones of the same connection are handled meanwhile and all of
+ * them may share a sync; a call that has to wait for others holds its connection up, as the protocol wants it.
+ *
+ * A client that sends what is no request of the protocol is not answered, because nothing it would understand can be said: what was answered before is still
+ * sent, and the connection ends.
+ */
+#include "server/kafka.h"
+
+#include "base/assert.h"
+#include "base/cursor.h"
+#include "broker/broker.h"
+#include "server/connection.h"
+
+#define LENGTH_BYTES 4
+#define IPV4_IN_IPV6 "::ffff:"
+
+struct kafka_session {
+    struct connection connection;
+    struct broker_call call;
+    char host[ADDRESS_TEXT_BYTES];       /* the client's */
+    char local_host[ADDRESS_TEXT_BYTES]; /* the one that it has reached, and is told to come back to */
+    bool taking;                         /* kafka_take() is on the stack, and does what follows an answer */
+};
+
+static struct kafka_session *session_of(struct connection *connection)
+{
+    return container_of(connection, struct kafka_session, connection);
+}
+
+/* An IPv4 address that came in on a socket for both families is told as what it is. */
+static void address_plain(char host[ADDRESS_TEXT_BYTES])
+{
+    size_t prefix = sizeof IPV4_IN_IPV6 - 1;
+    if (strncmp(host, IPV4_IN_IPV6, prefix) == 0 && strchr(host, '.'))
+        memmove(host, host + prefix, strlen(host + prefix) + 1);
+}
+
+static void kafka_opened(struct connection *connection)
+{
+    struct kafka_session *session = session_of(connection);
+    broker_call_init(&session->call);
+    (void)connection_peer_address(connection, session->host);
+    session->call.local_port = connection_local_address(connection, session->local_host);
+    address_plain(session->host);
+    address_plain(session->local_host);
+    session->call.host = session->host;
+    session->call.local_host = session->local_host;
+    session->call.user = session;
+    /* Clients keep connections that they may need again. */
+    connection->pushes = true;
+}
+
+/* The broker is done with the call: what it says is appended. */
+static void on_answered(void *user, struct broker_call *call)
+{
+    struct kafka_session *session = call->user;
+    struct connection *connection = &session->connection;
+    struct edda_error error = { .code = 0 };
+    (void)user;
+    size_t before = connection->out.len;
+    if (!call->fatal && !call->silent && broker_response_put(call, &connection->out, &error) < 0) {
+        server_log(connection->server, "kafka.response", "%s: an answer could not be encoded: %s", session->host, error.message);
+        if (buffer_ok(&connection->out))
+            buffer_truncate(&connection->out, before);
+        call->fatal = true;
+    }
+    if (call->fatal)
+        connection_end(connection);
+    else if (!call->silent)
+        connection_stamp(connection, call->gate);
+    if (session->taking)
+        return;
+    connection_resume(connection);
+    connection_flush(connection);
+}
+
+static int kafka_take(struct connection *connection)
+{
+    struct kafka_session *session = session_of(connection);
+    struct slice in = connection_in(connection);
+    if (in.len < LENGTH_BYTES) {
+        connection->in_needed = LENGTH_BYTES;
+        return 0;
+    }
+    struct cursor cursor = cursor_of(in);
+    uint32_t length = cursor_be32(&cursor);
+    if (length > KAFKA_REQUEST_BYTES_MAX) {
+        server_log(connection->server, "kafka.malformed", "%s: a request of %u bytes is over the limit of %u, or no request at all", session->host,
+                   (unsigned)length, (unsigned)KAFKA_REQUEST_BYTES_MAX);
+        connection->in_at = connection->in.len;
+        connection_end(connection);
+        return 1;
+    }
+    if (in.len < LENGTH_BYTES + length) {
+        connection->in_needed = LENGTH_BYTES + length;
+        return 0;
+    }
+    connection->in_at += LENGTH_BYTES + length;
+    session->taking = true;
+    broker_handle(connection->host, &session->call, slice_of(in.data + LENGTH_BYTES, length), io_clock_boot_ns(server_io(connection->server)));
+    session->taking = false;
+    connection->busy = session->call.state == BROKER_CALL_PARKED;
+    connection->watched = connection->busy && !broker_call_borrows(&session->call);
+    return 1;
+}
+
+static void kafka_closed(struct connection *connection)
+{
+    struct kafka_session *session = session_of(connection);
+    broker_cancel(connection->host, &session->call);
+    broker_call_deinit(&session->call);
+}
+
+/* Whoever waits for others waits no more; a Produce still gets its turn. */
+static void kafka_stopping(struct connection *connection, bool last)
+{
+    struct kafka_session *session = session_of(connection);
+    if (session->call.state != BROKER_CALL_PARKED || (broker_call_borrows(&session->call) && !last))
+        return;
+    broker_cancel(connection->host, &session->call);
+    connection->busy = false;
+}
+
+/* --- the broker ------------------------------------------------------------------------------------------------------ */
+
+static void on_log(void *user, const char *event, const char *text)
+{
+    server_log(user, event, "%s", text);
+}
+
+static int kafka_host_open(struct server *server, void **ret_host, struct edda_error *error)
+{
+    struct broker *broker;
+    if (!server_store(server))
+        return edda_fail_with(error, EDDA_EUNSUPPORTED, "Kafka's protocol is spoken over a local log only");
+    const struct broker_options options = {
+        .store = server_store(server), .auto_create_topics = true, .answered = on_answered, .log = on_log, .user = server
+    };
+    int rc = broker_open(&options, &broker, error);
+    if (rc == 0)
+        *ret_host = broker;
+    return rc;
+}
+
+static int64_t kafka_host_turn(void *host, int64_t now_ns)
+{
+    return broker_turn(host, now_ns);
+}
+
+static void kafka_host_close(void *host)
+{
+    broker_close(host);
+}
+
+/* clang-format off */
+const struct protocol kafka_protocol = {
+    .name = "kafka", .session_bytes = sizeof(struct kafka_session), .in_bytes_max = LENGTH_BYTES + (size_t)KAFKA_REQUEST_BYTES_MAX + 1,
+    .opened = kafka_opened, .take = kafka_take, .stopping = kafka_stopping, .closed = kafka_closed,
+    .host_open = kafka_host_open, .host_turn = kafka_host_turn, .host_close = kafka_host_close,
+};
+/* clang-format on */

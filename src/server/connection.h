@@ -139,6 +139,7 @@ struct engine *server_engine(const struct server *server);
 struct io *server_io(const struct server *server);
 const struct server_limits *server_limits(const struct server *server);
 void *server_host(const struct server *server, const struct protocol *protocol);
+struct users *server_users(const struct server *server);
 void server_log(const struct server *server, const char *event, const char *format, ...) EDDA_PRINTF(3, 4);
 
 /*

@@ -10,19 +10,9 @@
 
 #include "base/assert.h"
 #include "base/cursor.h"
-#include "broker/broker.h"
-#include "server/connection.h"
 
 #define LENGTH_BYTES 4
 #define IPV4_IN_IPV6 "::ffff:"
-
-struct kafka_session {
-    struct connection connection;
-    struct broker_call call;
-    char host[ADDRESS_TEXT_BYTES];       /* the client's */
-    char local_host[ADDRESS_TEXT_BYTES]; /* the one that it has reached, and is told to come back to */
-    bool taking;                         /* kafka_take() is on the stack, and does what follows an answer */
-};
 
 static struct kafka_session *session_of(struct connection *connection)
 {
@@ -48,8 +38,9 @@ static void kafka_opened(struct connection *connection)
     session->call.host = session->host;
     session->call.local_host = session->local_host;
     session->call.user = session;
-    /* Clients keep connections that they may need again. */
-    connection->pushes = true;
+    session->login = server_users(connection->server) ? KAFKA_LOGIN_WANTED : KAFKA_LOGIN_NONE;
+    /* Clients keep connections that they may need again; strangers do not. */
+    connection->pushes = session->login == KAFKA_LOGIN_NONE;
 }
 
 /* The broker is done with the call: what it says is appended. */
@@ -76,9 +67,39 @@ static void on_answered(void *user, struct broker_call *call)
     connection_flush(connection);
 }
 
+/* A stranger may ask what is offered, and say who he is. */
+static bool may_ask(const struct kafka_session *session, struct slice frame)
+{
+    struct cursor cursor = cursor_of(frame);
+    int16_t key = (int16_t)cursor_be16(&cursor);
+    return session->login == KAFKA_LOGIN_NONE || session->login == KAFKA_LOGIN_DONE || (cursor_ok(&cursor) && broker_api_is_open(key));
+}
+
+static void handle(struct connection *connection, struct slice frame)
+{
+    struct kafka_session *session = session_of(connection);
+    if (session->raw) {
+        if (kafka_sasl_raw(session, frame) < 0)
+            connection_end(connection);
+        return;
+    }
+    if (!may_ask(session, frame)) {
+        server_log(connection->server, "kafka.login", "%s asks for something and has not said who it is", session->host);
+        connection_end(connection);
+        return;
+    }
+    session->taking = true;
+    broker_handle(connection->host, &session->call, frame, io_clock_boot_ns(server_io(connection->server)));
+    session->taking = false;
+    connection->busy = session->call.state == BROKER_CALL_PARKED;
+    connection->watched = connection->busy && !broker_call_borrows(&session->call);
+}
+
 static int kafka_take(struct connection *connection)
 {
     struct kafka_session *session = session_of(connection);
+    bool stranger = session->login == KAFKA_LOGIN_WANTED || session->login == KAFKA_LOGIN_BEGUN;
+    uint32_t length_max = stranger ? KAFKA_STRANGER_BYTES_MAX : KAFKA_REQUEST_BYTES_MAX;
     struct slice in = connection_in(connection);
     if (in.len < LENGTH_BYTES) {
         connection->in_needed = LENGTH_BYTES;
@@ -86,9 +107,9 @@ static int kafka_take(struct connection *connection)
     }
     struct cursor cursor = cursor_of(in);
     uint32_t length = cursor_be32(&cursor);
-    if (length > KAFKA_REQUEST_BYTES_MAX) {
+    if (length > length_max) {
         server_log(connection->server, "kafka.malformed", "%s: a request of %u bytes is over the limit of %u, or no request at all", session->host,
-                   (unsigned)length, (unsigned)KAFKA_REQUEST_BYTES_MAX);
+                   (unsigned)length, (unsigned)length_max);
         connection->in_at = connection->in.len;
         connection_end(connection);
         return 1;
@@ -98,11 +119,7 @@ static int kafka_take(struct connection *connection)
         return 0;
     }
     connection->in_at += LENGTH_BYTES + length;
-    session->taking = true;
-    broker_handle(connection->host, &session->call, slice_of(in.data + LENGTH_BYTES, length), io_clock_boot_ns(server_io(connection->server)));
-    session->taking = false;
-    connection->busy = session->call.state == BROKER_CALL_PARKED;
-    connection->watched = connection->busy && !broker_call_borrows(&session->call);
+    handle(connection, slice_of(in.data + LENGTH_BYTES, length));
     return 1;
 }
 
@@ -111,6 +128,7 @@ static void kafka_closed(struct connection *connection)
     struct kafka_session *session = session_of(connection);
     broker_cancel(connection->host, &session->call);
     broker_call_deinit(&session->call);
+    kafka_sasl_close(session);
 }
 
 /* Whoever waits for others waits no more; a Produce still gets its turn. */
@@ -130,14 +148,26 @@ static void on_log(void *user, const char *event, const char *text)
     server_log(user, event, "%s", text);
 }
 
+static bool on_allowed(void *user, const struct broker_call *call, enum broker_verb verb, struct slice name)
+{
+    (void)user;
+    return call->principal && principal_may(call->principal, verb, name);
+}
+
+static void on_sasl(void *user, struct broker_call *call)
+{
+    (void)user;
+    kafka_sasl(call->user, call);
+}
+
 static int kafka_host_open(struct server *server, void **ret_host, struct edda_error *error)
 {
     struct broker *broker;
     if (!server_store(server))
         return edda_fail_with(error, EDDA_EUNSUPPORTED, "Kafka's protocol is spoken over a local log only");
-    const struct broker_options options = {
-        .store = server_store(server), .auto_create_topics = true, .answered = on_answered, .log = on_log, .user = server
-    };
+    bool users = server_users(server) != NULL;
+    const struct broker_options options = { .store = server_store(server), .auto_create_topics = true, .allowed = users ? on_allowed : NULL,
+                                            .sasl = users ? on_sasl : NULL, .answered = on_answered, .log = on_log, .user = server };
     int rc = broker_open(&options, &broker, error);
     if (rc == 0)
         *ret_host = broker;

@@ -314,6 +314,11 @@ void *server_host(const struct server *server, const struct protocol *protocol)
     return NULL;
 }
 
+struct users *server_users(const struct server *server)
+{
+    return server->options.users;
+}
+
 void server_log(const struct server *server, const char *event, const char *format, ...)
 {
     char text[512];

@@ -33,6 +33,7 @@ struct server_limits {
 
 struct protocol; /* server/connection.h */
 struct store;
+struct users; /* server/users.h */
 
 #define SERVER_LISTENERS_MAX 8
 
@@ -57,6 +58,7 @@ struct server_options {
     struct server_limits limits;
     void (*after_turn)(void *user); /* called at the end of each turn, when what was flushed is durable; or NULL */
     void *after_turn_user;
+    struct users *users; /* who may connect, and what each may do; NULL: everybody may do everything */
     void (*log)(void *user, const char *event, const char *text); /* told of log events: clients that send nonsense; or NULL */
     void *log_user;
 };

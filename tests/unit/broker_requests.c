@@ -1,5 +1,5 @@
 /* The way of a request through the broker: what is advertised, what is unknown, malformed or not permitted, who is told what of topics. */
-#include "unit/broker_rig.h"
+#include "broker_rig.h"
 
 #include "base/put.h"
 

@@ -1,4 +1,4 @@
-#include "unit/broker_rig.h"
+#include "broker_rig.h"
 
 #include "base/crc32c.h"
 #include "base/put.h"

@@ -5,7 +5,7 @@
 #ifndef EDDA_TESTS_UNIT_BROKER_RIG_H
 #define EDDA_TESTS_UNIT_BROKER_RIG_H
 
-#include "unit/support.h"
+#include "support.h"
 
 #include "broker/broker.h"
 #include "io/simulated.h"

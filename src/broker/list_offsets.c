@@ -25,6 +25,7 @@ static void list_offset(struct broker_call *call, struct slice name, const struc
     struct topic *topic;
     struct store_bounds bounds;
     int64_t offset = -1, time_ms = -1;
+    int found;
     uint32_t partition = (uint32_t)asked->partition_index;
     *answer = kafka_list_offsets_response_list_offsets_partition_response_default;
     answer->partition_index = asked->partition_index;
@@ -44,15 +45,18 @@ static void list_offset(struct broker_call *call, struct slice name, const struc
         answer->offset = bounds.start;
         break;
     case OFFSET_MAX_TIMESTAMP:
-        by_record(call, store_offset_of_latest(store, topic, partition, &offset, &time_ms), offset, time_ms, end, answer);
+        found = store_offset_of_latest(store, topic, partition, &offset, &time_ms);
+        by_record(call, found, offset, time_ms, end, answer);
         break;
     case OFFSET_LATEST_TIERED:
         break;
     default:
-        if (asked->timestamp < 0)
+        if (asked->timestamp < 0) {
             answer->error_code = call_code(call, KAFKA_UNSUPPORTED_VERSION);
-        else
-            by_record(call, store_offset_at_time(store, topic, partition, asked->timestamp, &offset, &time_ms), offset, time_ms, end, answer);
+            break;
+        }
+        found = store_offset_at_time(store, topic, partition, asked->timestamp, &offset, &time_ms);
+        by_record(call, found, offset, time_ms, end, answer);
     }
     if (answer->error_code == KAFKA_NONE && answer->offset >= 0 && call->head.api_version >= EPOCH_FROM)
         answer->leader_epoch = BROKER_LEADER_EPOCH;

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "server/handlers.h"
+#include "server/kafka.h"
 #include "server/parts.h"
 #include "server/reference.h"
 
@@ -12,6 +13,8 @@ struct metric {
     const char *label; /* what its rows differ in; NULL: there is one */
     uint64_t (*value)(const struct server *server);
     uint64_t (*of_protocol)(const struct spoken *spoken);
+    uint64_t (*of_broker)(const struct broker_counts *counts);
+    uint64_t (*of_api)(const struct broker_api_counts *counts);
     uint64_t (*of_service)(const struct engine_service_info *info);
     uint64_t (*of_projection)(const struct engine_projection_info *info);
     uint64_t (*of_effect)(const struct engine_effect_info *info);
@@ -20,6 +23,16 @@ struct metric {
 
 #define OF_PROTOCOL(name, expression) \
     static uint64_t name(const struct spoken *spoken) \
+    { \
+        return (uint64_t)(expression); \
+    }
+#define OF_BROKER(name, expression) \
+    static uint64_t name(const struct broker_counts *counts) \
+    { \
+        return (uint64_t)(expression); \
+    }
+#define OF_API(name, expression) \
+    static uint64_t name(const struct broker_api_counts *counts) \
     { \
         return (uint64_t)(expression); \
     }
@@ -69,6 +82,14 @@ OF_PROTOCOL(connections_refused, spoken->counts.refused)
 OF_PROTOCOL(connections_expired, spoken->counts.expired)
 OF_PROTOCOL(received_bytes, spoken->counts.bytes_in)
 OF_PROTOCOL(sent_bytes, spoken->counts.bytes_out)
+OF_API(kafka_requests, counts->requests)
+OF_API(kafka_errors, counts->errors)
+OF_BROKER(kafka_malformed, counts->malformed)
+OF_BROKER(kafka_waiting, counts->parked)
+OF_BROKER(kafka_stalled, counts->stalled)
+OF_BROKER(kafka_produced, counts->produced_bytes)
+OF_BROKER(kafka_fetched, counts->fetched_bytes)
+OF_BROKER(kafka_groups, counts->groups)
 OF_SERVICE(service_steps, info->steps)
 OF_SERVICE(service_skips, info->skips)
 OF_SERVICE(service_failures, info->failures)
@@ -153,8 +174,33 @@ static const struct metric metrics[] = {
     { "edda_received_bytes_total", "counter", "Bytes that clients have sent.", "protocol", .of_protocol = received_bytes },
     { "edda_sent_bytes_total", "counter", "Bytes that clients have been sent.", "protocol", .of_protocol = sent_bytes },
     { "edda_requests_stalled_total", "counter", "Requests that waited because the log was too far behind its disk.", .value = requests_stalled },
+    { "edda_kafka_requests_total", "counter", "Requests of Kafka's protocol, by API.", "api", .of_api = kafka_requests },
+    { "edda_kafka_errors_total", "counter", "Error codes in answers of Kafka's protocol: of topics, partitions, groups each.", "api", .of_api = kafka_errors },
+    { "edda_kafka_malformed_total", "counter", "Requests of Kafka's protocol that ended their connection, because they did not parse or were never offered.", .of_broker = kafka_malformed },
+    { "edda_kafka_waiting", "gauge", "Requests of Kafka's protocol that wait: for records, for members of a group, for the disk.", .of_broker = kafka_waiting },
+    { "edda_kafka_stalled_total", "counter", "Times that a Produce waited because the log was too far behind its disk.", .of_broker = kafka_stalled },
+    { "edda_kafka_produced_bytes_total", "counter", "Bytes of record batches appended for producers.", .of_broker = kafka_produced },
+    { "edda_kafka_fetched_bytes_total", "counter", "Bytes of record batches given to consumers.", .of_broker = kafka_fetched },
+    { "edda_kafka_groups", "gauge", "Consumer groups.", .of_broker = kafka_groups },
 };
 /* clang-format on */
+
+static void put_broker(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    const struct broker *broker = server_host(server, &kafka_protocol);
+    struct broker_counts counts;
+    struct broker_api_counts api;
+    if (!broker)
+        return;
+    if (metric->of_broker) {
+        broker_counts(broker, &counts);
+        buffer_printf(out, "%s %" PRIu64 "\n", metric->name, metric->of_broker(&counts));
+        return;
+    }
+    for (size_t i = 0; broker_api_counts(broker, i, &api) == 0; i++)
+        if (metric->of_api(&api))
+            buffer_printf(out, "%s{api=\"%.*s\"} %" PRIu64 "\n", metric->name, (int)api.name.len, (const char *)api.name.data, metric->of_api(&api));
+}
 
 static void put_protocols(const struct metric *metric, const struct server *server, struct buffer *out)
 {
@@ -198,6 +244,8 @@ int metrics_show(struct edda_request *request, const void *body, void *user)
             metric->rows(metric, server, out);
         else if (metric->of_protocol)
             put_protocols(metric, server, out);
+        else if (metric->of_broker || metric->of_api)
+            put_broker(metric, server, out);
         else if (metric->of_service)
             put_services(metric, server, out);
         else if (metric->of_projection)

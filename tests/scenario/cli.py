@@ -159,7 +159,7 @@ def deadlines_and_quarantine(world):
 
 def reference_pages(world):
     """The pages of the reference that come from tables are what the program writes."""
-    for name in ('errors', 'metrics', 'remote-answer', 'routes'):
+    for name in ('errors', 'kafka', 'metrics', 'remote-answer', 'routes'):
         with open(os.path.join(ROOT, 'docs', 'reference', name + '.md'), encoding='utf-8') as file:
             same(world.run('reference', name), file.read(), f'docs/reference/{name}.md')
 

@@ -96,26 +96,6 @@ static void without_acks_there_is_no_answer_but_an_end(void **state)
     assert_true(client->fatal);
 }
 
-static void a_repeated_batch_is_appended_once(void **state)
-{
-    struct rig *rig = *state;
-    struct client *client = &rig->clients[0];
-    const struct kafka_init_producer_id_response *got = ASK(client, init_producer_id, 3, .producer_id = -1, .producer_epoch = -1);
-    assert_int_equal(got->error_code, 0);
-    struct batch_spec spec = { .value = "v", .count = 2, .producer = { got->producer_id, got->producer_epoch } };
-    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 0);
-    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 0);
-    rig_flush(rig);
-    rig_crash(rig, true);
-    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 0);
-    spec.sequence = 3;
-    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).error_code, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
-    spec.sequence = 2;
-    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 2);
-    rig_flush(rig);
-    assert_int_equal(rig_count(rig_fetch(client, TOPIC, 0, 0, false).records, 0, "v"), 4);
-}
-
 /* --- Fetch ------------------------------------------------------------------------------------------------ */
 
 static void fetch_send(struct client *client, int32_t partition, int64_t offset, int32_t wait_ms, int32_t bytes_min, int32_t bytes_max)
@@ -310,7 +290,6 @@ int main(void)
         TEST(a_batch_is_appended_and_answered_when_durable),
         TEST(what_cannot_be_appended_is_told_and_nothing_is),
         TEST(without_acks_there_is_no_answer_but_an_end),
-        TEST(a_repeated_batch_is_appended_once),
         TEST(a_fetch_waits_for_what_is_durable),
         TEST(a_fetch_waits_for_as_many_bytes_as_it_wants),
         TEST(a_waiting_fetch_goes_with_its_connection),

@@ -37,12 +37,6 @@ static void on_signal(evutil_socket_t fd, short what, void *user)
     server_stop(server);
 }
 
-static void server_say(const struct server *server, const char *event, const char *text)
-{
-    if (server->options.log)
-        server->options.log(server->options.log_user, event, text);
-}
-
 static void on_hangup(evutil_socket_t fd, short what, void *user)
 {
     struct edda_error error = { 0 };
@@ -342,9 +336,9 @@ int server_reload(struct server *server, struct edda_error *error)
     if (rc < 0) {
         char text[sizeof error->message + 60];
         (void)snprintf(text, sizeof text, "%s; what was read before stays in force", error->message);
-        server_say(server, "reload.failed", text);
+        server_log(server, "reload.failed", "%s", text);
     } else {
-        server_say(server, "reload", "what is in the files now is in force");
+        server_log(server, "reload", "what is in the files now is in force");
     }
     return rc;
 }

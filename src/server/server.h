@@ -52,15 +52,13 @@ struct server_options {
     const char *tls_certificate; /* PEM files of the chain of certificates and of the key, read again by server_reload(). NULL: no listener has TLS */
     const char *tls_key;
     bool insecure;        /* others may reach it without TLS or users: see server_is_safe() */
-    void (*log)(void *user, const char *event, const char *text); /* what is told while it runs; or NULL */
+    void (*log)(void *user, const char *event, const char *text); /* told of log events while it runs; or NULL */
     void *log_user;
     bool stop_on_signals; /* SIGHUP has it reload, when there is anything to. SIGINT and SIGTERM stop it; a second one ends the process at once */
     struct server_limits limits;
     void (*after_turn)(void *user); /* called at the end of each turn, when what was flushed is durable; or NULL */
     void *after_turn_user;
     struct users *users; /* who may connect, and what each may do; NULL: everybody may do everything */
-    void (*log)(void *user, const char *event, const char *text); /* told of log events: clients that send nonsense; or NULL */
-    void *log_user;
 };
 
 struct event_base;

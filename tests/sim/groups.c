@@ -392,6 +392,10 @@ static void coordinator_restart(bool crash)
                 c->member = c->synced = false;
             }
         }
+    struct group_info before[GROUPS] = { 0 };
+    for (int g = 0; g < GROUPS; g++)
+        if (group_get(s.groups, slice_str(names[g]), &before[g]) != 0)
+            before[g].state = GROUP_DEAD;
     groups_close(s.groups);
     if (crash) {
         io_simulated_crash(s.io, false);
@@ -401,10 +405,13 @@ static void coordinator_restart(bool crash)
     }
     coordinator_open();
     for (int g = 0; g < GROUPS; g++) {
-        struct group_info info;
+        struct group_info info = { 0 };
         expect(committed_of(g) == s.durable[g], "what was committed is there after a restart");
         if (group_get(s.groups, slice_str(names[g]), &info) == 0)
             expect(info.generation >= s.newest[g], "generations are not forgotten");
+        if (before[g].state == GROUP_STABLE)
+            expect(info.state == GROUP_STABLE && info.generation == before[g].generation && info.member_count == before[g].member_count,
+                   "a stable group is found as it was");
     }
 }
 

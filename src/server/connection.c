@@ -92,9 +92,9 @@ void connection_end(struct connection *connection)
 static void input_trim(struct connection *connection)
 {
     struct buffer *in = &connection->in;
-    if (connection->busy || connection->in_at == 0)
-        return;
     size_t left = in->len - connection->in_at;
+    if (connection->busy || (left && connection->in_at == 0))
+        return;
     if (left) {
         memmove(in->data, in->data + connection->in_at, left);
         buffer_truncate(in, left);
@@ -270,8 +270,10 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
     size_t room = input_room(connection);
     ssize_t n = room ? connection_receive(connection, in->data + in->len, room) : -1;
     if (room && n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        if (connection->tls)
+        if (connection->tls) {
+            input_trim(connection); /* the socket had bytes, but TLS has none for us */
             connection_flush(connection);
+        }
         return;
     }
     if (n < 0 || (n == 0 && connection->busy)) {

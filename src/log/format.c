@@ -34,7 +34,7 @@ void segment_header_encode(uint8_t *at, struct segment_header *h)
     p = put_le64(p, h->first_position);
     p = put_le64(p, (uint64_t)h->created_ms);
     p = put_le32(p, h->previous);
-    p = put_le32(p, 0);
+    p = put_le32(p, h->footer_was);
     memset(p, 0, sizeof(h->release) - 1);
     memcpy(p, h->release, strnlen(h->release, sizeof(h->release) - 1));
     h->crc = crc32c(slice_of(at + from, SEGMENT_HEADER_USED_BYTES - from));
@@ -61,6 +61,7 @@ bool segment_header_decode(const uint8_t *at, struct segment_header *ret_header)
     h.first_position = le64(at + OFFSET(segment_header, first_position));
     h.created_ms = (int64_t)le64(at + OFFSET(segment_header, created_ms));
     h.previous = le32(at + OFFSET(segment_header, previous));
+    h.footer_was = le32(at + OFFSET(segment_header, footer_was));
     memcpy(h.release, at + OFFSET(segment_header, release), sizeof(h.release) - 1);
     *ret_header = h;
     return true;
@@ -91,7 +92,7 @@ void frame_header_encode(uint8_t *at, uint32_t seed, struct frame_header *h)
     p = put_le32(p, h->position_count);
     p = put_le32(p, h->previous);
     p = put_le32(p, h->flags);
-    put_le32(p, 0);
+    put_le32(p, h->stored);
     h->crc = crc32c_extend(seed, slice_of(at + from, LOG_FRAME_HEADER_BYTES - from));
     put_le32(at + OFFSET(frame_header, crc), h->crc);
 }
@@ -119,7 +120,8 @@ const char *frame_header_decode(const uint8_t *at, uint32_t seed, struct frame_h
     h.position_count = le32(at + OFFSET(frame_header, position_count));
     h.previous = le32(at + OFFSET(frame_header, previous));
     h.flags = le32(at + OFFSET(frame_header, flags));
-    if ((h.flags & ~FRAME_FLAGS_KNOWN) || le32(at + OFFSET(frame_header, reserved)))
+    h.stored = le32(at + OFFSET(frame_header, stored));
+    if ((h.flags & ~FRAME_FLAGS_KNOWN) || (h.stored && !(h.flags & (FRAME_GAP | FRAME_FOOTER))))
         return "a frame header has flags that this release does not know";
     if (h.address > UINT64_MAX / 2 || h.first_position > UINT64_MAX / 2)
         return "a frame has an impossible address or position";
@@ -127,8 +129,8 @@ const char *frame_header_decode(const uint8_t *at, uint32_t seed, struct frame_h
         return "a frame claims to have been durable before it was written";
     if (h.time_ms < 0 || h.time_ms > FRAME_TIME_MS_MAX)
         return "a frame has an impossible time";
-    if (h.flags && (h.length || h.position_count))
-        return "a closing frame has a body";
+    if (h.flags & FRAME_GAP ? h.flags != FRAME_GAP || h.stored > h.length || h.length % FRAME_ALIGNMENT : h.flags && (h.length || h.position_count))
+        return h.flags & FRAME_GAP ? "a gap has an impossible size" : "a closing frame has a body";
     *ret_header = h;
     return NULL;
 }

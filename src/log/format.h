@@ -12,7 +12,8 @@
 
 #define FORMAT_NUMBER 1
 #define FORMAT_COMPATIBLE UINT64_C(0)   /* feature bits that older readers may ignore */
-#define FORMAT_INCOMPATIBLE UINT64_C(0) /* feature bits that readers must know */
+#define FORMAT_REWRITTEN UINT64_C(1)     /* of a segment: it was written again without some of its frames */
+#define FORMAT_INCOMPATIBLE FORMAT_REWRITTEN /* feature bits that readers must know: those that this one does */
 
 #define SEGMENT_MAGIC "EDDA-LOG"
 #define NOTE_MAGIC "EDDA-DUR"
@@ -28,9 +29,10 @@
 
 enum frame_flag {
     FRAME_FOOTER = 1, /* the last of its segment, which is sealed */
-    FRAME_CLEAN = 2   /* the log was closed; all before it had been synced */
+    FRAME_CLEAN = 2,  /* the log was closed; all before it had been synced */
+    FRAME_GAP = 4     /* stands for frames that were removed */
 };
-#define FRAME_FLAGS_KNOWN ((uint32_t)(FRAME_FOOTER | FRAME_CLEAN))
+#define FRAME_FLAGS_KNOWN ((uint32_t)(FRAME_FOOTER | FRAME_CLEAN | FRAME_GAP))
 
 #define FRAME_TIME_MS_MAX INT64_C(9000000000000) /* in the year 2255; in nanoseconds it still fits */
 
@@ -48,7 +50,7 @@ struct segment_header_layout {
     uint8_t first_position[8];
     uint8_t created_ms[8];
     uint8_t previous[4];       /* the footer's checksum of the segment before; 0 in segment 1 */
-    uint8_t reserved[4];
+    uint8_t footer_was[4];     /* the footer's checksum before the segment was first rewritten; 0 when it never was */
     uint8_t release[32];       /* of the writer, padded with zeros */
 };
 
@@ -64,7 +66,7 @@ struct frame_header_layout {
     uint8_t position_count[4];
     uint8_t previous[4];       /* the header checksum of the frame before; of the segment header for a first frame */
     uint8_t flags[4];
-    uint8_t reserved[4];
+    uint8_t stored[4];         /* of a gap: bytes of the body that are there; of a footer: bytes that gaps have freed; else 0 */
 };
 
 struct note_layout {
@@ -92,7 +94,7 @@ LAYOUT_AT(segment_header_layout, first_address, 64);
 LAYOUT_AT(segment_header_layout, first_position, 72);
 LAYOUT_AT(segment_header_layout, created_ms, 80);
 LAYOUT_AT(segment_header_layout, previous, 88);
-LAYOUT_AT(segment_header_layout, reserved, 92);
+LAYOUT_AT(segment_header_layout, footer_was, 92);
 LAYOUT_AT(segment_header_layout, release, 96);
 _Static_assert(sizeof(struct segment_header_layout) == SEGMENT_HEADER_USED_BYTES, "segment header");
 _Static_assert(SEGMENT_HEADER_USED_BYTES <= SECTOR_ATOMIC_BYTES, "a segment header is written whole or not at all");
@@ -107,7 +109,7 @@ LAYOUT_AT(frame_header_layout, time_ms, 40);
 LAYOUT_AT(frame_header_layout, position_count, 48);
 LAYOUT_AT(frame_header_layout, previous, 52);
 LAYOUT_AT(frame_header_layout, flags, 56);
-LAYOUT_AT(frame_header_layout, reserved, 60);
+LAYOUT_AT(frame_header_layout, stored, 60);
 _Static_assert(sizeof(struct frame_header_layout) == LOG_FRAME_HEADER_BYTES, "frame header");
 LAYOUT_AT(note_layout, magic, 0);
 LAYOUT_AT(note_layout, crc, 8);
@@ -135,6 +137,7 @@ struct segment_header {
     uint64_t first_position;
     int64_t created_ms;
     uint32_t previous;
+    uint32_t footer_was;
     char release[33];
 };
 
@@ -149,6 +152,7 @@ struct frame_header {
     uint32_t position_count;
     uint32_t previous;
     uint32_t flags;
+    uint32_t stored;
 };
 
 struct note {

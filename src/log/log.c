@@ -127,6 +127,9 @@ int log_open(struct io *io, const char *path, const struct log_options *options,
         r = log_recover(log, &recovery, error);
     if (r == 0 && !log->read_only)
         r = dirs_sync(log, path_len, error);
+    /* A file that took the place of another may have been seen before its name was durable. */
+    if (r == 0 && !log->read_only && log->has_rewritten && (r = io_dir_sync(io, log->dir)) < 0)
+        edda_fail_with(error, r, "cannot sync the directory %s", log->dir);
     if (r < 0) {
         log_free(log);
         return r;
@@ -232,6 +235,16 @@ log_address log_find_segment(struct log *log, uint64_t position)
     return segment_at(log, low ? low - 1 : 0)->first_address;
 }
 
+uint64_t log_rewrites(const struct log *log)
+{
+    return log->rewrites;
+}
+
+bool log_has_removed(const struct log *log)
+{
+    return log->has_rewritten;
+}
+
 bool log_segment(struct log *log, size_t ordinal, struct log_segment_info *ret_info)
 {
     const struct segment *segment;
@@ -247,6 +260,8 @@ bool log_segment(struct log *log, size_t ordinal, struct log_segment_info *ret_i
         .used_bytes = segment_durable_bytes(log, ordinal),
     };
     segment_name(segment->number, info.name);
+    info.rewritten = segment->rewritten;
+    info.freed_bytes = segment->freed;
     info.sealed = ordinal + 1 < segments_count(log) &&
                   log_durable_end(log) >= segment_at(log, ordinal + 1)->first_address;
     *ret_info = info;

@@ -59,6 +59,7 @@ struct log_frame {
     uint64_t first_position;
     uint32_t position_count;
     int64_t time_ms;            /* log time at its sequencing */
+    bool removed;               /* it stands for frames that were removed; the body is what was left in their stead */
     struct slice body;
 };
 
@@ -121,9 +122,9 @@ int64_t log_time_ms(struct log *log);
 int64_t log_time_us(struct log *log);
 
 /*
- * Reads the frame at `address`, or, where the log itself has put something (the beginning or end of a segment, a clean close), the next one
- * behind it; so the `next` of a frame can always be read on from. Durable or still in memory: *ret_frame borrows the mapping (good until log_close() or the removal of
- * the segment) or, for a frame not yet durable, the appender's parts gathered into `scratch`. Checks the header and checksum
+ * Reads the frame at `address`, or, where the log itself has put something (the beginning or end of a segment, a clean close) or the frame was removed, the next one
+ * behind it; so the `next` of a frame can always be read on from. Durable or still in memory: *ret_frame borrows the mapping (good until log_close() or
+ * log_rewrite_end()) or, for a frame not yet durable, the appender's parts gathered into `scratch`. Checks the header and checksum
  * of what is durable. EDDA_ENOTFOUND at the end of the log, EDDA_ECORRUPT for damage and for an address where no frame begins. What is not
  * durable yet only the owner's thread may read.
  */
@@ -132,7 +133,10 @@ int log_read(struct log *log, log_address address, struct buffer *scratch, struc
  * At most up to the end of the durable log or segment; data NULL when the address is not in the durable log. */
 struct slice log_bytes(struct log *log, log_address address);
 
-/* Calls `visit` for each durable frame from the address `from` on (0: the start; a segment's first address: its first frame). Ends when it returns other than 0, and returns that. Progress is the
+/* Whether the address lies in a part of the durable log that was removed; log_bytes() gives zeros there. */
+bool log_removed(struct log *log, log_address address);
+
+/* Calls `visit` for each durable frame, and each stretch of removed ones, from the address `from` on (0: the start; a segment's first address: its first frame). Ends when it returns other than 0, and returns that. Progress is the
  * visitor's to show. In salvage, frames that fail their checks are told by `damage` (may be NULL) and skipped to the next whole one. */
 typedef int log_visit_fn(void *user, const struct log_frame *frame);
 typedef void log_damage_fn(void *user, const char *segment, uint64_t from_byte, uint64_t to_byte, const char *reason);
@@ -156,9 +160,48 @@ struct log_segment_info {
     uint64_t first_position;
     uint64_t used_bytes;        /* durable bytes from the file's start; a copy of these is a whole segment */
     bool sealed;
+    bool rewritten;
+    uint64_t freed_bytes;       /* of the used ones: holes in the file */
 };
 /* The segment with this ordinal among those present, 0 the oldest; false past the last. */
 bool log_segment(struct log *log, size_t ordinal, struct log_segment_info *ret_info);
+
+/*
+ * Rewriting: a sealed segment is written again without some of its frames. What is kept stays at its address and position; frames that follow one another and
+ * are removed become one gap, which takes no space but for what is left in their stead. The new file replaces the old one whole, or, after a crash, not at all.
+ *
+ * The owner goes through the frames with log_rewrite_next() and says what becomes of each. Now and then the job of another thread writes what was
+ * said with log_rewrite_write(), and the rest with log_rewrite_finish(), which syncs and renames; in between the owner keeps away. log_rewrite_end() makes the log read the
+ * new file, and log_rewrite_abort() gives up. One segment at a time.
+ */
+struct log_rewrite;
+/* EDDA_EBUSY: the segment is not sealed, or the next one not durably begun. EDDA_EUNSUPPORTED for a log that is read only. */
+int log_rewrite_begin(struct log *log, size_t ordinal, struct log_rewrite **ret_rewrite, struct edda_error *error);
+/* The next frame, or stretch of removed ones: 1; 0 at the end; EDDA_ECORRUPT. What came before must have been kept or removed. */
+int log_rewrite_next(struct log_rewrite *rewrite, struct log_frame *ret_frame, struct edda_error *error);
+/* What becomes of it. EDDA_ENOMEM. */
+int log_rewrite_keep(struct log_rewrite *rewrite);
+int log_rewrite_remove(struct log_rewrite *rewrite);
+/* Ends a stretch of removed frames; `left`, which is copied, is given to whoever scans the log in their stead. Comes before a frame is kept behind one that was removed, and
+ * at the end. `left` must fit log_rewrite_room(). */
+int log_rewrite_left(struct log_rewrite *rewrite, struct slice left);
+/* What fits where the frames lay that were removed last. */
+uint64_t log_rewrite_room(const struct log_rewrite *rewrite);
+/* Bytes that wait to be written. */
+uint64_t log_rewrite_pending(const struct log_rewrite *rewrite);
+/* Any thread: writes what waits, and looks ahead at `ahead` bytes of what is to be read next, so that the owner need not wait for the disk. */
+void log_rewrite_write(struct log_rewrite *rewrite, uint64_t ahead);
+/* Any thread, after log_rewrite_next() has given 0: writes the rest, syncs, and puts the file in the place of the old one. */
+void log_rewrite_finish(struct log_rewrite *rewrite);
+/* 0, or what has failed on another thread. */
+int log_rewrite_result(const struct log_rewrite *rewrite);
+/* After log_rewrite_finish(): what was borrowed from the segment is no longer good. *ret_freed, which may be NULL: bytes freed beyond those of before. */
+void log_rewrite_end(struct log_rewrite *rewrite, uint64_t *ret_freed);
+void log_rewrite_abort(struct log_rewrite *rewrite);
+/* Counts the rewritten segments, so that whoever keeps what he has borrowed can tell. */
+uint64_t log_rewrites(const struct log *log);
+/* Whether a segment of the log was ever rewritten. */
+bool log_has_removed(const struct log *log);
 
 /* Checks every byte of every durable frame, headers, footers and how they join, of a log opened in any way; one that
  * log_open() refuses is opened in salvage first. Calls `damage` for each thing wrong. Returns how many

@@ -13,6 +13,7 @@
  *   ahead.c     the next segment and zeros, made ready by a background job
  *   note.c      the durable end, noted lazily beside the log
  *   read.c      frames by their address
+ *   rewrite.c   a sealed segment written again without some of its frames; what is known of gaps
  *   scan.c      frames in order; verification
  *   time.c      log time
  *
@@ -34,11 +35,20 @@
 #define SEGMENT_NAME_BYTES 21     /* "0000000000000001.seg" and its zero */
 #define NOTE_NAME "durable"
 
+/* The gaps of a segment: bytes of its file from the header of each to its end. */
+struct segment_gaps {
+    size_t count;
+    struct {
+        uint64_t from, to;
+    } items[];
+};
+
 /* A segment's file as it is mapped for reading. */
 struct segment_view {
     struct io_file *file;
     const uint8_t *data;
     uint64_t len;
+    struct segment_gaps *_Atomic gaps; /* NULL until they are first asked for */
 };
 
 struct segment {
@@ -54,6 +64,9 @@ struct segment {
     uint64_t end;             /* bytes from the file's start that are appended */
     uint64_t zeroed;          /* bytes from the file's start that are written, zeroed, or being zeroed */
     bool sealed;              /* its footer is appended */
+    bool rewritten;
+    uint32_t footer_was;      /* when it is rewritten: what the next header names */
+    uint32_t freed;           /* bytes that its gaps have freed */
     bool header_pending;      /* its header is still to be written, by the first flush into it */
     struct io_file *file;     /* for writing; NULL once it is sealed and durable */
     /* anybody's */
@@ -150,6 +163,9 @@ struct log {
     int64_t full_until_ns;     /* no segment is made before: there was no room for one */
     int64_t full_wait_ns;      /* how long that was put off last; 0: there was room */
 
+    uint64_t rewrites;            /* segments that were rewritten while the log is open */
+    bool has_rewritten;           /* one of the segments is */
+
     int64_t noted_ms;             /* log time of the last note */
     uint64_t noted;               /* what it said; 0 when there is none */
     struct log_clock clock;
@@ -163,6 +179,8 @@ void segment_name(uint64_t number, char name[SEGMENT_NAME_BYTES]);
 int log_path(const struct log *log, const char *name, char path[LOG_PATH_BYTES], struct edda_error *error);
 /* A segment of this log, in no table yet; NULL when out of memory. */
 struct segment *segment_new(const struct log *log, uint64_t number, uint64_t bytes);
+/* Unmaps and closes it. NULL is allowed. */
+void view_free(struct io *io, struct segment_view *view);
 /* Unmaps and closes its files too. NULL is allowed. */
 void segment_free(struct io *io, struct segment *segment);
 /* Room in the table for one more; EDDA_ENOMEM. */
@@ -215,6 +233,8 @@ struct walk {
 void walk_init(struct walk *w, const struct segment *segment, const uint8_t *data, uint64_t len);
 /* Moves over the next frame. NULL, or what is wrong with it, and then the walk stays where it is. */
 const char *walk_next(struct walk *w, struct frame_header *ret_frame);
+/* The same without looking at the body. */
+const char *walk_header(struct walk *w, struct frame_header *ret_frame);
 /* Moves to the next whole frame behind where the walk is, and no longer knows the chain; false when there is none. */
 bool walk_skip(struct walk *w);
 
@@ -227,10 +247,18 @@ struct tail walk_tail(const struct walk *w);
 /* The number of zero bytes at `data`, rounded down to a multiple of 8, or `len` when all are zero. */
 uint64_t zeros_at(const uint8_t *data, uint64_t len);
 
+/* --- rewrite.c --- */
+
+/* Whether a byte of the segment lies in a gap, whose end is then *ret_to. Any thread. */
+bool segment_gap_at(struct segment *segment, const struct segment_view *view, uint64_t offset, uint64_t *ret_to);
+/* Removes a file that a rewriting has left behind: `name` is any name in the directory of the log. */
+void rewrite_left_remove(const struct log *log, const char *name);
+
 /* --- recovery.c, salvage.c --- */
 
 /* The segments in the directory of the log. */
 struct log_listing {
+    const struct log *log;
     uint64_t *numbers;        /* in order */
     size_t count, capacity;
 };

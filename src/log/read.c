@@ -62,6 +62,11 @@ static int durable_read(struct log *log, log_address address, struct log_frame *
         return r;
     walk_init(&w, segment, view->data, limit < view->len ? limit : view->len);
     w.offset = offset;
+    if (offset + LOG_FRAME_HEADER_BYTES <= w.len && !frame_magic_at(view->data + offset) &&
+        segment_gap_at(segment, view, offset, &limit)) {
+        *ret_next = segment->first_address + limit;
+        return FRAME_NONE;
+    }
     reason = offset % FRAME_ALIGNMENT || offset < LOG_SEGMENT_HEADER_BYTES ? "no frame begins there" : walk_next(&w, &h);
     if (reason)
         return segment_damaged(segment, offset, reason, error);
@@ -95,6 +100,19 @@ int log_read(struct log *log, log_address address, struct buffer *scratch, struc
         ASSERT(next > address);
         address = next;
     }
+}
+
+bool log_removed(struct log *log, log_address address)
+{
+    size_t ordinal = segment_find(log, address);
+    const struct segment_view *view;
+    uint64_t to;
+
+    if (ordinal == SIZE_MAX)
+        return true;
+    if (address >= log_durable_end(log) || segment_view(log, segment_at(log, ordinal), &view, NULL) < 0)
+        return false;
+    return segment_gap_at(segment_at(log, ordinal), view, address - segment_at(log, ordinal)->first_address, &to);
 }
 
 struct slice log_bytes(struct log *log, log_address address)

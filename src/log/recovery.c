@@ -44,6 +44,8 @@ static int listing_entry(void *user, const char *name)
     struct log_listing *l = user;
     uint64_t number = number_of_name(name);
 
+    if (!number && l->log && !l->log->read_only)
+        rewrite_left_remove(l->log, name);
     if (!number)
         return 0;
     if (l->count == l->capacity) {
@@ -61,7 +63,7 @@ static int listing_entry(void *user, const char *name)
 
 int log_list(struct log *log, struct log_listing *ret_listing, struct edda_error *error)
 {
-    struct log_listing l = { 0 };
+    struct log_listing l = { .log = log };
     int r = io_dir_list(log->io, log->dir, listing_entry, &l);
 
     if (r < 0) {
@@ -151,13 +153,14 @@ static int footer_check(struct recovery *rec, const struct segment_header *next)
         return edda_fail_with(rec->error, r, "cannot read a segment in %s", log->dir);
     reason = len < sizeof(bytes) ? "its footer is missing" : frame_header_decode(bytes, segment->seed, &footer);
     if (!reason && (footer.address != next->first_address - LOG_FRAME_HEADER_BYTES ||
-                    !(footer.flags & FRAME_FOOTER) || footer.crc != next->previous ||
+                    !(footer.flags & FRAME_FOOTER) || (segment->rewritten ? segment->footer_was : footer.crc) != next->previous ||
                     footer.first_position != next->first_position))
         reason = "its footer is not the one that the next segment follows";
     if (reason)
         return segment_damaged(segment, used - LOG_FRAME_HEADER_BYTES, reason, rec->error);
     segment->end = used;
     segment->sealed = true;
+    segment->freed = footer.stored;
     return 0;
 }
 
@@ -190,6 +193,9 @@ static int segment_take(struct recovery *rec, size_t at, const struct segment_he
     segment->first_address = h->first_address;
     segment->first_position = h->first_position;
     segment->created_ms = h->created_ms;
+    segment->rewritten = h->incompatible & FORMAT_REWRITTEN;
+    segment->footer_was = h->footer_was;
+    log->has_rewritten |= segment->rewritten;
     segments_add(log, segment);
     io_file_close(log->io, rec->file);
     rec->file = file;

@@ -111,6 +111,9 @@ static int segment_salvage(struct log *log, uint64_t number, struct edda_error *
         segment->first_address = h.first_address;
         segment->first_position = h.first_position;
         segment->created_ms = h.created_ms;
+        segment->rewritten = h.incompatible & FORMAT_REWRITTEN;
+        segment->footer_was = h.footer_was;
+        log->has_rewritten |= segment->rewritten;
     } else if (head != HEAD_ZERO || number == 1) {
         segment->damage = "its header is damaged";
         placed = place_by_frame(segment, view);

@@ -11,9 +11,11 @@ struct scan {
     void *user;
     bool skip;                /* tell damage and go on */
     int64_t found;
-    uint32_t chain;           /* of the segment before, when `chained` */
+    uint32_t chain;           /* of the segment before, when `chained`, as it was when the next one was begun */
     uint64_t position;
     bool chained;
+    bool rewritten;           /* the segment that is being walked */
+    uint32_t footer_was;
     struct edda_error *error;
 };
 
@@ -31,6 +33,16 @@ static int damage_found(struct scan *s, const struct segment *segment, uint64_t 
     return 0;
 }
 
+/* In a verification: that nothing lies in a gap but what was left there. */
+static int gap_verify(struct scan *s, const struct segment *segment, const struct walk *w, const struct frame_header *h)
+{
+    uint64_t left = h->address - w->first_address + LOG_FRAME_HEADER_BYTES + h->stored;
+
+    if (zeros_at(w->data + left, h->length - h->stored) == h->length - h->stored)
+        return 0;
+    return damage_found(s, segment, left, w->offset, "something lies in a gap");
+}
+
 static int frame_visit(struct scan *s, const struct walk *w, const struct frame_header *h)
 {
     uint64_t offset = h->address - w->first_address;
@@ -40,10 +52,11 @@ static int frame_visit(struct scan *s, const struct walk *w, const struct frame_
         .first_position = h->first_position,
         .position_count = h->position_count,
         .time_ms = h->time_ms,
-        .body = slice_of(w->data + offset + LOG_FRAME_HEADER_BYTES, h->length),
+        .removed = h->flags & FRAME_GAP,
+        .body = slice_of(w->data + offset + LOG_FRAME_HEADER_BYTES, h->flags & FRAME_GAP ? h->stored : h->length),
     };
 
-    return s->visit && !h->flags ? s->visit(s->user, &frame) : 0;
+    return s->visit && (!h->flags || h->flags & FRAME_GAP) ? s->visit(s->user, &frame) : 0;
 }
 
 /* The header of a segment whose frames are walked from the first. A walk behind a header that is not whole learns its chain. */
@@ -52,6 +65,7 @@ static int head_scan(struct scan *s, const struct segment *segment, struct walk 
     struct segment_header h;
     const char *reason = NULL;
 
+    s->rewritten = false;
     if (segment->damage || w->len < LOG_SEGMENT_HEADER_BYTES || !segment_header_decode(w->data, &h))
         reason = segment->damage ? segment->damage : "its header is damaged";
     else if (h.number != segment->number || h.first_address != segment->first_address ||
@@ -60,6 +74,8 @@ static int head_scan(struct scan *s, const struct segment *segment, struct walk 
     else if (s->chained && (h.previous != s->chain || h.first_position != s->position))
         reason = "it does not follow the segment before it";
     if (!reason) {
+        s->rewritten = h.incompatible & FORMAT_REWRITTEN;
+        s->footer_was = h.footer_was;
         w->chained = true;
         w->chain = h.crc;
         w->position = h.first_position;
@@ -76,7 +92,7 @@ static int sealed_scan(struct scan *s, const struct segment *segment, const stru
     int r = 0;
 
     s->chained = w->flags & FRAME_FOOTER && w->chained;
-    s->chain = w->chain;
+    s->chain = s->rewritten ? s->footer_was : w->chain;
     s->position = w->position;
     if (!(w->flags & FRAME_FOOTER))
         return damage_found(s, segment, w->offset, w->offset, "its footer is missing");
@@ -106,7 +122,7 @@ static int segment_scan(struct scan *s, size_t ordinal, uint64_t offset)
         const char *reason = walk_next(&w, &h);
 
         if (!reason) {
-            r = frame_visit(s, &w, &h);
+            r = verify && h.flags & FRAME_GAP ? gap_verify(s, segment, &w, &h) : frame_visit(s, &w, &h);
             continue;
         }
         if (s->skip && walk_skip(&w)) {

@@ -46,12 +46,13 @@ struct segment *segment_new(const struct log *log, uint64_t number, uint64_t byt
     return segment;
 }
 
-static void view_free(struct io *io, struct segment_view *view)
+void view_free(struct io *io, struct segment_view *view)
 {
     if (!view)
         return;
     io_file_unmap(io, view->file, view->data, view->len);
     io_file_close(io, view->file);
+    free(atomic_load(&view->gaps));
     free(view);
 }
 
@@ -260,7 +261,6 @@ struct segment_header segment_header_of(const struct log *log, const struct segm
     struct segment_header h = {
         .format = FORMAT_NUMBER,
         .compatible = FORMAT_COMPATIBLE,
-        .incompatible = FORMAT_INCOMPATIBLE,
         .number = segment->number,
         .segment_bytes = segment->bytes,
         .first_address = segment->first_address,

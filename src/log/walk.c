@@ -73,7 +73,7 @@ static const char *body_at(const struct walk *w, uint64_t offset, const struct f
 
     if (bytes > w->len - offset)
         return "a frame runs past the end of its segment";
-    if (crc32c(slice_of(body, h->length)) != h->body_crc)
+    if (crc32c(slice_of(body, h->flags & FRAME_GAP ? h->stored : h->length)) != h->body_crc)
         return "the checksum of a frame's body does not match";
     for (uint64_t i = h->length; i < bytes - LOG_FRAME_HEADER_BYTES; i++)
         if (body[i])
@@ -96,15 +96,18 @@ static const char *chain_check(const struct walk *w, const struct frame_header *
     return NULL;
 }
 
-const char *walk_next(struct walk *w, struct frame_header *ret_frame)
+/* What both moves over a frame have in common. */
+static const char *frame_pass(struct walk *w, bool with_body, struct frame_header *ret_frame)
 {
     struct frame_header h;
     const char *reason = header_at(w, w->offset, &h);
 
     if (!reason)
         reason = chain_check(w, &h);
-    if (!reason)
+    if (!reason && with_body)
         reason = body_at(w, w->offset, &h);
+    if (!reason && frame_bytes(h.length) > w->len - w->offset)
+        reason = "a frame runs past the end of its segment";
     if (reason)
         return reason;
     w->offset += frame_bytes(h.length);
@@ -116,6 +119,16 @@ const char *walk_next(struct walk *w, struct frame_header *ret_frame)
     w->flags = h.flags;
     *ret_frame = h;
     return NULL;
+}
+
+const char *walk_next(struct walk *w, struct frame_header *ret_frame)
+{
+    return frame_pass(w, true, ret_frame);
+}
+
+const char *walk_header(struct walk *w, struct frame_header *ret_frame)
+{
+    return frame_pass(w, false, ret_frame);
 }
 
 bool walk_skip(struct walk *w)

@@ -7,6 +7,9 @@
  * After each life a model says what must be there: every frame that was acknowledged, bit for bit, then perhaps some that were not, in
  * the order of their sequencing and without a hole.
  *
+ * Segments are rewritten too: some of their frames are removed, in a life that may end in the middle. What was kept must be there and nowhere else, what was
+ * removed is gone for good, and of what was being removed either is true.
+ *
  * Some stories end with damage instead: a bit flips in what is durable, or a write lands elsewhere. Then the damage must be
  * refused or found, and nothing that is wrong may be served.
  *
@@ -29,8 +32,15 @@
 #define PARTS_MAX 6
 #define PATH "data"
 
+enum state {
+    KEPT,
+    PERHAPS, /* it was being removed */
+    GONE
+};
+
 /* A frame as it was sequenced. */
 struct sent {
+    enum state state;
     log_address address;
     uint64_t position;
     uint32_t positions;
@@ -57,6 +67,7 @@ struct story {
     struct begun begun[LOG_FLUSHES_MAX];
     size_t begun_count;
     log_address proven;   /* what lies before it, later frames say to have been durable */
+    bool failing;         /* a sync may fail in this life */
     size_t checked;       /* by the scan that is under way */
     size_t told;          /* damage */
     uint8_t pool[POOL_BYTES];
@@ -99,11 +110,45 @@ static void check_frame(struct story *s, const struct log_frame *f, const struct
     expect(s, slice_eq(f->body, m->body), "a frame has another body");
 }
 
+/* How many of the frames lie between two addresses, from the one with this ordinal on; their positions. */
+static uint32_t frames_between(const struct story *s, size_t from, log_address to, uint32_t *ret_positions)
+{
+    uint32_t count = 0;
+
+    for (*ret_positions = 0; from < s->count && s->sent[from].address < to; from++, count++)
+        *ret_positions += s->sent[from].positions;
+    return count;
+}
+
+static void check_gap(struct story *s, const struct log_frame *f)
+{
+    uint32_t positions, left;
+    uint32_t count = frames_between(s, s->checked, f->next, &positions);
+
+    expect(s, count > 0 && s->sent[s->checked].address == f->address, "a gap is where no frame was");
+    expect(s, f->first_position == s->sent[s->checked].position && f->position_count == positions, "a gap has other positions");
+    if (f->body.len) {
+        expect(s, f->body.len == sizeof(left), "what was left in a gap has another length");
+        memcpy(&left, f->body.data, sizeof(left));
+        expect(s, left == count, "something else was left in a gap");
+    }
+    for (; count > 0; count--, s->checked++) {
+        expect(s, s->sent[s->checked].state != KEPT, "a frame was removed that was to be kept");
+        s->sent[s->checked].state = GONE;
+    }
+}
+
 static int visit_in_order(void *user, const struct log_frame *f)
 {
     struct story *s = user;
 
+    if (f->removed) {
+        check_gap(s, f);
+        return 0;
+    }
     expect(s, s->checked < s->count, "there are more frames than were appended");
+    expect(s, s->sent[s->checked].state != GONE, "a frame that was removed is back");
+    s->sent[s->checked].state = KEPT;
     check_frame(s, f, &s->sent[s->checked++]);
     return 0;
 }
@@ -138,6 +183,13 @@ static void check_recovered(struct story *s)
         expect(s, log_verify(s->log, tell, s, &error) == 0, "verification finds damage where there is none");
 }
 
+static size_t kept_from(const struct story *s, size_t i)
+{
+    while (i < s->count && s->sent[i].state == GONE)
+        i++;
+    return i;
+}
+
 static void read_some(struct story *s)
 {
     struct buffer scratch = BUFFER_EMPTY;
@@ -149,13 +201,22 @@ static void read_some(struct story *s)
         expect(s, log_read(s->log, 0, &scratch, &frame, &error) == EDDA_ENOTFOUND, "an empty log has a frame");
         return;
     }
-    expect(s, log_read(s->log, s->sent[i].address, &scratch, &frame, &error) == 0, "a frame cannot be read");
+    if (s->sent[i].state == PERHAPS)
+        return;
+    expect(s, log_removed(s->log, s->sent[i].address) == (s->sent[i].state == GONE), "the log does not know what was removed");
+    size_t at = i;
+    i = kept_from(s, i);
+    if (i == s->count || s->sent[i].state == PERHAPS)
+        return;
+    expect(s, log_read(s->log, s->sent[at].address, &scratch, &frame, &error) == 0, "a frame cannot be read");
     check_frame(s, &frame, &s->sent[i]);
-    if (i + 1 < s->count) {
+    at = kept_from(s, i + 1);
+    if (at < s->count) {
         log_address next = frame.next;
 
         expect(s, log_read(s->log, next, &scratch, &frame, &error) == 0, "the next frame cannot be read");
-        check_frame(s, &frame, &s->sent[i + 1]);
+        if (s->sent[at].state == KEPT)
+            check_frame(s, &frame, &s->sent[at]);
     } else {
         expect(s, log_read(s->log, frame.next, &scratch, &frame, &error) == EDDA_ENOTFOUND, "there is one frame more");
     }
@@ -295,10 +356,95 @@ static bool flush_all(struct story *s)
     return true;
 }
 
+/* Says what becomes of all frames of a segment. The ordinal of the first is found by its address. */
+static bool rewrite_decide(struct story *s, struct log_rewrite *rewrite)
+{
+    struct edda_error error;
+    struct log_frame f;
+    size_t i = 0, first = 0;
+    uint64_t eagerness = 1 + below(s, 4);
+    bool in_gap = false;
+    int r;
+
+    while ((r = log_rewrite_next(rewrite, &f, &error)) == 1) {
+        bool remove = f.removed || one_in(s, eagerness);
+        uint32_t positions;
+
+        while (s->sent[i].address < f.address)
+            i++;
+        if (in_gap && !remove) {
+            uint32_t left = frames_between(s, first, f.address, &positions);
+
+            r = log_rewrite_left(rewrite, slice_of(&left, log_rewrite_room(rewrite) >= sizeof(left) ? sizeof(left) : 0));
+        } else if (!in_gap && remove) {
+            first = i;
+        }
+        in_gap = remove;
+        r = r < 0 ? r : remove ? log_rewrite_remove(rewrite) : log_rewrite_keep(rewrite);
+        for (size_t n = i; remove && n < s->count && s->sent[n].address < f.next; n++)
+            s->sent[n].state = s->sent[n].state == GONE ? GONE : PERHAPS;
+        if (!remove && s->sent[i].state == PERHAPS) /* since a rewriting that was given up */
+            s->sent[i].state = KEPT;
+        if (one_in(s, 10))
+            log_rewrite_write(rewrite, below(s, 10000));
+        if (r < 0 || log_rewrite_result(rewrite) < 0)
+            return false;
+    }
+    expect(s, r == 0, "a whole segment cannot be gone through");
+    if (in_gap) {
+        uint32_t positions, left = frames_between(s, first, f.next, &positions);
+
+        r = log_rewrite_left(rewrite, slice_of(&left, log_rewrite_room(rewrite) >= sizeof(left) ? sizeof(left) : 0));
+    }
+    return r == 0;
+}
+
+/* Rewrites a segment, unless something stands in the way. */
+static bool rewrite(struct story *s)
+{
+    struct log_rewrite *rewrite;
+    struct log_segment_info info, next;
+    struct edda_error error;
+    size_t segments = 0;
+    uint64_t freed;
+    size_t which;
+
+    while (log_segment(s->log, segments, &info))
+        segments++;
+    which = below(s, segments);
+    log_segment(s->log, which, &info);
+    int r = log_rewrite_begin(s->log, which, &rewrite, &error);
+    if (r < 0) {
+        expect(s, r == EDDA_EBUSY, "a segment cannot be rewritten");
+        return true;
+    }
+    log_segment(s->log, which + 1, &next);
+    bool decided = rewrite_decide(s, rewrite);
+    if (decided && !one_in(s, 6))
+        log_rewrite_finish(rewrite);
+    else
+        decided = false;
+    r = log_rewrite_result(rewrite);
+    if (r < 0 || !decided) {
+        expect(s, !decided || io_simulated_is_cut(s->io) || r == EDDA_EIO || r == EDDA_EFULL, "a segment is not rewritten, for no reason");
+        log_rewrite_abort(rewrite);
+        return !io_simulated_is_cut(s->io);
+    }
+    log_rewrite_end(rewrite, &freed);
+    for (size_t i = 0; i < s->count && s->sent[i].address < next.first_address && !s->failing && !io_simulated_is_cut(s->io); i++)
+        if (s->sent[i].state == PERHAPS && s->sent[i].address >= info.first_address)
+            s->sent[i].state = GONE;
+    log_segment(s->log, which, &info);
+    expect(s, info.rewritten, "a rewritten segment does not say so");
+    return true;
+}
+
 /* False when the life is over. */
 static bool live_once(struct story *s)
 {
-    switch (below(s, 12)) {
+    switch (below(s, 13)) {
+    case 12:
+        return one_in(s, 3) ? rewrite(s) : true;
     case 0:
     case 1:
         flush_begin(s);
@@ -372,6 +518,7 @@ static void life(struct story *s)
     uint64_t steps = 5 + below(s, 60);
     bool failing = one_in(s, 8);
 
+    s->failing = failing;
     if (failing)
         io_simulated_fail_sync(s->io, 1 + below(s, 12));
     else if (one_in(s, 2))
@@ -408,6 +555,8 @@ static int visit_salvaged(void *user, const struct log_frame *f)
 {
     struct story *s = user;
 
+    if (f->removed)
+        return 0;
     while (s->checked < s->count && s->sent[s->checked].address < f->address)
         s->checked++;
     expect(s, s->checked < s->count, "salvage gives a frame that was never appended");

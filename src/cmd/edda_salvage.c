@@ -91,7 +91,7 @@ static int learn(void *user, const struct log_frame *from)
 {
     struct salvage *s = user;
     struct edda_error error;
-    if (from->position_count == 0 || from->first_position < s->plan.next_position)
+    if (from->removed || from->position_count == 0 || from->first_position < s->plan.next_position)
         return 0;
     int r = frame_load(s->frame, from, &s->source, &error);
     if (r == EDDA_ENOMEM)
@@ -304,7 +304,7 @@ static int frame_copy(struct salvage *s, const struct log_frame *from)
 static int copy(void *user, const struct log_frame *from)
 {
     struct salvage *s = user;
-    if (from->position_count == 0 || from->first_position < log_next_position(s->to) ||
+    if (from->removed || from->position_count == 0 || from->first_position < log_next_position(s->to) ||
         frame_load(s->frame, from, &s->source, NULL) < 0)
         return 0;
     progress_say("copying", from->next - log_start(s->from), log_durable_end(s->from) - log_start(s->from));

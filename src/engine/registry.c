@@ -351,6 +351,7 @@ static int entity_add(struct version *version, struct edda_error *error)
     rc = app_category_add(engine, def->entity.category, &service->category, error);
     if (rc < 0)
         return rc;
+    journal_decided(engine->journal, service->category->topic);
     version->slot = service->category->entity_count;
     service->category->entities[service->category->entity_count++] = version;
     service->category->viewed = service->category->viewed || def->view;

@@ -56,6 +56,7 @@ struct journal_cursor;
 
 struct journal_ops {
     int (*topic)(struct journal *, const char *name, uint32_t partitions, struct journal_topic **ret_topic, struct edda_error *error);
+    void (*decided)(struct journal *, struct journal_topic *topic);
     int (*append)(struct journal *, const struct journal_condition *condition, const struct journal_message *messages, size_t count,
                   uint64_t *ret_position, struct edda_error *error);
     int (*cursor_open)(struct journal *, uint64_t position, struct journal_cursor **ret_cursor);
@@ -90,6 +91,12 @@ struct journal {
 static inline int journal_topic(struct journal *j, const char *name, uint32_t partitions, struct journal_topic **ret_topic, struct edda_error *error)
 {
     return j->ops->topic(j, name, partitions, ret_topic, error);
+}
+
+/* The topic holds the events of entities, all of which make up their state: it must never be compacted. */
+static inline void journal_decided(struct journal *j, struct journal_topic *topic)
+{
+    j->ops->decided(j, topic);
 }
 
 /* Records a step: all messages or none; `condition` may be NULL. *ret_position is the first one's. EDDA_EVERSION, EDDA_EFULL (no space:

@@ -81,6 +81,12 @@ static int local_topic(struct journal *journal, const char *name, uint32_t parti
     return *ret_topic ? 0 : edda_fail_with(error, EDDA_ENOMEM, "out of memory for topic %s", name);
 }
 
+static void local_decided(struct journal *journal, struct journal_topic *topic)
+{
+    (void)journal;
+    topic_of(topic)->decided = true;
+}
+
 #define MESSAGES_INLINE 16
 
 static int local_append(struct journal *journal, const struct journal_condition *condition, const struct journal_message *messages,
@@ -287,6 +293,7 @@ static uint64_t local_id(struct journal *journal)
 
 static const struct journal_ops local_ops = {
     .topic = local_topic,
+    .decided = local_decided,
     .append = local_append,
     .cursor_open = local_cursor_open,
     .cursor_close = local_cursor_close,

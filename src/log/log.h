@@ -197,6 +197,7 @@ void log_rewrite_finish(struct log_rewrite *rewrite);
 int log_rewrite_result(const struct log_rewrite *rewrite);
 /* After log_rewrite_finish(): what was borrowed from the segment is no longer good. *ret_freed, which may be NULL: bytes freed beyond those of before. */
 void log_rewrite_end(struct log_rewrite *rewrite, uint64_t *ret_freed);
+/* NULL is allowed. After log_rewrite_finish() only when the log is about to be closed. */
 void log_rewrite_abort(struct log_rewrite *rewrite);
 /* Counts the rewritten segments, so that whoever keeps what he has borrowed can tell. */
 uint64_t log_rewrites(const struct log *log);

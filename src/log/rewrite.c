@@ -445,9 +445,8 @@ void log_rewrite_abort(struct log_rewrite *rw)
 {
     if (!rw)
         return;
-    ASSERT(!rw->renamed);
     io_file_close(rw->log->io, rw->file);
-    if (rw->begun)
+    if (rw->begun && !rw->renamed)
         (void)io_file_remove(rw->log->io, rw->left_path);
     rewrite_free(rw);
 }

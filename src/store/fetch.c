@@ -93,6 +93,9 @@ static int ordinal_find(struct store *store, const struct partition *partition, 
         }
     }
     r = lookup_count(store, key_partition(store->seed, partition->number), &high);
+    /* Most of what was removed lies before the start, and need not be looked at. */
+    if (r == 0 && partition->start_offset > 0)
+        r = lookup_find_position(store, key_partition(store->seed, partition->number), partition->start_position, &low);
     if (r < 0)
         return index_fail(error, r);
     while (low < high) {
@@ -136,6 +139,8 @@ int64_t store_fetch(struct store *store, const struct store_fetch *fetch, store_
             continue; /* it was removed */
         if (r < 0)
             return r;
+        if (batch_end(&batch) <= fetch->offset)
+            continue; /* among those that were removed, the search ends too early */
         bool fits = given + batch.bytes.len <= fetch->bytes_max || (given == 0 && fetch->first_whole);
         if (batch.base_offset >= end || !fits) {
             walk.ordinal--;

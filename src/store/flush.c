@@ -17,6 +17,7 @@
 
 #include "base/assert.h"
 #include "store/internal.h"
+#include "store/scavenge.h"
 
 struct frame *frame_current(struct store *store)
 {
@@ -287,4 +288,5 @@ void store_maintain(struct store *store)
     additions_flush(store);
     seal_if_due(store);
     frames_forget(store);
+    scavenger_turn(store->scavenger);
 }

@@ -15,6 +15,7 @@
  *   lookup.c                 the index and the open frame as one; records by their entries
  *   read.c                   streams, correlations, identities, partitions
  *   cursor.c                 records in the order of their positions
+ *   scavenge.c, tally.c      giving back the space of what is gone
  *   stream_meta.c, tables.c  truncation and deletion; offsets, snapshots, tables
  *   checkpoint.c, verify.c   files of derived state; checking everything
  *   uuid.c                   ids
@@ -58,6 +59,9 @@ struct partition {
     int64_t told_offset;       /* of which the hook was told */
     int64_t start_offset;      /* the first that is still read; what lies below was truncated or is past its retention */
     uint64_t start_position;   /* before it the partition has nothing that is still read */
+    uint64_t start_recorded;   /* the tail when the start was recorded: it is durable when that is */
+    int64_t settled_start;     /* the scavenger's: the start that is durable and that it goes by, */
+    uint64_t settled_position; /* and its position */
 };
 
 static inline int64_t partition_start(const struct topic *topic, uint32_t partition)
@@ -71,6 +75,7 @@ struct topic_entry {
     uint32_t ordinal;          /* in order of creation */
     bool mixed;                /* streams may lie in other partitions than their key's hash says */
     uint32_t partitions_known; /* with those of before the topic was deleted and made again with fewer: they hold nothing */
+    bool table;                /* internal, and of each key only the last record counts: it is compacted */
     bool truncated;            /* one of its partitions does not begin at 0 any more */
     uint64_t emptied;          /* what lies before this position was deleted with the topic; 0: it never was */
 };
@@ -104,6 +109,7 @@ struct fetch_place {
 /* A frame read from the log, kept for the next record that is wanted from it. */
 struct frame_reader {
     struct frame *frame;
+    uint64_t rewrites;         /* log_rewrites() when it was read */
     struct buffer scratch;
 };
 
@@ -155,6 +161,7 @@ struct store {
     struct plain *plain;
     struct frame_source source; /* for frames that are read */
     struct table verified;
+    struct scavenger *scavenger; /* NULL: of a store that is only read */
     struct intake *intake;     /* of the batch that is being appended */
     struct fetch_place fetch_places[64];
     store_durable_fn *durable_hook;
@@ -215,7 +222,8 @@ struct topic_entry *topic_entry_find(const struct store *store, struct slice nam
 
 /* At the end of recovery: the starts that were recorded. */
 int starts_load(struct store *store, struct edda_error *error);
-void start_apply(struct topic_entry *entry, struct partition *partition, int64_t offset, uint64_t position);
+/* `tail`: where the log ends behind what says so; 0: before what was read. */
+void start_apply(struct topic_entry *entry, struct partition *partition, int64_t offset, uint64_t position, uint64_t tail);
 /* Records that a partition begins at `offset` now, and has nothing that is read before `position`. Nothing when it begins later already. */
 int start_put(struct store *store, struct topic_entry *entry, struct partition *partition, int64_t offset, uint64_t position,
               struct edda_error *error);
@@ -328,6 +336,8 @@ int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct
 /* The same of the log or of a closed frame in memory. As a frame_source's, with the store as user. */
 int batch_closed_at(void *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch, struct edda_error *error);
 void verified_deinit(struct store *store);
+/* What lies between two addresses was written anew, and is to be checked again. */
+void verified_forget(struct store *store, uint64_t from, uint64_t to);
 
 /* --- read.c ------------------------------------------------------------------------------------------- */
 
@@ -350,6 +360,7 @@ int offsets_forget(struct store *store, struct slice topic, struct edda_error *e
 /* --- stream_meta.c ------------------------------------------------------------------------------------ */
 
 struct stream_meta {
+    uint64_t position;         /* of the record that says so */
     int64_t truncate_before;
     int64_t deleted_at;        /* the next version when it was deleted; 0: never */
 };

@@ -90,6 +90,9 @@ int frame_at(struct store *store, uint64_t position, struct frame_reader *reader
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for a frame");
     frame = reader->frame;
     int r = EDDA_ENOTFOUND;
+    if (reader->rewrites != log_rewrites(store->log))
+        frame_reset(frame); /* what it borrows may be gone */
+    reader->rewrites = log_rewrites(store->log);
     if (frame->record_count > 0 && position >= frame->first_position && position < frame_end(frame)) {
         *ret_frame = frame;
         return 0;
@@ -269,6 +272,15 @@ static struct verified_page *page_find(struct store *store, uint64_t number)
     return link ? container_of(link, struct verified_page, link) : NULL;
 }
 
+void verified_forget(struct store *store, uint64_t from, uint64_t to)
+{
+    for (uint64_t number = from >> VERIFIED_PAGE_BITS; number <= (to - 1) >> VERIFIED_PAGE_BITS; number++) {
+        struct verified_page *page = page_find(store, number);
+        if (page)
+            memset(page->bits, 0, VERIFIED_PAGE_WORDS * sizeof(page->bits[0]));
+    }
+}
+
 void verified_deinit(struct store *store)
 {
     struct table_link *link = table_each(&store->verified, NULL);
@@ -322,10 +334,13 @@ static int batch_in(struct store *store, struct slice bytes, uint64_t address, u
     if (!bytes.data || !cursor_ok(&c))
         return batch_corrupt(store, address, UINT32_MAX, "is not in the durable log", error);
     int64_t len = batch_parse(slice_from(bytes, FRAME_TAG_BYTES), &batch, NULL);
+    struct verified_page *page = page_find(store, address >> VERIFIED_PAGE_BITS);
+    bool known = len > 0 && verified_get(page, address);
+    if (!known && (len <= 0 || check != frame_tag_check(number, batch.bytes.data)) && log_removed(store->log, address))
+        return edda_fail_with(error, EDDA_ENOTFOUND, "the batch at address %" PRIu64 " was removed", address);
     if (len <= 0)
         return batch_corrupt(store, address, number, "is malformed", error);
-    struct verified_page *page = page_find(store, address >> VERIFIED_PAGE_BITS);
-    if (!verified_get(page, address)) {
+    if (!known) {
         if (check != frame_tag_check(number, batch.bytes.data))
             return batch_corrupt(store, address, number, "has a wrong tag", error);
         if (batch_check(&batch, NULL) < 0)
@@ -404,6 +419,8 @@ int record_read(struct store *store, const struct index_entry *entry, struct sli
     const struct frame *frame = ahead.data ? NULL : frame_in_memory(store, entry->position);
     if (frame)
         return frame_record_at(store, frame, entry->position, ret_record, error);
+    if (entry->batch == 0)
+        return removed_fail(&(struct store_record){ .position = entry->position }, error);
     if (!ahead.data)
         ahead = log_bytes(store->log, entry->batch - FRAME_TAG_BYTES);
     struct store_record record = { .position = entry->position };

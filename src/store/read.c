@@ -296,11 +296,21 @@ static int batch_is_before(struct store *store, struct hash128 key, uint64_t ord
     return r < 0 ? r : base <= offset;
 }
 
-/* The ordinal of the last of a partition's closed batches that begins at or before an offset, or 0. */
-static int batch_find(struct store *store, struct hash128 key, uint64_t count, int64_t offset, uint64_t *ret_ordinal)
+/* The ordinal of a batch before which all were removed, most of them at least; a failure only makes the search longer. */
+static uint64_t first_batch(struct store *store, const struct partition *partition)
+{
+    uint64_t ordinal = 0;
+    if (partition->start_offset == 0 ||
+        lookup_find_position(store, key_partition(store->seed, partition->number), partition->start_position, &ordinal) < 0)
+        return 0;
+    return ordinal;
+}
+
+/* The ordinal of the last of a partition's closed batches from `first` on that begins at or before an offset, or `first`. */
+static int batch_find(struct store *store, struct hash128 key, uint64_t first, uint64_t count, int64_t offset, uint64_t *ret_ordinal)
 {
     struct index_entry entry;
-    uint64_t low = 0, high = count; /* from `high` on all begin behind the offset */
+    uint64_t low = first < count ? first : 0, high = count; /* from `high` on all begin behind the offset */
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         int r = batch_is_before(store, key, middle, offset, &entry);
@@ -312,7 +322,7 @@ static int batch_find(struct store *store, struct hash128 key, uint64_t count, i
             low = middle;
     }
     /* Among those that were removed the search went upward, which may have been too far. */
-    while (low > 0) {
+    while (low > first) {
         int r = batch_is_before(store, key, low, offset, &entry);
         if (r == 1)
             break;
@@ -339,7 +349,7 @@ int partition_position(struct store *store, const struct partition *partition, i
     }
     if (count == 0)
         return 0;
-    r = batch_find(store, key, count, offset, &ordinal);
+    r = batch_find(store, key, first_batch(store, partition), count, offset, &ordinal);
     if (r < 0)
         return r;
     int64_t n = lookup_read(store, key, ordinal, false, &entry, 1);
@@ -391,7 +401,7 @@ int64_t store_partition_read(struct store *store, struct topic *topic, uint32_t 
     if (offset >= topic->partitions[partition].next_offset || max == 0)
         return 0;
     int r = lookup_count(store, key, &count);
-    r = r < 0 ? index_fail(store, r) : batch_find(store, key, count, offset, &ordinal);
+    r = r < 0 ? index_fail(store, r) : batch_find(store, key, first_batch(store, &topic->partitions[partition]), count, offset, &ordinal);
     uint64_t frame_of_last = UINT64_MAX;
     for (; r == 0 && ordinal < count; ordinal++) {
         struct index_entry entry;

@@ -7,6 +7,7 @@
  */
 #include "base/assert.h"
 #include "store/internal.h"
+#include "store/scavenge.h"
 
 #define TOPICS_PARTITION 0
 #define READ_ENTRIES 64
@@ -55,6 +56,7 @@ struct rebuild {
     struct additions additions;
     log_address from;
     uint64_t told;
+    const struct log_frame *removed; /* what stands for removed frames, while it is taken in */
     struct edda_error *error;
 };
 
@@ -114,8 +116,9 @@ static int frame_apply(struct rebuild *rebuild)
         const struct partition_place *place = &store->places[b->partition];
         struct partition *partition = &place->entry->topic.partitions[place->partition];
         int64_t next = b->batch.base_offset + b->batch.last_offset_delta + 1;
-        /* Salvage serves what is left, and there offsets may be missing. */
-        if (b->batch.base_offset != partition->next_offset && !store->options.log.salvage)
+        /* Salvage serves what is left, and there offsets may be missing, as they are where something was removed. */
+        if (b->batch.base_offset != partition->next_offset && !store->options.log.salvage &&
+            !(b->batch.base_offset > partition->next_offset && log_has_removed(store->log)))
             return edda_fail_with(rebuild->error, EDDA_ECORRUPT,
                                   "the frame at position %llu begins topic %s partition %u at offset %lld, not %lld",
                                   (unsigned long long)frame->first_position, place->entry->topic.name, place->partition,
@@ -141,10 +144,37 @@ static int additions_give(struct rebuild *rebuild, log_address from)
     }
 }
 
+/* Entries that count, and lead nowhere, for records of a stream that were removed. */
+static int removed_visit(void *user, struct hash128 stream, uint32_t count)
+{
+    struct rebuild *rebuild = user;
+    struct index_addition addition = { .key = stream, .entry = { .position = rebuild->removed->first_position } };
+    for (; count > 0; count--) {
+        if (!additions_reserve(&rebuild->additions, 1))
+            return edda_fail_with(rebuild->error, EDDA_ENOMEM, "out of memory for what was removed");
+        additions_put(&rebuild->additions, addition.key, &addition.entry);
+    }
+    return 0;
+}
+
+/* Frames that were removed: their records are still versions of their streams. */
+static int removed_take(struct rebuild *rebuild, const struct log_frame *from)
+{
+    rebuild->removed = from;
+    additions_clear(&rebuild->additions);
+    int r = removed_each(from->body, removed_visit, rebuild);
+    if (r == EDDA_ECORRUPT)
+        return edda_fail_with(rebuild->error, r, "what is left of the records removed at position %llu is malformed",
+                              (unsigned long long)from->first_position);
+    return r < 0 || rebuild->additions.count == 0 ? r : additions_give(rebuild, from->address);
+}
+
 static int rebuild_visit(void *user, const struct log_frame *from)
 {
     struct rebuild *rebuild = user;
     struct store *store = rebuild->store;
+    if (from->removed)
+        return removed_take(rebuild, from);
     if (from->position_count == 0)
         return 0;
     int r = frame_load(rebuild->frame, from, &store->source, rebuild->error);

@@ -128,7 +128,7 @@ const size_t broker_setting_count = sizeof(broker_setting_table) / sizeof(broker
 int64_t topic_setting_get(const struct topic *topic, enum topic_setting id)
 {
     if (id == TOPIC_CLEANUP_POLICY && topic->internal)
-        return CLEANUP_COMPACT;
+        return topic_entry_of(topic)->table ? CLEANUP_COMPACT : CLEANUP_DELETE;
     return topic->settings ? topic->settings->values[id] : topic_setting_table[id].initial;
 }
 

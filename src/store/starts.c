@@ -31,12 +31,13 @@ static struct slice start_key(const struct partition *partition, char text[START
     return slice_of(text, (size_t)len);
 }
 
-void start_apply(struct topic_entry *entry, struct partition *partition, int64_t offset, uint64_t position)
+void start_apply(struct topic_entry *entry, struct partition *partition, int64_t offset, uint64_t position, uint64_t tail)
 {
     if (offset <= partition->start_offset)
         return;
     partition->start_offset = offset;
     partition->start_position = position;
+    partition->start_recorded = tail;
     entry->truncated = true;
 }
 
@@ -52,7 +53,7 @@ static int partition_load(struct store *store, struct topic_entry *entry, struct
     if (r < 0)
         return edda_fail_with(error, r, "the start of topic %s cannot be read: %s", entry->topic.name, store->read_error.message);
     if (value.data)
-        start_apply(entry, partition, row.offset, (uint64_t)row.position);
+        start_apply(entry, partition, row.offset, (uint64_t)row.position, 0);
     return 0;
 }
 
@@ -94,7 +95,7 @@ int start_put(struct store *store, struct topic_entry *entry, struct partition *
     r = append_row(store, store->starts_topic, start_key(partition, text), buffer_slice(json), error);
     /* The array may have moved, when the hook has made the topic larger. */
     if (r == 0)
-        start_apply(entry, &entry->topic.partitions[index], offset, position);
+        start_apply(entry, &entry->topic.partitions[index], offset, position, store_tail(store));
     return r;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "store/scavenge.h"
 
 #define OPEN_ATTEMPTS_MAX 100 /* more than the index has runs */
 
@@ -92,6 +93,8 @@ static int open_once(struct io *io, const char *path, const struct store_options
         store->flush_begun = log_end(store->log);
         r = store_recover(store, error);
         *ret_index_damaged = r == EDDA_ECORRUPT && index_wait(store->index) == EDDA_ECORRUPT;
+        if (r == 0 && !store->options.log.read_only && !store->options.log.salvage && !(store->scavenger = scavenger_new(store)))
+            r = edda_fail_with(error, EDDA_ENOMEM, "out of memory opening %s", path);
     }
     if (r < 0) {
         store_abandon(store);
@@ -124,6 +127,8 @@ void store_close(struct store *store)
         store_abandon(store);
         return;
     }
+    scavenger_free(store->scavenger);
+    store->scavenger = NULL;
     checkpoint_wait(store);
     index_close(store->index);
     log_close(store->log);
@@ -136,6 +141,7 @@ void store_abandon(struct store *store)
     if (!store)
         return;
     flushes_wait(store);
+    scavenger_free(store->scavenger);
     checkpoint_wait(store);
     if (store->index)
         index_close(store->index);

@@ -45,6 +45,8 @@ struct store_options {
     struct index_options index;
     uint32_t frame_bytes;      /* the open frame is closed when it reaches this; 0: 256 KiB */
     uint64_t unflushed_bytes_max; /* 0: 8 MiB; sequencing beyond gives EDDA_EBUSY */
+    int64_t scavenge_interval_ms; /* how often retention is looked after and space given back; 0: 5 minutes; negative: when asked only */
+    uint64_t scavenge_bytes_per_second; /* at most so much is read and written for it; 0: 32 MiB */
     uint32_t frames_kept;      /* durable frames that stay in memory for cursors close behind, within 4 MiB; 0: 256 */
     /* Told about the rebuilding of the index: done and all bytes of log. May be NULL. */
     void (*progress)(void *user, uint64_t done_bytes, uint64_t all_bytes);
@@ -183,7 +185,8 @@ uint64_t store_tail(const struct store *store);
 uint64_t store_durable_position(const struct store *store);
 int64_t store_time_ms(struct store *store);
 
-/* Work that is due between turns: sealing the index, forgetting frames that are durable. Cheap when there is none. */
+/* Work that is due between turns: sealing the index, forgetting frames that are durable, a slice of scavenging. Cheap when there is none. What was borrowed from the
+ * log is no longer good. */
 void store_maintain(struct store *store);
 
 /* --- reading ------------------------------------------------------------------------------------------ */
@@ -269,6 +272,19 @@ int store_checkpoint_get(struct store *store, const char *name, uint64_t *ret_po
 
 /* Checks frames, batches and the index against each other, after a flush; calls `damage` for each thing wrong. Returns how many. */
 int64_t store_verify(struct store *store, log_damage_fn *damage, void *user, struct edda_error *error);
+
+/* Looks after retention, and gives back the space of what is gone (store/scavenge.h), in slices of store_maintain(); with `everything` also what compaction and the
+ * deletion of streams have left, for which the whole log is looked through. Nothing for a store that is only read. */
+void store_scavenge_start(struct store *store, bool everything);
+bool store_scavenging(const struct store *store);
+
+struct store_scavenged {
+    uint64_t passes, segments, freed_bytes; /* since the store was opened */
+    uint64_t failures;         /* passes that ended early; the next one does it again */
+    struct edda_error error;   /* of the last of them; its code is 0 when there was none */
+    uint64_t gap_bytes;        /* of the log: freed at any time */
+};
+void store_scavenged(const struct store *store, struct store_scavenged *ret_done);
 
 struct store_stats {
     uint64_t records, topics, partitions, log_bytes, frames_in_memory, unflushed_bytes;

@@ -50,7 +50,7 @@ int stream_meta_get(struct store *store, struct slice topic, struct slice key, s
         r = json_decode(&stream_row_type, record.record.value, JSON_STORED, &arena, &row, &store->read_error);
     arena_deinit(&arena);
     if (r == 0)
-        *ret_meta = (struct stream_meta){ row.truncate_before, row.deleted_at };
+        *ret_meta = (struct stream_meta){ entry.position, row.truncate_before, row.deleted_at };
     return r;
 }
 

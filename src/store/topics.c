@@ -70,6 +70,19 @@ struct topic_entry *topic_entry_find(const struct store *store, struct slice nam
     return link ? container_of(link, struct topic_entry, link) : NULL;
 }
 
+/* Internal topics of which the last record of a key is all that counts. Of the others, such as what is in quarantine, earlier records are read too. */
+static bool is_table(struct slice name)
+{
+    static const char *const names[] = {
+        TOPIC_TOPICS, TOPIC_STREAMS, TOPIC_STARTS, TOPIC_SNAPSHOTS, TOPIC_OFFSETS, "_edda.producers", "_edda.progress",
+        "_edda.services", "_edda.sequences", "_edda.versions", "_edda.channels",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (slice_eq_str(name, names[i]))
+            return true;
+    return false;
+}
+
 static struct topic_entry *entry_new(struct store *store, struct slice name)
 {
     if (store->topic_count == store->topic_capacity) {
@@ -85,6 +98,7 @@ static struct topic_entry *entry_new(struct store *store, struct slice name)
         return NULL;
     memcpy(entry->topic.name, name.data, name.len);
     entry->topic.internal = has_prefix(name, "_edda.") || has_prefix(name, "__");
+    entry->table = is_table(name);
     entry->topic.deleted = true; /* until its row is applied */
     if (!table_insert(&store->topics_by_name, &entry->link, hash64(name, 0))) {
         free(entry);
@@ -222,7 +236,7 @@ static int row_apply(struct store *store, struct slice name, const struct topic_
     entry->emptied = (uint64_t)row->emptied;
     const int64_t *ends = row->ends.items;
     for (uint32_t i = 0; i < row->ends.count && i < entry->partitions_known; i++)
-        start_apply(entry, &topic->partitions[i], ends[i], entry->emptied);
+        start_apply(entry, &topic->partitions[i], ends[i], entry->emptied, store->topics_topic ? store_tail(store) : 0);
     entry->mixed |= row->mixed;
     if (r == 0)
         *ret_topic = topic;

@@ -37,7 +37,7 @@ void world_flush(struct world *w);
 
 /* Values as visited, each with its version: "a@0 b@1". */
 struct seen {
-    char text[8192];
+    char text[1 << 20];
     size_t len;
 };
 int see(void *user, const struct store_record *record, int64_t version);

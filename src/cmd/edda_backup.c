@@ -12,6 +12,7 @@
 #include "cmd/edda_manifest.h"
 #include "cmd/edda_tool.h"
 
+#define BLOCK_BYTES ((size_t)4096)
 #define PIECE_BYTES ((size_t)4 << 20)
 
 struct backup_values {
@@ -113,11 +114,50 @@ static int source_sync(struct backup *b, const char *name)
     return r < 0 ? edda_fail_with(&b->tool->error, r, "cannot sync %s", path) : 0;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+/* Writes to a fresh file, and leaves blocks of zeros out: they are holes, as in the log. */
+static int sparse_write(struct io *io, struct io_file *file, struct slice piece, uint64_t offset)
+{
+    int r = 0;
+    for (size_t from = 0, at = 0; r == 0 && from < piece.len; from = at) {
+        bool zero = false;
+        for (; at < piece.len; at += BLOCK_BYTES) {
+            size_t len = piece.len - at < BLOCK_BYTES ? piece.len - at : BLOCK_BYTES;
+            bool is = is_zero(piece.data + at, len);
+            if (at == from)
+                zero = is;
+            if (is != zero)
+                break;
+        }
+        at = at < piece.len ? at : piece.len;
+        struct slice part = slice_of(piece.data + from, at - from);
+        if (!zero)
+            r = io_file_write(io, file, &part, 1, offset + from);
+    }
+    return r;
+}
+
+/* A segment that was rewritten since the last backup takes the place of its older copy when it is whole. */
+static bool is_rewritten(const struct log_segment_info *info, const struct manifest_segment *before)
+{
+    return before && (uint64_t)before->freed != info->freed_bytes;
+}
+
 static int bytes_copy(struct backup *b, const struct log_segment_info *info, const char *path, struct manifest_segment *segment)
 {
     struct io *io = b->tool->io;
     struct io_file *file;
     uint64_t size;
+    bool fresh = segment->bytes == 0 && info->freed_bytes > 0;
+    if (fresh)
+        (void)io_file_remove(io, path);
     int r = io_file_open(io, path, IO_WRITE | IO_CREATE, &file, &b->tool->error);
     if (r < 0)
         return r;
@@ -128,7 +168,8 @@ static int bytes_copy(struct backup *b, const struct log_segment_info *info, con
         if (piece.len == 0)
             r = EDDA_EIO;
         else
-            r = io_file_write(io, file, &piece, 1, (uint64_t)segment->bytes);
+            r = fresh ? sparse_write(io, file, piece, (uint64_t)segment->bytes) :
+                        io_file_write(io, file, &piece, 1, (uint64_t)segment->bytes);
         segment->checksum = crc32c_extend((uint32_t)segment->checksum, piece);
         segment->bytes += (int64_t)piece.len;
         b->copied_bytes += piece.len;
@@ -176,6 +217,8 @@ static int segment_check(struct backup *b, const struct log_segment_info *info, 
     char path[TOOL_PATH_BYTES];
     struct edda_error *error = &b->tool->error;
     uint32_t checksum = 0;
+    if (is_rewritten(info, before) && slice_eq_str(slice_of(before->name.data, before->name.len), info->name))
+        return 0; /* it is copied anew */
     if ((uint64_t)before->bytes > info->used_bytes || !slice_eq_str(slice_of(before->name.data, before->name.len), info->name))
         return edda_fail_with(error, EDDA_EINVAL, "segment %s has less than %.200s has of it: it is not the log that was backed up",
                               info->name, b->v->to);
@@ -213,14 +256,22 @@ static int segment_copy(struct backup *b, size_t ordinal, const struct log_segme
     if (!segment || !name)
         return edda_fail_with(&b->tool->error, EDDA_ENOMEM, "out of memory");
     segment->name = edda_text_of(name);
-    segment->bytes = before ? before->bytes : 0;
-    segment->checksum = before ? before->checksum : 0;
+    bool anew = is_rewritten(info, before);
+    segment->bytes = before && !anew ? before->bytes : 0;
+    segment->checksum = before && !anew ? before->checksum : 0;
+    segment->freed = (int64_t)info->freed_bytes;
     if ((uint64_t)segment->bytes == info->used_bytes)
         return 0;
     int r = source_sync(b, info->name);
     if (r == 0)
         r = copy_path(b, info, path);
-    return r < 0 ? r : bytes_copy(b, info, path, segment);
+    if (r < 0 || !anew)
+        return r < 0 ? r : bytes_copy(b, info, path, segment);
+    char *beside = arena_printf(&b->arena, "%s.tmp", path);
+    r = beside ? bytes_copy(b, info, beside, segment) : edda_fail_with(&b->tool->error, EDDA_ENOMEM, "out of memory");
+    if (r == 0 && (r = io_file_rename(b->tool->io, beside, path)) < 0)
+        edda_fail_with(&b->tool->error, r, "cannot rename %s", beside);
+    return r;
 }
 
 static int segments_copy(struct backup *b)

@@ -18,6 +18,7 @@ struct manifest_segment {
     struct edda_text name;     /* of the file in log/ */
     int64_t bytes;             /* from the file's start */
     int64_t checksum;          /* crc32c of these */
+    int64_t freed;             /* bytes that were removed from it, and are zeros; more when it was rewritten since */
 };
 
 struct manifest {

@@ -27,6 +27,7 @@ static void stat_text(struct store *store, const struct store_stats *stats, cons
     struct log_segment_info info;
     buffer_printf(out, "records      %" PRIu64 "\n", stats->records);
     buffer_printf(out, "log          %" PRIu64 " bytes, id %016" PRIx64 "\n", stats->log_bytes, log_id(store_log(store)));
+    buffer_printf(out, "             %" PRIu64 " bytes kept, %" PRIu64 " freed by the scavenger\n", stats->log_bytes - stats->freed_bytes, stats->freed_bytes);
     buffer_printf(out, "index        %" PRIu64 " entries in %" PRIu64 " runs of %" PRIu64 " bytes; %" PRIu64 " in memory\n",
                   stats->index.entries, stats->index.runs, stats->index.run_bytes, stats->index.tail_entries);
     buffer_append_str(out, "\nsegment                    bytes  first position\n");
@@ -48,14 +49,14 @@ static void stat_json(struct store *store, const struct store_stats *stats, cons
 {
     struct log_segment_info info;
     const char *comma = "";
-    buffer_printf(out, "{\"records\":%" PRIu64 ",\"logBytes\":%" PRIu64 ",\"logId\":\"%016" PRIx64 "\"", stats->records, stats->log_bytes,
-                  log_id(store_log(store)));
+    buffer_printf(out, "{\"records\":%" PRIu64 ",\"logBytes\":%" PRIu64 ",\"freedBytes\":%" PRIu64 ",\"logId\":\"%016" PRIx64 "\"", stats->records,
+                  stats->log_bytes, stats->freed_bytes, log_id(store_log(store)));
     buffer_printf(out, ",\"index\":{\"runs\":%" PRIu64 ",\"runBytes\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"inMemory\":%" PRIu64 "}",
                   stats->index.runs, stats->index.run_bytes, stats->index.entries, stats->index.tail_entries);
     buffer_append_str(out, ",\"segments\":[");
     for (size_t i = 0; log_segment(store_log(store), i, &info); i++)
-        buffer_printf(out, "%s{\"name\":\"%s\",\"bytes\":%" PRIu64 ",\"firstPosition\":%" PRIu64 ",\"sealed\":%s}", i ? "," : "", info.name,
-                      info.used_bytes, info.first_position, info.sealed ? "true" : "false");
+        buffer_printf(out, "%s{\"name\":\"%s\",\"bytes\":%" PRIu64 ",\"freedBytes\":%" PRIu64 ",\"firstPosition\":%" PRIu64 ",\"sealed\":%s}", i ? "," : "",
+                      info.name, info.used_bytes, info.freed_bytes, info.first_position, info.sealed ? "true" : "false");
     buffer_append_str(out, "],\"topics\":[");
     for (const struct topic *t = store_topic_each(store, NULL); t; t = store_topic_each(store, t)) {
         if (!shown(t, v))

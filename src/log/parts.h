@@ -197,6 +197,8 @@ size_t segment_find(const struct log *log, uint64_t address);
 /* Maps the segment, once. Any thread. */
 int segment_view(const struct log *log, struct segment *segment, const struct segment_view **ret_view,
                  struct edda_error *error);
+/* Maps the file that has taken the place of the segment's, and no longer the old one. When that fails the old one goes on being read. */
+int segment_view_renew(const struct log *log, struct segment *segment);
 /* Bytes of the file of this segment, from its start, that are durable. */
 uint64_t segment_durable_bytes(const struct log *log, size_t ordinal);
 /* Opens or makes a segment's file, `bytes` long with space reserved; name and size are durable on return. Any

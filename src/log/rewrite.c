@@ -435,7 +435,7 @@ void log_rewrite_end(struct log_rewrite *rw, uint64_t *ret_freed)
     segment->rewritten = true;
     segment->footer_was = h.footer_was;
     segment->freed = (uint32_t)rw->freed;
-    view_free(rw->log->io, atomic_exchange(&segment->view, NULL));
+    (void)segment_view_renew(rw->log, segment);
     rw->log->rewrites++;
     rw->log->has_rewritten = true;
     rewrite_free(rw);

@@ -158,6 +158,19 @@ static int view_open(const struct log *log, const struct segment *segment, struc
     return 0;
 }
 
+int segment_view_renew(const struct log *log, struct segment *segment)
+{
+    struct segment_view *view = calloc(1, sizeof(*view));
+    int r = view ? view_open(log, segment, view, NULL) : EDDA_ENOMEM;
+
+    if (r < 0) {
+        free(view);
+        return r;
+    }
+    view_free(log->io, atomic_exchange(&segment->view, view));
+    return 0;
+}
+
 int segment_view(const struct log *log, struct segment *segment, const struct segment_view **ret_view,
                  struct edda_error *error)
 {

@@ -221,7 +221,10 @@ void store_stats(struct store *store, struct store_stats *ret_stats)
     struct store_stats stats = { .records = store_tail(store), .partitions = store->place_count };
     for (struct topic *topic = store_topic_each(store, NULL); topic; topic = store_topic_each(store, topic))
         stats.topics++;
+    struct log_segment_info info;
     stats.log_bytes = log_end(store->log) - log_start(store->log);
+    for (size_t i = 0; log_segment(store->log, i, &info); i++)
+        stats.freed_bytes += info.freed_bytes;
     stats.frames_in_memory = store->ring_count + (store->open != NULL);
     stats.unflushed_bytes = log_unflushed_bytes(store->log) + store_open_frame_bytes(store);
     index_stats(store->index, &stats.index);

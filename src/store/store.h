@@ -288,6 +288,7 @@ void store_scavenged(const struct store *store, struct store_scavenged *ret_done
 
 struct store_stats {
     uint64_t records, topics, partitions, log_bytes, frames_in_memory, unflushed_bytes;
+    uint64_t freed_bytes;      /* of the log's: what was removed, and takes no space */
     struct index_stats index;
 };
 void store_stats(struct store *store, struct store_stats *ret_stats);

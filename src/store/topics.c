@@ -141,8 +141,9 @@ static int next_offset_read(struct store *store, uint32_t number, int64_t *ret_o
         return 0;
     if (r == 0)
         r = batch_at(store, entry.batch, &its_number, &batch, error);
+    /* The newest batch is removed only when it lies before the start of its partition, which tells the offset then. */
     if (r < 0)
-        return r;
+        return r == EDDA_ENOTFOUND ? 0 : r;
     if (its_number != number)
         return edda_fail_with(error, EDDA_ECORRUPT, "the batch at address %" PRIu64 " is of another partition", entry.batch);
     *ret_offset = batch.base_offset + batch.last_offset_delta + 1;

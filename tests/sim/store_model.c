@@ -1,6 +1,6 @@
 /*
  * The store against a model of it (store_model.h), on a simulated disk: appends with conditions and identities, metadata,
- * tables, readings of every kind, flushes, seals and merges of the index; then the machine or the process dies at any point, a write
+ * tables, readings of every kind, truncated partitions and the scavenger behind them, flushes, seals and merges of the index; then the machine or the process dies at any point, a write
  * is cut, the index is lost, and the store is opened again. What was durable must be there; what was not may be missing,
  * as a suffix of the total order and never part of an append; and everything that can be read must be what the model says.
  *
@@ -13,6 +13,7 @@
 
 #include "base/prng.h"
 #include "io/simulated.h"
+#include "store/partition.h"
 #include "store_model.h"
 
 #define DIR "/data"
@@ -25,9 +26,13 @@ static struct world {
     struct store *store;
     struct store_options options;
     struct model model;
+    struct buffer padding;
     uint64_t durable;        /* the greatest durable position that was seen */
     uint32_t values, ids;
+    uint64_t rewritten;
     bool hook;
+    bool padded;             /* records are large, so that there are several segments */
+    bool deep;               /* the scavenger looks through everything; then no stream is cut, because whether a cut record is still met elsewhere is not told */
     bool full;               /* the disk has no room */
     bool dead;               /* a cut has struck: reopen */
     struct edda_error error;
@@ -64,10 +69,17 @@ static struct topic *topic_of(int topic)
 /* Whether a code is one that any call may return for reasons that the model knows nothing of. */
 static bool is_weather(int code)
 {
-    if (code == EDDA_EBUSY || (code == EDDA_EFULL && w.full))
+    /* Whether there is room again the log looks after a moment only, when it comes to need a segment. */
+    if (code == EDDA_EBUSY || (code == EDDA_EFULL && (w.full || w.padded)))
         return true;
     w.dead = io_simulated_is_cut(w.io) || store_broken(w.store);
     return w.dead && (code == EDDA_ECLOSED || code == EDDA_EIO);
+}
+
+/* Of several segments each is opened when it is first read, which a dead disk does not allow. */
+static bool can_read(void)
+{
+    return !w.padded || !io_simulated_is_cut(w.io);
 }
 
 static void applied(int mixed)
@@ -106,6 +118,10 @@ static struct store_message message_of(const struct model_message *m, struct tex
             message.event.type = SLICE("Correlated");
     }
     message.identify = m->identify;
+    if (w.padded && m->topic != MODEL_HOOK) {
+        message.headers = buffer_slice(&w.padding);
+        message.header_count = 1;
+    }
     return message;
 }
 
@@ -242,8 +258,55 @@ static bool table_ensure(const char *name)
     return made;
 }
 
+static void do_cut(void)
+{
+    int topic = (int)below(MODEL_HOOK);
+    struct model_topic *t = &w.model.topics[topic];
+    struct store_bounds bounds;
+    if (!t->exists || !table_ensure("_edda.starts"))
+        return;
+    int partition = (int)below((uint64_t)t->partitions);
+    int64_t offset = one_in(3) ? -1 : (int64_t)below((uint64_t)t->next_offset[partition] + 3) - 1;
+    store_partition_bounds(w.store, topic_of(topic), (uint32_t)partition, &bounds);
+    int r = store_partition_truncate(w.store, topic_of(topic), (uint32_t)partition, offset, &w.error);
+    if (offset < 0)
+        offset = bounds.durable;
+    struct op *op = NULL;
+    if (offset > bounds.durable)
+        CHECK(r == EDDA_EOFFSET);
+    else if (offset <= t->start[partition])
+        CHECK(r == 0);
+    else
+        op = row_done(OP_CUT, r);
+    if (op) {
+        op->topic = topic;
+        op->partition = partition;
+        op->number = offset;
+    }
+    applied(-1);
+}
+
+/* Some turns of the scavenger; how far it gets is told by nothing but the space. */
+static void do_scavenge(void)
+{
+    if (one_in(2))
+        store_scavenge_start(w.store, w.deep);
+    for (uint64_t turns = 1 + below(w.padded ? 200 : 20); turns > 0 && !w.dead; turns--) {
+        store_maintain(w.store);
+        io_simulated_advance(w.io, (int64_t)below(20000000));
+        io_jobs_finish(w.io);
+        w.dead = io_simulated_is_cut(w.io) || store_broken(w.store);
+    }
+    struct store_scavenged done;
+    store_scavenged(w.store, &done);
+    w.rewritten += done.segments > 0;
+    applied(-1);
+}
+
 static void do_meta(void)
 {
+    if (w.deep)
+        return;
     int topic = (int)below(MODEL_HOOK), key = (int)below(MODEL_KEYS);
     const struct model_stream *s = &w.model.streams[topic][key];
     struct slice name = slice_str(model_topic_names[topic]);
@@ -265,7 +328,7 @@ static void do_meta(void)
         int r = store_stream_truncate(w.store, name, model_key(key), before, &w.error);
         if (!known || before > s->next_version)
             CHECK(r == (known ? EDDA_EINVAL : EDDA_ENOTFOUND));
-        else if (before <= model_first_version(s))
+        else if (before <= model_first_version(&w.model, topic, key))
             CHECK(r == 0);
         else
             op = row_done(OP_TRUNCATE, r);
@@ -360,7 +423,7 @@ static void check_stream(int topic, int key, int64_t version, bool backward, uin
     struct stream_info info;
     CHECK(store_stream_info(w.store, name, model_key(key), &info) == 0);
     CHECK(info.next_version == s->next_version && info.deleted == model_deleted(s));
-    CHECK(info.first_version == model_first_version(s));
+    CHECK(info.first_version == model_first_version(&w.model, topic, key));
 }
 
 static void check_cursor(uint64_t position, int topic)
@@ -422,6 +485,8 @@ static void check_identity(int id)
     snprintf(name, sizeof(name), "id%d", id);
     int r = store_identity(w.store, SLICE("/model"), slice_str(name), &position);
     int record = w.model.first_with_id[id];
+    if (record >= 0 && model_gone(&w.model, &w.model.records[record]))
+        record = -1;
     CHECK(record < 0 ? r == EDDA_ENOTFOUND : r == 0 && position == w.model.records[record].position);
 }
 
@@ -479,8 +544,10 @@ static void check_some(void)
         if (w.model.record_count) {
             struct store_record record;
             expected[0] = (uint32_t)below(w.model.record_count);
-            CHECK(store_position_read(w.store, w.model.records[expected[0]].position, &record) == 0);
-            reading_visit(&(struct reading){ .count = 1 }, &record, -1);
+            bool gone = model_gone(&w.model, &w.model.records[expected[0]]);
+            CHECK(store_position_read(w.store, w.model.records[expected[0]].position, &record) == (gone ? EDDA_ENOTFOUND : 0));
+            if (!gone)
+                reading_visit(&(struct reading){ .count = 1 }, &record, -1);
         }
         break;
     default:
@@ -563,7 +630,7 @@ static void open_store(void)
 
 static void reopen(void)
 {
-    bool clean = !w.dead && one_in(3);
+    bool clean = !w.dead && can_read() && one_in(3);
     bool lose_index = one_in(8);
     store_on_close_frame(w.store, NULL, NULL);
     if (w.durable < store_durable_position(w.store))
@@ -592,7 +659,8 @@ static void reopen(void)
     if (!model_cut(&w.model, tail))
         fail("the store ends in the middle of an append, or behind its end", (int64_t)tail);
     w.durable = tail;
-    check_all();
+    if (can_read())
+        check_all();
     if (!w.dead && one_in(3)) {
         int64_t found = store_verify(w.store, NULL, NULL, &w.error);
         if (found != 0 && !(found < 0 && is_weather((int)found)))
@@ -648,7 +716,7 @@ static void do_world(void)
 static void step(void)
 {
     uint64_t choice = below(100);
-    if (w.dead)
+    if (w.dead || !can_read())
         reopen();
     else if (choice < 45)
         do_append();
@@ -658,9 +726,13 @@ static void step(void)
         check_some();
     else if (choice < 88)
         do_meta();
-    else if (choice < 92)
+    else if (choice < 90)
+        do_cut();
+    else if (choice < (w.padded ? 93 : 91))
+        do_scavenge();
+    else if (choice < 94)
         do_table();
-    else if (choice < 95)
+    else if (choice < 96)
         do_topic((int)below(MODEL_TOPICS));
     else
         do_world();
@@ -680,25 +752,32 @@ static void run(uint64_t seed)
     w.durable = 0;
     w.values = w.ids = 0;
     w.hook = false;
+    w.padded = one_in(3);
+    w.deep = one_in(2);
+    w.options.scavenge_interval_ms = one_in(2) ? -1 : 1000;
+    buffer_clear(&w.padding);
+    uint8_t filler[3000];
+    memset(filler, 'x', sizeof(filler));
+    record_headers_put(&w.padding, SLICE("padding"), slice_of(filler, sizeof(filler)));
     model_init(&w.model);
     io_simulated_reset(w.io, &(struct io_simulated_options){ .seed = seed, .disk_bytes = DISK_BYTES });
     open_store();
     do_topic(0);
-    if (one_in(2) && !w.dead) {
+    if (one_in(w.padded ? 6 : 2) && !w.dead) {
         do_topic(MODEL_HOOK);
         CHECK(store_flush(w.store, &w.error) == 0);
         applied(-1);
         w.hook = true;
         store_on_close_frame(w.store, hook, NULL);
     }
-    for (uint64_t steps = 20 + below(100); steps > 0; steps--) {
+    for (uint64_t steps = 20 + below(w.padded ? 500 : 100); steps > 0; steps--) {
         if (!w.model.topics[0].exists && !w.dead)
             do_topic(0);
         if (w.model.topics[0].exists || w.dead)
             step();
     }
     store_on_close_frame(w.store, NULL, NULL);
-    if (!w.dead)
+    if (!w.dead && can_read())
         check_all();
     io_simulated_crash(w.io, true);
     store_abandon(w.store);
@@ -721,5 +800,12 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < seeds; i++)
         run(seed + i);
     io_simulated_free(w.io);
+    buffer_deinit(&w.padding);
+    /* A test of the scavenger in which it never comes to rewrite anything would show nothing. */
+    printf("%" PRIu64 " times something was rewritten\n", w.rewritten);
+    if (seeds >= 300 && w.rewritten == 0) {
+        printf("FAILED: nothing was rewritten\n");
+        return 1;
+    }
     return 0;
 }

@@ -28,7 +28,8 @@ enum op_kind {
     OP_SNAPSHOT, /* key: its name, number: the version */
     OP_TOPIC,    /* topic, number: partitions */
     OP_GROW,     /* topic, number: partitions */
-    OP_MIXED     /* topic */
+    OP_MIXED,    /* topic */
+    OP_CUT       /* topic, partition, number: the first offset that is kept */
 };
 
 struct model_message {
@@ -62,6 +63,7 @@ struct model_topic {
     bool exists, mixed;
     int partitions;
     int64_t next_offset[MODEL_PARTITIONS];
+    int64_t start[MODEL_PARTITIONS];
 };
 
 struct model_stream {
@@ -69,6 +71,7 @@ struct model_stream {
     int64_t truncate_before;
     int64_t deleted_at;
     int last_partition;
+    int64_t last_offset;
 };
 
 struct model {
@@ -82,7 +85,7 @@ struct model {
     size_t record_count;
     int64_t offsets[MODEL_GROUPS][MODEL_TOPICS][MODEL_PARTITIONS]; /* -1: none */
     int64_t snapshots[MODEL_SNAPSHOTS];                            /* -1: none */
-    int first_with_id[MODEL_IDS];                                  /* a record, or -1 */
+    int first_with_id[MODEL_IDS];                                  /* the first record that was not gone when the next came, or -1 */
 };
 
 extern const char *const model_topic_names[MODEL_TOPICS];
@@ -98,7 +101,9 @@ bool model_apply(struct model *m, uint64_t tail, int mixed);
 /* Forgets everything from `tail` on; false when that is in the middle of an operation or behind the end. */
 bool model_cut(struct model *m, uint64_t tail);
 
-int64_t model_first_version(const struct model_stream *s);
+/* Whether a record lies before the start of its partition. */
+bool model_gone(const struct model *m, const struct model_record *record);
+int64_t model_first_version(const struct model *m, int topic, int key);
 bool model_deleted(const struct model_stream *s);
 
 /* What an append will return; when 0, *ret_appended, but for the position of one that is not a repeat. */

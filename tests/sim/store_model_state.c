@@ -48,7 +48,8 @@ static int partition_of(const struct model *m, const struct model_message *messa
     if (message->key < 0)
         return 0;
     const struct model_stream *s = &m->streams[message->topic][message->key];
-    return s->next_version > 0 ? s->last_partition : (int)model_partition_by_hash(m, message);
+    bool there = s->next_version > 0 && s->last_offset >= m->topics[message->topic].start[s->last_partition];
+    return there ? s->last_partition : (int)model_partition_by_hash(m, message);
 }
 
 static void message_apply(struct model *m, const struct model_message *message, uint64_t position)
@@ -62,8 +63,10 @@ static void message_apply(struct model *m, const struct model_message *message, 
         struct model_stream *s = &m->streams[message->topic][message->key];
         record->version = s->next_version++;
         s->last_partition = record->partition;
+        s->last_offset = record->offset;
     }
-    if (message->identify && m->first_with_id[message->id] < 0)
+    int first = message->identify ? m->first_with_id[message->id] : 0;
+    if (message->identify && (first < 0 || model_gone(m, &m->records[first])))
         m->first_with_id[message->id] = (int)m->record_count;
     m->record_count++;
 }
@@ -96,6 +99,9 @@ static void op_apply(struct model *m, const struct op *op)
     case OP_GROW:
         m->topics[op->topic].partitions = (int)op->number;
         m->topics[op->topic].mixed = true;
+        break;
+    case OP_CUT:
+        m->topics[op->topic].start[op->partition] = op->number;
         break;
     case OP_MIXED:
         m->topics[op->topic].mixed = true;
@@ -149,9 +155,26 @@ bool model_cut(struct model *m, uint64_t tail)
     return end == tail;
 }
 
-int64_t model_first_version(const struct model_stream *s)
+bool model_gone(const struct model *m, const struct model_record *record)
+{
+    return record->offset < m->topics[record->message.topic].start[record->partition];
+}
+
+static int64_t cut_off(const struct model_stream *s)
 {
     return s->truncate_before > s->deleted_at ? s->truncate_before : s->deleted_at;
+}
+
+int64_t model_first_version(const struct model *m, int topic, int key)
+{
+    const struct model_stream *s = &m->streams[topic][key];
+    int64_t from = cut_off(s);
+    for (size_t i = 0; i < m->record_count; i++) {
+        const struct model_record *r = &m->records[i];
+        if (r->message.topic == topic && r->message.key == key && r->version >= from && !model_gone(m, r))
+            return r->version;
+    }
+    return s->next_version > from ? s->next_version : from;
 }
 
 bool model_deleted(const struct model_stream *s)
@@ -172,6 +195,8 @@ static int predict_identities(const struct model *m, const struct model_message 
     size_t identified = 0, known = 0;
     for (size_t i = 0; i < count; i++) {
         int record = messages[i].identify ? m->first_with_id[messages[i].id] : -1;
+        if (record >= 0 && model_gone(m, &m->records[record]))
+            record = -1;
         identified += messages[i].identify;
         if (record < 0)
             continue;
@@ -194,7 +219,7 @@ static int predict_identities(const struct model *m, const struct model_message 
         return EDDA_EDUPLICATE;
     for (size_t i = 0; i < count; i++) {
         size_t record = (size_t)*ret_record - *ret_message + i;
-        if (record >= m->record_count || !same_message(&messages[i], &m->records[record].message) ||
+        if (record >= m->record_count || model_gone(m, &m->records[record]) || !same_message(&messages[i], &m->records[record].message) ||
             m->records[record].position != m->records[*ret_record].position - *ret_message + i)
             return EDDA_EDUPLICATE;
     }
@@ -235,14 +260,14 @@ size_t model_stream_records(const struct model *m, int topic, int key, int64_t v
                             uint32_t *ret_records)
 {
     const struct model_stream *s = &m->streams[topic][key];
-    int64_t first = model_first_version(s);
+    int64_t first = cut_off(s);
     size_t count = 0;
     if (version < 0 && backward)
         version = INT64_MAX;
     for (size_t n = 0; n < m->record_count && count < max; n++) {
         size_t i = backward ? m->record_count - 1 - n : n;
         const struct model_record *r = &m->records[i];
-        if (r->message.topic != topic || r->message.key != key || r->version < first)
+        if (r->message.topic != topic || r->message.key != key || r->version < first || model_gone(m, r))
             continue;
         if (backward ? r->version <= version : r->version >= version)
             ret_records[count++] = (uint32_t)i;
@@ -254,7 +279,7 @@ size_t model_correlation_records(const struct model *m, int correlation, uint32_
 {
     size_t count = 0;
     for (size_t i = 0; i < m->record_count; i++)
-        if (m->records[i].message.correlation == correlation)
+        if (m->records[i].message.correlation == correlation && !model_gone(m, &m->records[i]))
             ret_records[count++] = (uint32_t)i;
     return count;
 }
@@ -265,7 +290,7 @@ size_t model_partition_records(const struct model *m, int topic, int partition, 
     size_t count = 0;
     for (size_t i = 0; i < m->record_count && count < max; i++) {
         const struct model_record *r = &m->records[i];
-        if (r->message.topic == topic && r->partition == partition && r->offset >= offset)
+        if (r->message.topic == topic && r->partition == partition && r->offset >= offset && !model_gone(m, r))
             ret_records[count++] = (uint32_t)i;
     }
     return count;
@@ -275,7 +300,7 @@ size_t model_records_from(const struct model *m, uint64_t position, int topic, u
 {
     size_t count = 0;
     for (size_t i = 0; i < m->record_count; i++)
-        if (m->records[i].position >= position && (topic < 0 || m->records[i].message.topic == topic))
+        if (m->records[i].position >= position && !model_gone(m, &m->records[i]) && (topic < 0 || m->records[i].message.topic == topic))
             ret_records[count++] = (uint32_t)i;
     return count;
 }
@@ -285,7 +310,7 @@ size_t model_table_records(const struct model *m, int topic, uint32_t *ret_recor
     size_t count = 0;
     for (size_t i = 0; i < m->record_count; i++) {
         const struct model_record *r = &m->records[i];
-        if (r->message.topic == topic && r->message.key >= 0 && r->message.value > 0 &&
+        if (r->message.topic == topic && r->message.key >= 0 && r->message.value > 0 && !model_gone(m, r) &&
             r->version == m->streams[topic][r->message.key].next_version - 1)
             ret_records[count++] = (uint32_t)i;
     }

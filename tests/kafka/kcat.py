@@ -40,6 +40,13 @@ def lists_produces_and_consumes(world):
     same(sorted(consumed(where, 'orders', '-K:').split('\n')[:-1]), sorted(lines), 'what was produced is consumed')
 
 
+def takes_every_compression(world):
+    where = started(world)
+    for codec in ('none', 'gzip', 'snappy', 'lz4', 'zstd'):
+        kcat(where, '-P', '-t', codec, '-z', codec, '-p', '0', given='the same again\n' * 500)
+        same(consumed(where, codec), 'the same again\n' * 500, codec)
+
+
 def finds_offsets_by_time_and_keeps_headers(world):
     where = started(world)
     for value in ('first', 'second'):
@@ -114,5 +121,5 @@ if __name__ == '__main__':
     if not shutil.which('kcat'):
         print('needs kcat')
         sys.exit(77)
-    edda.main([lists_produces_and_consumes, finds_offsets_by_time_and_keeps_headers, keeps_everything_over_a_kill,
+    edda.main([lists_produces_and_consumes, takes_every_compression, finds_offsets_by_time_and_keeps_headers, keeps_everything_over_a_kill,
                shares_partitions_in_a_group])

@@ -25,7 +25,7 @@
 #define KEY_BYTES 256
 #define MARK_BYTES 24
 
-/* ARGV: the mark that the one before this has left, its own, channel, payload. When the one before was refused this must be, too. */
+/* What Redis runs; an Edda has EDDA.PUBLISH for it. ARGV: the mark that the one before this has left, its own, channel, payload. When the one before was refused this must be, too. */
 static const char publish_script[] = "local at = redis.call('GET', KEYS[1]) or '' "
                                      "if at ~= ARGV[1] then "
                                      "if (tonumber(at) or -1) >= tonumber(ARGV[2]) then return -1 end "
@@ -59,7 +59,9 @@ struct redis {
     char *password;
     char key[KEY_BYTES];
     struct link out, in;
+    char source[KEY_BYTES];     /* who publishes, to a server that is an Edda */
     bool ready;                 /* the server has said how far it has come */
+    bool edda;                  /* the server is an Edda: it runs no scripts, and knows by itself what it has */
     char mark[MARK_BYTES];      /* what the last publication that was sent leaves in the key */
     struct event more;          /* there is more of the log to look through */
     uint32_t unanswered;
@@ -253,6 +255,29 @@ static void on_position(redisAsyncContext *context, void *reply_, void *user)
     is_there(link);
 }
 
+/* An Edda recognises what it has by its identity, so it is asked nothing, and gets what is behind our own note again. */
+static void on_hello(redisAsyncContext *context, void *reply_, void *user)
+{
+    const redisReply *reply = reply_;
+    struct link *link = user;
+    struct redis *redis = link->redis;
+    (void)context;
+    if (!reply)
+        return;
+    redis->edda = false;
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements; i += 2)
+        redis->edda |= reply->element[i]->type == REDIS_REPLY_STRING && strcmp(reply->element[i]->str, "server") == 0 &&
+                       reply->element[i + 1]->type == REDIS_REPLY_STRING && strcmp(reply->element[i + 1]->str, "edda") == 0;
+    if (!redis->edda) {
+        (void)redisAsyncCommand(link->context, on_position, link, "GET %s", redis->key);
+        return;
+    }
+    redis->mark[0] = '\0';
+    engine_publish_from(redis->options.engine, false, 0);
+    redis->ready = true;
+    is_there(link);
+}
+
 struct sent {
     struct link *link;
     uint64_t position;
@@ -282,6 +307,16 @@ static void on_published(redisAsyncContext *context, void *reply_, void *user)
     free(sent);
 }
 
+/* The position is the message's id. AFTER names the one that was sent before it over this connection: when that was refused this is, too. */
+static int send_to_edda(struct redis *redis, struct sent *sent, const struct engine_publication *publication, const char *mark)
+{
+    if (redis->mark[0] == '\0')
+        return redisAsyncCommand(redis->out.context, on_published, sent, "EDDA.PUBLISH %s %b SOURCE %s ID %s", publication->channel,
+                                 publication->payload.data, publication->payload.len, redis->source, mark);
+    return redisAsyncCommand(redis->out.context, on_published, sent, "EDDA.PUBLISH %s %b SOURCE %s ID %s AFTER %s", publication->channel,
+                             publication->payload.data, publication->payload.len, redis->source, mark, redis->mark);
+}
+
 /* False when it could not be handed over; the connection is then at its end. */
 static bool publish(struct redis *redis, const struct engine_publication *publication)
 {
@@ -291,8 +326,9 @@ static bool publish(struct redis *redis, const struct engine_publication *public
     *sent = (struct sent){ &redis->out, publication->position, publication->payload.len };
     char mark[MARK_BYTES];
     (void)snprintf(mark, sizeof mark, "%llu", (unsigned long long)publication->position);
-    int rc = redisAsyncCommand(redis->out.context, on_published, sent, "EVAL %s 1 %s %s %s %s %b", publish_script, redis->key, redis->mark, mark,
-                               publication->channel, publication->payload.data, publication->payload.len);
+    int rc = redis->edda ? send_to_edda(redis, sent, publication, mark)
+                         : redisAsyncCommand(redis->out.context, on_published, sent, "EVAL %s 1 %s %s %s %s %b", publish_script, redis->key, redis->mark, mark,
+                                             publication->channel, publication->payload.data, publication->payload.len);
     if (rc != REDIS_OK) {
         free(sent);
         return false;
@@ -418,7 +454,7 @@ static void begin(struct link *link)
     if (redis->password)
         (void)redisAsyncCommand(link->context, on_auth, link, "AUTH %s", redis->password);
     if (link->direction == EDDA_CHANNEL_OUT)
-        (void)redisAsyncCommand(link->context, on_position, link, "GET %s", redis->key);
+        (void)redisAsyncCommand(link->context, on_hello, link, "HELLO 2");
     else
         for (const struct edda_channel *in = next_channel(channels, link->direction); in; in = next_channel(in + 1, link->direction))
             (void)redisAsyncCommand(link->context, on_message, link, "SUBSCRIBE %s", in->name);
@@ -513,6 +549,8 @@ int redis_open(const struct redis_options *options, struct redis **ret_redis, st
         return rc;
     }
     (void)snprintf(redis->key, sizeof redis->key, "edda:%s:%016llx:published", engine_app(options->engine)->name,
+                   (unsigned long long)journal_id(engine_journal(options->engine)));
+    (void)snprintf(redis->source, sizeof redis->source, "edda:%s:%016llx", engine_app(options->engine)->name,
                    (unsigned long long)journal_id(engine_journal(options->engine)));
     (void)evtimer_assign(&redis->more, redis->options.base, on_more, redis);
     link_open(redis, &redis->out, EDDA_CHANNEL_OUT);

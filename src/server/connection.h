@@ -129,6 +129,8 @@ void connection_resume(struct connection *connection);
 void connection_flush(struct connection *connection);
 /* No further request is taken; it closes when all is sent. */
 void connection_end(struct connection *connection);
+/* Closes it at once; it is gone afterwards, after `closed`. Not to be called within the functions of its own protocol other than host_turn. */
+void connection_close(struct connection *connection);
 /* Unsent bytes, and how many more may be appended without being asked for: a protocol that pushes stops at 0 and goes on in `drained`. 0 also when it ends. */
 size_t connection_unsent(const struct connection *connection);
 size_t connection_room(struct connection *connection);

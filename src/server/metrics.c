@@ -3,6 +3,7 @@
 
 #include "server/handlers.h"
 #include "server/kafka.h"
+#include "server/resp.h"
 #include "server/parts.h"
 #include "server/reference.h"
 
@@ -82,6 +83,18 @@ OF_PROTOCOL(connections_refused, spoken->counts.refused)
 OF_PROTOCOL(connections_expired, spoken->counts.expired)
 OF_PROTOCOL(received_bytes, spoken->counts.bytes_in)
 OF_PROTOCOL(sent_bytes, spoken->counts.bytes_out)
+static struct resp_info resp(const struct server *server)
+{
+    struct resp_info info = { .counts = { 0 } };
+    resp_look(server, &info);
+    return info;
+}
+VALUE(resp_commands, resp(server).counts.commands)
+VALUE(resp_errors, resp(server).counts.failed)
+VALUE(resp_messages, resp(server).counts.messages)
+VALUE(resp_overruns, resp(server).counts.overruns)
+VALUE(resp_subscriptions, resp(server).subscriptions)
+VALUE(resp_waiting, resp(server).waiting)
 OF_API(kafka_requests, counts->requests)
 OF_API(kafka_errors, counts->errors)
 OF_BROKER(kafka_malformed, counts->malformed)
@@ -174,6 +187,12 @@ static const struct metric metrics[] = {
     { "edda_received_bytes_total", "counter", "Bytes that clients have sent.", "protocol", .of_protocol = received_bytes },
     { "edda_sent_bytes_total", "counter", "Bytes that clients have been sent.", "protocol", .of_protocol = sent_bytes },
     { "edda_requests_stalled_total", "counter", "Requests that waited because the log was too far behind its disk.", .value = requests_stalled },
+    { "edda_resp_commands_total", "counter", "Commands of Redis's protocol.", NULL, .value = resp_commands },
+    { "edda_resp_errors_total", "counter", "Commands of Redis's protocol that were answered with an error.", NULL, .value = resp_errors },
+    { "edda_resp_messages_total", "counter", "Messages given to subscribers of channels, counted for each of them.", NULL, .value = resp_messages },
+    { "edda_resp_subscriptions", "gauge", "Subscriptions to channels and patterns.", NULL, .value = resp_subscriptions },
+    { "edda_resp_waiting", "gauge", "Streams that clients wait for with XREAD BLOCK.", NULL, .value = resp_waiting },
+    { "edda_resp_overruns_total", "counter", "Subscribers that were closed because they did not take what they were subscribed to.", NULL, .value = resp_overruns },
     { "edda_kafka_requests_total", "counter", "Requests of Kafka's protocol, by API.", "api", .of_api = kafka_requests },
     { "edda_kafka_errors_total", "counter", "Error codes in answers of Kafka's protocol: of topics, partitions, groups each.", "api", .of_api = kafka_errors },
     { "edda_kafka_malformed_total", "counter", "Requests of Kafka's protocol that ended their connection, because they did not parse or were never offered.", .of_broker = kafka_malformed },

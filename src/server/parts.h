@@ -128,7 +128,6 @@ void listeners_resume(struct server *server);
 /* connection.c */
 /* Takes over `fd`; closes it when that fails. */
 void connection_open(struct server *server, const struct listener *listener, int fd);
-void connection_close(struct connection *connection);
 /* Handles the requests that have arrived and sends what may leave. The connection may be gone afterwards. */
 void connection_run(struct connection *connection);
 /* It has got on: its time to wait begins anew. */

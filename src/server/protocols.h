@@ -13,7 +13,8 @@ struct protocol;
 /* Its name in lower case, of which `NAME_protocol` is the struct; its port; who speaks it. HTTP is the first. */
 #define PROTOCOLS(ROW) \
     ROW(http, 2113, "HTTP") \
-    ROW(kafka, 9092, "Kafka's protocol")
+    ROW(kafka, 9092, "Kafka's protocol") \
+    ROW(resp, 6379, "Redis")
 
 #define PROTOCOL_ORDINAL(name, port, title) PROTOCOL_##name,
 enum { PROTOCOLS(PROTOCOL_ORDINAL) PROTOCOL_COUNT };

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Channels over a real Redis server: what comes in, what goes out, each once, whoever dies in between.
 
-    channels.py APPLICATION [NAME…]
+    channels.py APPLICATION [NAME…] [--server=EDDA]
+
+With --server it is an Edda that takes the place of the Redis server.
 """
 import json
 import os
@@ -18,16 +20,26 @@ import redis
 from edda import holds, same, says, wait_for
 
 KILLS = 8
+PUBLISH = (b'EVAL', b'EDDA.PUBLISH')  # what the application says to a Redis server, and to an Edda
 
 
 # --- what the scenarios need -----------------------------------------------------------------------------------------
 
 def server(world, *options):
+    tool = edda.option('server', '')
+    if tool:
+        if any(not name.startswith('append') for name, _ in options):
+            raise edda.Skip('Edda has users in place of one password')
+        return served_by(world, lambda directory: redis.Edda(os.path.abspath(tool), directory))
     if not redis.installed():
         raise edda.Skip('redis-server is not installed')
+    return served_by(world, lambda directory: redis.Server(directory, *options))
+
+
+def served_by(world, start):
     directory = os.path.join(world.directory, 'redis')
     os.makedirs(directory, exist_ok=True)
-    found = redis.Server(directory, *options)
+    found = start(directory)
     world.servers.append(found)
     return found
 
@@ -231,7 +243,7 @@ def one_that_is_refused(world):
     refused = []
 
     def refuse(words):
-        if words[0] != b'EVAL' or len(refused) == 12 or chance.random() > 0.1:
+        if words[0] not in PUBLISH or len(refused) == 12 or chance.random() > 0.1:
             return None
         refused.append(words)
         return b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
@@ -253,7 +265,7 @@ def one_that_refuses_all(world):
     """A server that takes connections and refuses what is published is asked less and less often."""
     of_redis = server(world)
     between = proxy(world, of_redis)
-    between.refuse = lambda words: b'-READONLY You can not write against a read only replica.\r\n' if words[0] == b'EVAL' else None
+    between.refuse = lambda words: b'-READONLY You can not write against a read only replica.\r\n' if words[0] in PUBLISH else None
     process = run(world, between.port)
     connected(process)
     greet(of_redis, 'a')
@@ -277,7 +289,7 @@ def a_connection_that_is_closed_while_we_write(world):
         for _ in range(50):
             publisher.ask('PUBLISH', 'greet', '{"name":"a"}')
         for client in of_redis.ask('CLIENT', 'LIST').splitlines():
-            if 'cmd=eval' in client:
+            if 'cmd=eval' in client or 'cmd=edda.publish' in client:
                 try:
                     of_redis.ask('CLIENT', 'KILL', 'ID', re.search(r'id=([0-9]+)', client)[1])
                 except RuntimeError as gone:

@@ -1,4 +1,5 @@
-"""A Redis server of the scenario's own, on a port of its own, and as much of a client as is needed to look at it."""
+"""A Redis server of the scenario's own, or an Edda in its place, on a port of its own, and as much of a client as is needed to look at it."""
+import os
 import shutil
 import socket
 import subprocess
@@ -34,10 +35,15 @@ class Connection:
             return rest.decode()
         if kind == b':':
             return int(rest)
-        if kind == b'$':
+        if kind in b'$=':
             length = int(rest)
-            return None if length < 0 else self.stream.read(length + 2)[:-2].decode()
-        return [self.read() for _ in range(int(rest))]
+            text = self.stream.read(length + 2)[:-2].decode(errors='surrogateescape') if length >= 0 else None
+            return text[4:] if kind == b'=' else text
+        if kind == b'_':
+            return None
+        if kind == b'%':
+            return {self.read(): self.read() for _ in range(int(rest))}
+        return None if int(rest) < 0 else [self.read() for _ in range(int(rest))]
 
     def ask(self, *words):
         self.send(*words)
@@ -95,6 +101,27 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(edda.LIMIT_S)
+
+
+class Edda(Server):
+    """`edda serve` in place of a Redis server. `tool` is the binary."""
+
+    def __init__(self, tool, directory, port=None):
+        self.tool = tool
+        super().__init__(directory, port=port)
+
+    def start(self):
+        off = []
+        for line in subprocess.run([self.tool, 'serve', '--help'], text=True, capture_output=True, check=True).stdout.splitlines():
+            if 'HOST:PORT' in line and '--resp' not in line:
+                off += [line.split()[0], 'off']
+        self.process = subprocess.Popen([self.tool, 'serve', '--data', os.path.join(self.directory, 'data'), '--resp', f'127.0.0.1:{self.port}', *off],
+                                        stdout=open(os.path.join(self.directory, 'said'), 'ab'), stderr=subprocess.STDOUT)
+        wait_for(self._answers, f'edda on port {self.port}')
+
+    def said(self):
+        with open(os.path.join(self.directory, 'said'), encoding='utf-8') as file:
+            return file.read()
 
 
 class Proxy:

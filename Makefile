@@ -37,7 +37,7 @@ tested = --build "$(BUILD)" --timeout-multiplier 3
 endif
 
 .DEFAULT_GOAL := build
-.PHONY: build setup run test check soak bench fuzz install format format-check clean help
+.PHONY: build setup setup-clients run test check soak bench fuzz install format format-check clean help
 
 build: ## builds the library, the binary and the examples
 	$(configure)
@@ -45,6 +45,9 @@ build: ## builds the library, the binary and the examples
 
 setup: ## installs the packages that building and testing need
 	@tools/setup.sh
+
+setup-clients: ## installs the Kafka clients that tests/kafka runs, which `make test` does too
+	@tools/setup.sh clients
 
 # Only what the README starts, which is less than half of everything.
 run: setup ## builds the choreography example and starts it on :8088; Ctrl-C ends it
@@ -55,7 +58,7 @@ run: setup ## builds the choreography example and starts it on :8088; Ctrl-C end
 	echo "run: $$program run"; \
 	exec "$$program" run
 
-test: setup ## builds and runs everything, unit, wire and sim tests with sanitizers too
+test: setup setup-clients ## builds and runs everything, unit, wire and sim tests with sanitizers too
 	$(configure)
 	$(configure_sanitized)
 	@exec tools/run-tests.py $(tested) --without soak
@@ -64,7 +67,7 @@ check: setup ## the fast part of the tests, under a minute
 	$(configure)
 	@exec tools/run-tests.py --build "$(BUILD)" --suite check
 
-soak: setup ## the tests that run long (SOAK_SECONDS=600)
+soak: setup setup-clients ## the tests that run long (SOAK_SECONDS=600)
 	$(configure)
 	@SOAK_SECONDS=$(SOAK_SECONDS) exec tools/run-tests.py --build "$(BUILD)" --suite soak --timeout-multiplier 0
 

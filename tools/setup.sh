@@ -2,6 +2,9 @@
 #
 # setup.sh: installs what building and testing Edda needs, and nothing when all of it is there.
 #
+#     setup.sh            what building, running and most tests need
+#     setup.sh clients    besides, what the tests with other people's Kafka clients need, and those clients
+#
 # Safe to run any number of times; with everything in place it asks dpkg once and ends. Uses sudo
 # when it is not run as root. On a system without dpkg it installs nothing and says what is missing.
 
@@ -37,6 +40,18 @@ valgrind            valgrind         finds what the sanitizers cannot, and count
 python3             python3          the rules in tests/rules and the test runner
 curl                curl             HTTP scenarios, and the first steps in the README
 httpie              http             the same, as the documents of the choreography example write them
+TABLE
+}
+
+# The same for the clients. A tool that is there counts, whatever package it is from: languages are often installed from elsewhere.
+client_packages() {
+    cat <<'TABLE'
+kcat                      kcat   the command line client of librdkafka
+default-jdk-headless      javac  the programs with the Java client
+maven                     mvn    fetches the Java clients, the console tools and Kafka itself
+golang-go                 go     the program with franz-go
+npm                       npm    fetches kafkajs
+python3-venv              pc:-   an environment for the Python clients
 TABLE
 }
 
@@ -105,14 +120,47 @@ install_missing() {
         say "that failed; fetching the package lists and trying again"
         "${become[@]}" apt-get -o DPkg::Lock::Timeout=120 update \
             || die "apt-get update failed: is there a network, and are /etc/apt/sources.list* right?"
-        find_missing >/dev/null
+        "$find" >/dev/null
         "${become[@]}" "${apt[@]}" install "${missing[@]}" \
             || die "apt-get could not install: ${missing[*]} (what it said is above)"
     fi
 }
 
+# What is missing of the clients' tools.
+find_missing_for_clients() {
+    local name probe reason
+    missing=()
+    while read -r name probe reason; do
+        case $probe in
+        pc:-) python3 -c 'import ensurepip' 2>/dev/null && continue ;;
+        *) command -v "$probe" >/dev/null && continue ;;
+        esac
+        say "missing: $(printf '%-20s' "$name") $reason"
+        missing+=("$name")
+    done < <(client_packages)
+}
+
+# A client that cannot be had is no failure: its tests are skipped and say why.
+setup_clients() {
+    find_missing_for_clients
+    if [ ${#missing[@]} -gt 0 ]; then
+        if command -v apt-get >/dev/null; then
+            find=find_missing_for_clients
+            install_missing
+        else
+            say "there is no apt-get here; without these the tests of some clients are skipped: ${missing[*]}"
+        fi
+    fi
+    "$(dirname "$0")/../tests/kafka/install.py"
+}
+
 main() {
-    [ $# -eq 0 ] || die "takes no arguments"
+    find=find_missing
+    if [ "$*" = clients ]; then
+        setup_clients
+        return
+    fi
+    [ $# -eq 0 ] || die "takes no argument but: clients"
     if ! command -v dpkg-query >/dev/null; then
         probe_all
         return

@@ -21,11 +21,8 @@ import java.util.List;
 public final class Tools {
     /** Thrown out of a tool that ends. */
     private static final class Ended extends RuntimeException {
-        final int status;
-
         Ended(int status) {
             super("ended with " + status, null, false, false);
-            this.status = status;
         }
     }
 
@@ -57,9 +54,13 @@ public final class Tools {
         Thread.currentThread().setContextClassLoader(loader);
         Class<?> exit = loader.loadClass("org.apache.kafka.common.utils.Exit");
         Class<?> procedure = loader.loadClass("org.apache.kafka.common.utils.Exit$Procedure");
+        // Some catch what is thrown here as they would any failure, and end once more: the first status is the one that counts.
+        int[] ended = { -1 };
         Object ends = Proxy.newProxyInstance(loader, new Class<?>[] { procedure }, (proxy, method, arguments) -> {
             if (arguments[1] != null)
                 print.println(arguments[1]);
+            if (ended[0] < 0)
+                ended[0] = (Integer) arguments[0];
             throw new Ended((Integer) arguments[0]);
         });
         exit.getMethod("setExitProcedure", procedure).invoke(null, ends);
@@ -68,10 +69,10 @@ public final class Tools {
         System.arraycopy(words, 1, arguments, 0, arguments.length);
         try {
             loader.loadClass(words[0]).getMethod("main", String[].class).invoke(null, (Object) arguments);
-            return 0;
+            return Math.max(ended[0], 0);
         } catch (InvocationTargetException thrown) {
             if (thrown.getCause() instanceof Ended)
-                return ((Ended) thrown.getCause()).status;
+                return ended[0];
             thrown.getCause().printStackTrace(print);
             return 1;
         }

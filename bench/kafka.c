@@ -1,0 +1,214 @@
+/*
+ * What Kafka's producers and consumers get: records written with acks=all and read again, from `edda serve` and, in the same run and with the same client, from
+ * what stands beside it: real Kafka, as it comes and synced at every append, and a bare log behind TCP, which is what a durable append can cost at least.
+ *
+ *     bench/kafka_peer.py                              says where it listens
+ *     bench_kafka --peer PORT [--broker PORT] [--seconds 2] [--json] [--dir PARENT]
+ *
+ * Without --broker it starts `edda serve` of this build, with its data in a directory of its own; without --peer there is no peer.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bare_log.h"
+#include "bench.h"
+#include "kafka_load.h"
+
+#define PARTITIONS 4
+#define START_SECONDS 10
+
+/* Targets as multiples of what is beside; 0: none. */
+static const struct row {
+    struct kafka_case load;
+    double of_bare, of_peer, of_synced;
+} rows[] = {
+    { { "1 connection, 256 B", 1, 1, 1, 256, false }, 0.75, 1.0, 3 },
+    { { "16 connections, 256 B", 16, 1, 1, 256, false }, 0.75, 1.0, 7 },
+    { { "64 connections, 256 B", 64, 1, 1, 256, false }, 0.75, 1.35, 15 },
+    { { "16 x 5 x 100 of 100 B, keyed", 16, 5, 100, 100, true }, 0, 1.0, 5 },
+    { { "4 x 5 x 1000 of 100 B, keyed", 4, 5, 1000, 100, true }, 0, 1.0, 0 },
+    { { "16 x 5 x 16 of 1 KB", 16, 5, 16, 1024, false }, 0, 1.0, 0 },
+};
+
+struct places {
+    int broker, peer, bare; /* ports; 0: none */
+    double seconds;
+};
+
+static bool serves(int port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool there = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return there;
+}
+
+static int free_port(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        kafka_die("no free port");
+    (void)close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* Starts `edda serve` of the build that `program` is in; it dies with the bench. */
+static pid_t edda_start(const struct bench *b, const char *program, int port)
+{
+    char path[512], data[300], at[64];
+    const char *slash = strrchr(program, '/');
+    (void)snprintf(path, sizeof path, "%.*s/../edda", slash ? (int)(slash - program) : 1, slash ? program : ".");
+    (void)snprintf(data, sizeof data, "%s/data", b->dir);
+    (void)snprintf(at, sizeof at, "127.0.0.1:%d", port);
+    pid_t pid = fork();
+    if (pid < 0)
+        kafka_die("fork");
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (!freopen("/dev/null", "w", stdout))
+            _exit(127);
+        execl(path, path, "serve", "--data", data, "--kafka", at, "--http", "off", "--resp", "off", (char *)NULL);
+        _exit(127);
+    }
+    int64_t limit_ns = bench_now_ns() + START_SECONDS * INT64_C(1000000000);
+    while (!serves(port)) {
+        errno = 0;
+        if (waitpid(pid, NULL, WNOHANG) == pid)
+            kafka_die("edda serve has ended; what it said is above");
+        if (bench_now_ns() > limit_ns)
+            kafka_die("edda serve does not listen");
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    }
+    return pid;
+}
+
+static void figures(const struct bench *b, const struct row *row, const char *who, struct kafka_rate rate)
+{
+    char what[128];
+    (void)snprintf(what, sizeof what, "produce, %s, %s", row->load.what, who);
+    bench_figure(b, what, rate.records_per_s, "records/s", NULL);
+    (void)snprintf(what, sizeof what, "  p50 of %s, %s", row->load.what, who);
+    bench_figure(b, what, rate.p50_us, "us", NULL);
+    (void)snprintf(what, sizeof what, "  p99 of %s, %s", row->load.what, who);
+    bench_figure(b, what, rate.p99_us, "us", NULL);
+}
+
+static void ratio(const struct bench *b, const struct row *row, const char *to, double ours, double theirs,
+                  double wanted)
+{
+    char what[128], target[32];
+    (void)snprintf(what, sizeof what, "  ratio to %s, %s", to, row->load.what);
+    (void)snprintf(target, sizeof target, ">= %.2f", wanted);
+    bench_figure(b, what, ours / theirs, "x", wanted > 0 ? target : NULL);
+}
+
+static struct kafka_rate produce(int port, const char *kind, int number, bool synced, const struct row *row,
+                                 double seconds)
+{
+    char topic[16];
+    (void)snprintf(topic, sizeof topic, "%s-%04d", kind, number);
+    kafka_topic_make(port, topic, PARTITIONS, synced);
+    return kafka_produce(port, topic, PARTITIONS, &row->load, seconds);
+}
+
+static void row_run(const struct bench *b, const struct row *row, const struct places *places, int number)
+{
+    struct kafka_rate ours = produce(places->broker, "edda", number, false, row, places->seconds);
+    figures(b, row, "edda", ours);
+    if (row->of_bare > 0) {
+        struct kafka_rate bare = kafka_produce(places->bare, "bare-0000", PARTITIONS, &row->load, places->seconds);
+        figures(b, row, "bare log", bare);
+        ratio(b, row, "the bare log", ours.records_per_s, bare.records_per_s, row->of_bare);
+    }
+    if (places->peer) {
+        struct kafka_rate theirs = produce(places->peer, "peer", number, false, row, places->seconds);
+        figures(b, row, "kafka", theirs);
+        struct kafka_rate synced = produce(places->peer, "sync", number, true, row, places->seconds);
+        figures(b, row, "kafka synced", synced);
+        ratio(b, row, "kafka", ours.records_per_s, theirs.records_per_s, row->of_peer);
+        ratio(b, row, "kafka synced", ours.records_per_s, synced.records_per_s, row->of_synced);
+        if (row->load.connections == 64)
+            bench_figure(b, "  p99 to that of kafka, 64 connections", ours.p99_us / theirs.p99_us, "x", "< 1");
+    }
+}
+
+/* The topics of one row, just written, so from the page cache. */
+static void consume(const struct bench *b, const struct places *places, int number)
+{
+    char topic[16];
+    double mb, theirs_mb, ours, theirs;
+    (void)snprintf(topic, sizeof topic, "edda-%04d", number);
+    ours = kafka_consume(places->broker, topic, PARTITIONS, &mb);
+    bench_figure(b, "consume, 1 connection, 4 MB a fetch, edda", ours, "records/s", NULL);
+    bench_figure(b, "  the same", mb, "MB/s", NULL);
+    if (!places->peer)
+        return;
+    (void)snprintf(topic, sizeof topic, "peer-%04d", number);
+    theirs = kafka_consume(places->peer, topic, PARTITIONS, &theirs_mb);
+    bench_figure(b, "consume, 1 connection, 4 MB a fetch, kafka", theirs, "records/s", NULL);
+    bench_figure(b, "  the same", theirs_mb, "MB/s", NULL);
+    bench_figure(b, "  ratio of MB/s to kafka", mb / theirs_mb, "x", ">= 1");
+}
+
+/* Takes our options out of the command line and leaves those of every bench. */
+static struct places options_take(int *argc, char **argv)
+{
+    struct places places = { .seconds = 2 };
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        char *colon = i + 1 < *argc ? strrchr(argv[i + 1], ':') : NULL;
+        const char *value = colon ? colon + 1 : i + 1 < *argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--broker") == 0)
+            places.broker = (int)strtol(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--peer") == 0)
+            places.peer = (int)strtol(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--seconds") == 0)
+            places.seconds = strtod(value, NULL), i++;
+        else
+            argv[kept++] = argv[i];
+    }
+    *argc = kept;
+    errno = 0;
+    if (places.broker < 0 || places.peer < 0 || places.seconds <= 0)
+        kafka_die("--broker and --peer are followed by a port, --seconds by a number");
+    return places;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b;
+    struct places places = options_take(&argc, argv);
+    bench_begin(&b, "kafka", argc, argv);
+    pid_t bare = bare_log_start(b.dir, &places.bare), edda = 0;
+    if (!places.broker) {
+        places.broker = free_port();
+        edda = edda_start(&b, argv[0], places.broker);
+    }
+    /* So that topics of a run before are no trouble, where a broker is older than the bench. */
+    int number = (int)(getpid() % 900) * 10;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        row_run(&b, &rows[i], &places, number + (int)i);
+    consume(&b, &places, number + 3);
+    (void)kill(bare, SIGKILL);
+    if (edda) {
+        (void)kill(edda, SIGTERM);
+        (void)waitpid(edda, NULL, 0);
+    }
+    bench_end(&b);
+    return 0;
+}

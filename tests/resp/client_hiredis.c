@@ -21,8 +21,8 @@ static redisReply *ask(redisContext *c, const char *key, const char *format)
 
 int main(int argc, char **argv)
 {
-    redisContext *c = redisConnect("127.0.0.1", argc > 1 ? atoi(argv[1]) : 0);
-    redisContext *listener = redisConnect("127.0.0.1", argc > 1 ? atoi(argv[1]) : 0);
+    redisContext *c = redisConnect("127.0.0.1", argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0);
+    redisContext *listener = redisConnect("127.0.0.1", argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0);
     must(c && !c->err && listener && !listener->err, "it connects");
     freeReplyObject(ask(listener, "hi:news", "SUBSCRIBE %s"));
     redisReply *reply = ask(c, "hi:news", "PUBLISH %s hello");
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
     reply = ask(c, "hi:stream", "XRANGE %s - +");
     must(reply->elements == 1000, "all are there");
     for (int i = 0; i < 1000; i++)
-        must(atoi(reply->element[i]->element[1]->element[1]->str) == i, "in order");
+        must(strtol(reply->element[i]->element[1]->element[1]->str, NULL, 10) == i, "in order");
     freeReplyObject(reply);
     redisFree(c);
     redisFree(listener);

@@ -23,6 +23,7 @@ sys.path[:0] = [os.path.join(ROOT, 'tests', 'scenario'), os.path.join(ROOT, 'ben
 import edda  # noqa: E402
 import install  # noqa: E402
 import kafka_peer  # noqa: E402
+import serve  # noqa: E402
 from edda import holds, says  # noqa: E402
 
 LIMIT_S = 180  # for a client program
@@ -42,13 +43,14 @@ class Edda:
         self.said = []
 
     def start(self):
-        self.process = subprocess.Popen([self.program, 'serve', '--data', self.data, '--kafka', f'{self.host}:{self.port}', '--http', 'off', '--resp', 'off',
-                                         *self.options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([self.program, 'serve', '--data', self.data, '--kafka', f'{self.host}:{self.port}', *self.options],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
         for line in self.process.stdout:
             self.said.append(line.rstrip('\n'))
-            found = re.search(r'[Kk]afka.*?([0-9.]+):(\d+)', line)
+            found = re.match(r'listening: kafka on ([0-9.]+):(\d+)', line)
             if found:
                 self.port = int(found[2])
+            if line.startswith('data: ') and self.port:
                 threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
                 return self
         self.process.wait()
@@ -94,11 +96,6 @@ class Elsewhere:
         pass
 
 
-def serves(program):
-    """Whether this build has the server."""
-    return 'serve' in subprocess.run([program, '--help'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=edda.LIMIT_S, check=False).stdout
-
-
 def broker(world, *options):
     """The broker that the command line asks for, started; `options` are of edda serve."""
     elsewhere, peer = edda.option('broker', ''), edda.option('peer', '')
@@ -106,10 +103,8 @@ def broker(world, *options):
         made = Elsewhere(elsewhere)
     elif peer:
         made = Kafka(os.path.join(world.directory, 'kafka'), peer)
-    elif serves(world.application):
-        made = Edda(world.application, world.data, *options)
     else:
-        raise edda.Skip(f'{world.application} has no command serve')
+        made = Edda(world.application, world.data, *serve.others_off(world, 'kafka'), *options)
     world.servers.append(made)
     return made.start()
 

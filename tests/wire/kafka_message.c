@@ -276,8 +276,9 @@ static void counts(void **state)
     assert_int_equal(kafka_decode(&kafka_metadata_request_message, 4, hex("fffffffe" "00"), &small, &metadata, &error), EDDA_EMALFORMED);
     assert_int_equal(kafka_decode(&kafka_metadata_request_message, 4, hex("00000001" "fffe" "00"), &small, &metadata, &error), EDDA_EMALFORMED);
     assert_string_equal(error.message, "MetadataRequest Topics[0].Name: has a length of -2 bytes at byte 4, with 1 left");
-    assert_int_equal(kafka_decode(&kafka_metadata_request_message, 4, hex("00000000" "01" "00"), &small, &metadata, &error), EDDA_EMALFORMED);
-    assert_string_equal(error.message, "MetadataRequest: 1 bytes behind its end, at byte 5");
+    /* What librdkafka 2.16 asks for: all topics, and three bytes behind the end. */
+    assert_int_equal(kafka_decode(&kafka_metadata_request_message, 12, hex("00000000" "010000"), &small, &metadata, &error), 0);
+    assert_int_equal(metadata.topics_count, -1);
     assert_true(small.used < 1024);
     arena_deinit(&small);
 

@@ -39,8 +39,8 @@ bool kafka_message_flexible(const struct kafka_message *message, int version);
  * an arena's zeros are no defaults. */
 void kafka_message_init(const struct kafka_message *message, void *ret_value);
 
-/* Decodes a body, which must be used up. Counts are checked against the bytes that are left before memory is taken. EDDA_EMALFORMED names the field;
- * EDDA_ENOMEM. */
+/* Decodes a body. Counts are checked against the bytes that are left before memory is taken. What is behind its end is left alone, as Kafka does: librdkafka, when it
+ * asks for all topics in a flexible version, writes the count of none in four bytes instead of one. EDDA_EMALFORMED names the field; EDDA_ENOMEM. */
 int kafka_decode(const struct kafka_message *message, int version, struct slice body, struct arena *arena, void *ret_value,
                  struct edda_error *error);
 /* Appends a body. The buffer's stickiness tells of lack of memory. */

@@ -289,8 +289,5 @@ int kafka_decode(const struct kafka_message *message, int version, struct slice 
     if (r < 0)
         return r;
     d.flexible = kafka_message_flexible(message, version);
-    r = decode_struct(&d, message->type, ret_value);
-    if (r == 0 && d.c.at != d.c.end)
-        r = message_path_fail(&d.path, NULL, EDDA_EMALFORMED, "%zu bytes behind its end, at byte %zu", left(&d), byte_at(&d, d.c.at));
-    return r;
+    return decode_struct(&d, message->type, ret_value);
 }

@@ -18,12 +18,16 @@
 #include "base/cursor.h"
 #include "base/put.h"
 #include "store/internal.h"
+#include "store/partition.h"
 #include "store/tally.h"
 
 #define INTERVAL_MS_DEFAULT INT64_C(300000)
 #define RATE_DEFAULT (UINT64_C(32) << 20) /* bytes per second */
 #define SLICE_BYTES (UINT64_C(128) << 10)
+#define SLICE_BYTES_MIN (UINT64_C(4) << 10)
+#define SLICES_PER_SECOND 100 /* at least, so that a job never keeps others waiting for long */
 #define SLICE_BATCHES 64
+#define SLICE_PARTITIONS 16
 #define OLDER_MAX 64 /* records of a key that are looked at before its null goes */
 #define TOUCH_BYTES 4096
 #define GAP_RECORDS_MAX 65536 /* that one gap stands for, so that the index takes them in at once */
@@ -38,6 +42,12 @@ enum state {
     FINISH
 };
 
+enum walk {
+    WALK_NONE,
+    WALK_TIME,
+    WALK_BYTES
+};
+
 struct scavenger {
     struct store *store;
     enum state state;
@@ -46,12 +56,14 @@ struct scavenger {
     bool deep;
     int64_t next_ms;           /* log time of the next pass */
     int64_t now_ms;            /* log time when this one began */
-    int64_t not_before_ns;     /* boot clock: the rate */
+    uint64_t rate;             /* bytes per second */
+    uint64_t slice;            /* bytes of one turn */
 
     uint32_t topic, partition; /* RETAIN: where it stands */
-    bool walking;              /* within the partition: */
-    uint64_t ordinal;
-    uint64_t bytes;
+    enum walk walk;            /* within the partition: */
+    uint64_t ordinal;          /* of its batch, */
+    int64_t start;             /* where it is to begin, as far as is known, */
+    uint64_t bytes;            /* and what would be kept */
 
     uint64_t settled;          /* all before this position is durable and counts */
     uint64_t from, to;         /* positions whose segments are looked through */
@@ -75,6 +87,7 @@ struct scavenger {
     struct io_job job;
     bool busy;                 /* the job is under way */
     struct slice touch;
+    int64_t pause_ns;
     int result;                /* why the last pass ended early; 0 */
     struct store_scavenged done;
 };
@@ -104,10 +117,11 @@ static void job_run(struct io_job *job)
     if (s->state == FINISH)
         log_rewrite_finish(s->rewrite);
     else if (s->state == WRITE)
-        log_rewrite_write(s->rewrite, SLICE_BYTES);
+        log_rewrite_write(s->rewrite, s->slice);
     else
         for (size_t at = 0; at < s->touch.len; at += TOUCH_BYTES)
             (void)*(const volatile uint8_t *)(s->touch.data + at);
+    io_sleep(s->store->io, s->pause_ns);
 }
 
 static void job_done(struct io_job *job)
@@ -115,13 +129,12 @@ static void job_done(struct io_job *job)
     container_of(job, struct scavenger, job)->busy = false;
 }
 
-/* Hands work for so many bytes to a job; the next slice comes when the rate allows. */
+/* Hands work for so many bytes to a job, whose end also wakes the owner for the next slice. It takes as long as the rate says. */
 static void job_start(struct scavenger *s, uint64_t bytes)
 {
-    uint64_t rate = s->store->options.scavenge_bytes_per_second ? s->store->options.scavenge_bytes_per_second : RATE_DEFAULT;
     s->job = (struct io_job){ .run = job_run, .done = job_done };
     s->busy = true;
-    s->not_before_ns = io_clock_boot_ns(s->store->io) + (int64_t)(bytes * 1000000000 / rate);
+    s->pause_ns = (int64_t)(bytes * 1000000000 / s->rate);
     io_job_submit(s->store->io, IO_POOL_BACKGROUND, &s->job);
 }
 
@@ -140,80 +153,113 @@ static bool retains(const struct topic *topic)
            (topic_setting_get(topic, TOPIC_RETENTION_MS) >= 0 || topic_setting_get(topic, TOPIC_RETENTION_BYTES) >= 0);
 }
 
-/* Where the partition is to begin, by what has been walked; SLICE_BATCHES at a time. 1 when that is known. */
-static int retention_walk(struct scavenger *s, const struct topic *topic, const struct partition *p, int64_t *ret_start)
+/* Forward from the start: batches that are too old, as long as they follow one another. 1 at the first that is not. */
+static int walk_by_time(struct scavenger *s, struct hash128 key, int64_t retention_ms)
+{
+    struct index_entry entries[SLICE_BATCHES];
+    struct batch batch;
+    int64_t n = lookup_read(s->store, key, s->ordinal, false, entries, SLICE_BATCHES);
+    for (int64_t i = 0; i < n; i++, s->ordinal++) {
+        if (!batch_head(s, &entries[i], &batch)) {
+            if (entries[i].position < store_durable_position(s->store))
+                continue; /* it was removed */
+            return 1;
+        }
+        int64_t end = batch.base_offset + batch.last_offset_delta + 1;
+        if (end <= s->start)
+            continue;
+        if (batch.max_timestamp_ms < 0 || batch.max_timestamp_ms >= s->now_ms - retention_ms)
+            return 1;
+        s->start = end;
+    }
+    return n < 0 ? (int)n : n < SLICE_BATCHES;
+}
+
+/* Backward from the newest, until what would be kept is too much. 1 at the end. */
+static int walk_by_bytes(struct scavenger *s, struct hash128 key, uint64_t retention_bytes)
+{
+    struct index_entry entries[SLICE_BATCHES];
+    struct batch batch;
+    int64_t n = s->ordinal ? lookup_read(s->store, key, s->ordinal - 1, true, entries, SLICE_BATCHES) : 0;
+    for (int64_t i = 0; i < n; i++, s->ordinal--) {
+        if (!batch_head(s, &entries[i], &batch))
+            continue;
+        int64_t end = batch.base_offset + batch.last_offset_delta + 1;
+        if (end <= s->start)
+            return 1;
+        s->bytes += batch.bytes.len;
+        if (s->bytes > retention_bytes) {
+            s->start = end;
+            return 1;
+        }
+    }
+    return n < 0 ? (int)n : s->ordinal == 0 || n == 0;
+}
+
+/* Works out where the partition is to begin, SLICE_BATCHES at a time. 1 when that is known. */
+static int retention_walk(struct scavenger *s, const struct topic *topic, const struct partition *p)
 {
     struct hash128 key = key_partition(s->store->seed, p->number);
     int64_t retention_ms = topic_setting_get(topic, TOPIC_RETENTION_MS);
     int64_t retention_bytes = topic_setting_get(topic, TOPIC_RETENTION_BYTES);
-    struct index_entry entries[SLICE_BATCHES];
-    struct batch batch;
-    uint64_t count;
-    int r = lookup_count(s->store, key, &count);
-    if (r < 0)
-        return r;
-    if (!s->walking) {
-        s->walking = true;
-        s->ordinal = count;
+    int r = 0;
+    if (s->walk == WALK_NONE) {
+        s->start = p->start_offset;
         s->bytes = 0;
+        s->walk = WALK_TIME;
+        r = lookup_find_position(s->store, key, p->start_position, &s->ordinal);
     }
-    /* Backward from the newest, until what is kept is too much or too old. Timestamps need not be in order: a batch that is young enough keeps all behind it only, so what
-     * is older than the first old one goes too when it is old itself; the walk ends at the start or where all is over the limit of bytes. */
-    uint64_t from = s->ordinal;
-    int64_t n = from ? lookup_read(s->store, key, from - 1, true, entries, SLICE_BATCHES) : 0;
-    if (n < 0)
-        return (int)n;
-    for (int64_t i = 0; i < n; i++, s->ordinal--) {
-        if (!batch_head(s, &entries[i], &batch)) {
-            if (entries[i].position < store_durable_position(s->store))
-                return 1; /* from here on all was removed */
-            continue;
-        }
-        int64_t end = batch.base_offset + batch.last_offset_delta + 1;
-        s->bytes += batch.bytes.len;
-        if (end <= p->start_offset)
-            return 1;
-        bool old = retention_ms >= 0 && batch.max_timestamp_ms >= 0 && batch.max_timestamp_ms < s->now_ms - retention_ms;
-        if (old || (retention_bytes >= 0 && s->bytes > (uint64_t)retention_bytes)) {
-            *ret_start = end;
-            return 1;
-        }
+    if (r == 0 && s->walk == WALK_TIME) {
+        r = retention_ms >= 0 ? walk_by_time(s, key, retention_ms) : 1;
+        if (r <= 0 || retention_bytes < 0)
+            return r;
+        s->walk = WALK_BYTES;
+        r = lookup_count(s->store, key, &s->ordinal);
     }
-    return s->ordinal == 0 || n == 0;
+    return r < 0 ? r : walk_by_bytes(s, key, (uint64_t)retention_bytes);
 }
 
 static void retain_next(struct scavenger *s)
 {
-    s->walking = false;
+    s->walk = WALK_NONE;
     s->partition++;
 }
 
 static int retain_slice(struct scavenger *s)
 {
     struct store *store = s->store;
+    unsigned looked_at = 0;
     while (s->topic < store->topic_count) {
+        if (looked_at == SLICE_PARTITIONS) {
+            s->touch = slice_of(NULL, 0);
+            job_start(s, 0);
+            return 0;
+        }
         struct topic_entry *entry = store->topics[s->topic];
         if (!retains(&entry->topic) || s->partition >= entry->topic.partition_count) {
             s->topic++;
             s->partition = 0;
-            s->walking = false;
+            s->walk = WALK_NONE;
             continue;
         }
         struct partition *p = &entry->topic.partitions[s->partition];
-        int64_t start = p->start_offset;
         uint64_t position = 0;
-        int r = retention_walk(s, &entry->topic, p, &start);
+        int r = retention_walk(s, &entry->topic, p);
+        looked_at = r == 0 ? SLICE_PARTITIONS : looked_at + 1;
         if (r == 0)
-            return 0;
-        if (r == 1 && start > p->start_offset) {
-            r = partition_position(store, p, start, &position);
+            continue;
+        struct store_bounds bounds;
+        store_partition_bounds(store, &entry->topic, s->partition, &bounds);
+        if (s->start > bounds.stable)
+            s->start = bounds.stable; /* an open transaction keeps what it has, and all behind it */
+        if (r == 1 && s->start > p->start_offset) {
+            r = partition_position(store, p, s->start, &position);
             if (r == 0)
-                r = start_put(store, entry, p, start, position, NULL);
+                r = start_put(store, entry, p, s->start, position, NULL);
         }
         if (r < 0)
             return r;
         retain_next(s);
-        return 0;
     }
     s->settled = store_tail(store);
     s->state = SETTLE;
@@ -352,7 +398,7 @@ static bool dead_put(struct scavenger *s, bool dead)
 
 static void touch_start(struct scavenger *s)
 {
-    uint64_t bytes = s->end - s->at < SLICE_BYTES ? s->end - s->at : SLICE_BYTES;
+    uint64_t bytes = s->end - s->at < s->slice ? s->end - s->at : s->slice;
     s->touch = log_bytes(s->store->log, s->at);
     if (s->touch.len > bytes)
         s->touch.len = bytes;
@@ -399,7 +445,7 @@ static int frame_get(struct scavenger *s, const struct log_frame *from)
 
 static int count_slice(struct scavenger *s)
 {
-    log_address slice_end = s->at + SLICE_BYTES;
+    log_address slice_end = s->at + s->slice;
     struct buffer scratch = BUFFER_EMPTY;
     while (s->at < slice_end) {
         struct log_frame from;
@@ -514,7 +560,7 @@ static int write_slice(struct scavenger *s)
     struct log_frame from;
     uint64_t bytes = 0;
     int r = log_rewrite_result(s->rewrite);
-    while (r == 0 && bytes < SLICE_BYTES) {
+    while (r == 0 && bytes < s->slice) {
         r = log_rewrite_next(s->rewrite, &from, &s->done.error);
         if (r == 0) {
             r = left_give(s);
@@ -575,7 +621,7 @@ static void pass_begin(struct scavenger *s)
     s->asked = s->asked_deep = false;
     s->result = 0;
     s->topic = s->partition = 0;
-    s->walking = false;
+    s->walk = WALK_NONE;
     s->state = RETAIN;
 }
 
@@ -618,8 +664,7 @@ static void pass_give_up(struct scavenger *s, int result)
 void scavenger_turn(struct scavenger *s)
 {
     int r = 0;
-    if (!s || s->busy || s->store->broken || s->store->closing ||
-        (s->state >= COUNT && io_clock_boot_ns(s->store->io) < s->not_before_ns))
+    if (!s || s->busy || s->store->broken || s->store->closing)
         return;
     switch (s->state) {
     case IDLE:
@@ -653,6 +698,9 @@ struct scavenger *scavenger_new(struct store *store)
     if (!s)
         return NULL;
     s->store = store;
+    s->rate = store->options.scavenge_bytes_per_second ? store->options.scavenge_bytes_per_second : RATE_DEFAULT;
+    s->slice = s->rate / SLICES_PER_SECOND < SLICE_BYTES ? s->rate / SLICES_PER_SECOND : SLICE_BYTES;
+    s->slice = s->slice < SLICE_BYTES_MIN ? SLICE_BYTES_MIN : s->slice;
     tally_init(&s->tally);
     s->next_ms = log_time_ms(store->log) + (store->options.scavenge_interval_ms ? store->options.scavenge_interval_ms : INTERVAL_MS_DEFAULT);
     for (size_t i = 0; log_segment(store->log, i, &info); i++)

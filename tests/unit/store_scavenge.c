@@ -166,6 +166,25 @@ static void retention_is_by_time_and_by_bytes(void **state)
     assert_true(scavenged(w).gap_bytes > 0);
 }
 
+/* What was written late with old timestamps does not take what lies before it along. */
+static void retention_takes_only_what_is_old_from_the_front(void **state)
+{
+    struct world *w = *state;
+    struct topic *topic = topic_of(w, "orders", 1);
+    setting(w, topic, "retention.ms", "1000000");
+    int64_t now = store_time_ms(w->store);
+    static const int ages[] = { 9000, 8000, 10, 7000, 20, 6000 }; /* seconds */
+    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+        char value[8];
+        snprintf(value, sizeof(value), "r%zu", i);
+        struct store_message m = { .topic = topic, .value = slice_str(value), .partition = 0, .timestamp_ms = now - ages[i] * 1000 };
+        assert_int_equal(store_append(w->store, NULL, 0, &m, 1, false, NULL, &w->error), 0);
+        world_flush(w);
+    }
+    assert_true(scavenge(w, false));
+    assert_string_equal(partition_text(w, topic, 0, 0), "r2 r3 r4 r5");
+}
+
 static void the_last_of_each_key_is_kept(void **state)
 {
     struct world *w = *state;
@@ -325,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(truncated_records_give_their_space_back, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(retention_is_by_time_and_by_bytes, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(retention_takes_only_what_is_old_from_the_front, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(the_last_of_each_key_is_kept, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(streams_that_were_cut_or_deleted_go_in_a_deep_pass, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_deleted_topic_gives_its_space_back, world_setup_manual, world_teardown),

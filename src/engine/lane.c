@@ -461,7 +461,8 @@ static enum outcome task_message(struct edda_step *step, const struct task *task
     int rc = taken ? journal_record_at(engine->journal, task->position, &record) : EDDA_ENOMEM;
     if (rc == 0)
         rc = take_copy(engine, task->handler->type, &record, &step->arena, taken);
-    if (rc == 0)
+    /* It was removed while it waited: nobody can handle it any more. */
+    if (rc == 0 || rc == EDDA_ENOTFOUND)
         return OUTCOME_DONE;
     if (rc < 0) {
         (void)edda_fail_with(error, rc, "the message at position %llu cannot be read", (unsigned long long)task->position);

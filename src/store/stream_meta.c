@@ -45,6 +45,8 @@ int stream_meta_get(struct store *store, struct slice topic, struct slice key, s
         return 0;
     r = r < 0 ? edda_fail_with(&store->read_error, r, "the index cannot be read") :
                 record_at(store, &entry, &record, &store->read_error);
+    if (r == EDDA_ENOTFOUND)
+        return 0; /* its row was removed, which happens to a null only */
     arena_init(&arena, 0, 0);
     if (r == 0 && record.record.value.data)
         r = json_decode(&stream_row_type, record.record.value, JSON_STORED, &arena, &row, &store->read_error);

@@ -1,5 +1,6 @@
 /* Lanes: order within an entity, independence between entities, blocking handlers, limits of what waits. */
 #include "engine_rig.h"
+#include "store/partition.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,33 @@ static void a_row_uses_no_more_threads_than_it_says(void **state)
     rig_run(rig);
     assert_in_range(rig_now(rig) - from, 3000, 3100);
     assert_int_equal(rig_runs, 5);
+}
+
+static void a_message_that_was_removed_while_it_waited_is_over(void **state)
+{
+    struct rig *rig = *state;
+    rig_open(rig);
+    script.on_lift = sleeps;
+    for (int64_t n = 1; n <= 3; n++)
+        LIFT(rig, "a", n);
+    LIFT(rig, "b", 4);
+    while (engine_turn(rig->engine, NULL) == 0)
+        ;
+    assert_int_equal(journal_flush(rig->journal, false, NULL) >= 0, 1);
+    while (io_jobs_wait(rig->io, 0) && io_jobs_finish(rig->io))
+        ;
+    struct store *store = journal_local_store(rig->journal);
+    assert_int_equal(store_flush(store, NULL), 0);
+    struct topic *topic = store_topic(store, slice_str(Lift.topic));
+    for (uint32_t i = 0; i < topic->partition_count; i++)
+        assert_int_equal(store_partition_truncate(store, topic, i, -1, NULL), 0);
+    rig_run(rig);
+    assert_int_equal(rig->failed, 0);
+    assert_null(strstr(rig_ran, "lift a 2"));
+    assert_null(strstr(rig_ran, "lift a 3"));
+    LIFT(rig, "a", 5);
+    rig_run(rig);
+    assert_non_null(strstr(rig_ran, "lift a 5"));
 }
 
 static int sleeps_for_ever(struct edda_step *step, const void *message, const void *state)
@@ -246,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_row_uses_no_more_threads_than_it_says),
+        TEST(a_message_that_was_removed_while_it_waited_is_over),
         TEST(the_longest_sleep_is_long),
         TEST(lanes_do_not_starve_each_other_of_threads),
         TEST(one_that_expires_while_it_waits_lets_others_on),

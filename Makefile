@@ -37,7 +37,7 @@ tested = --build "$(BUILD)" --timeout-multiplier 3
 endif
 
 .DEFAULT_GOAL := build
-.PHONY: build setup setup-clients run test check soak bench fuzz install format format-check clean help
+.PHONY: build setup setup-clients run test check soak bench fuzz install deb format format-check clean help
 
 build: ## builds the library, the binary and the examples
 	$(configure)
@@ -81,6 +81,12 @@ fuzz: ## fuzzes with libFuzzer, FUZZ_SECONDS=60 each, or those matching FUZZ=pat
 
 install: build ## installs to PREFIX=/usr/local, under DESTDIR if set
 	@DESTDIR="$(abspath $(DESTDIR))" meson install -C "$(BUILD)" --no-rebuild
+
+# Optimised, and for /usr, in a directory of its own.
+deb: setup ## makes the Debian package, in build-deb/
+	@tools/configure.sh build-deb "$(CC)" "" /usr --buildtype=release
+	@ninja -C build-deb edda edda.1 edda.conf.5
+	@packaging/deb.sh build-deb build-deb
 
 format: ## formats all C files in place
 	@clang-format -i $(C_FILES)

@@ -38,6 +38,7 @@ libzstd-dev         pc:libzstd       Kafka records compressed with Zstandard
 nodejs              node             the example of a remote service in JavaScript
 valgrind            valgrind         finds what the sanitizers cannot, and counts instructions
 python3             python3          the rules in tests/rules and the test runner
+groff-base          groff            checks the manual pages
 curl                curl             HTTP scenarios, and the first steps in the README
 httpie              http             the same, as the documents of the choreography example write them
 TABLE

@@ -18,4 +18,5 @@ const struct command_row tool_serve = {
     .options = serving_options,
     .values_size = sizeof(struct serving_values),
     .run = serve_run,
+    .configured = true,
 };

@@ -66,6 +66,8 @@ bool record_is(const struct store_record *record, const char *type);
 bool print_buffer(struct buffer *out);
 
 extern const struct command_row tool_append, tool_read, tool_tail, tool_trace, tool_stat, tool_verify, tool_salvage, tool_backup,
-    tool_restore, tool_serve, tool_bench, tool_user;
+    tool_restore, tool_serve, tool_bench, tool_user, tool_man;
+/* All of them; ends with NULL. */
+extern const struct command_row *const tool_commands[];
 
 #endif

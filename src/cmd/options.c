@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "cmd/nearest.h"
+#include "cmd/settings.h"
 
 #define HELP_COLUMN 26
 #define DAY_MS (UINT64_C(24) * 60 * 60 * 1000)
@@ -60,6 +61,11 @@ static bool number_parse(const char *text, const struct kind *kind, uint64_t *re
             return true;
         }
     return false;
+}
+
+const char *option_example(enum option_kind kind)
+{
+    return kinds[kind].example;
 }
 
 bool option_value(enum option_kind kind, const char *text, void *at)
@@ -140,6 +146,35 @@ static int argument_take(const struct argument_row **argument, const char *word,
     return 0;
 }
 
+/* What --config names on the line; else what EDDA_CONFIG says; else NULL. */
+static const char *config_named(int argc, char *const *argv)
+{
+    static const char flag[] = "--config";
+    const char *path = getenv("EDDA_CONFIG");
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], flag) == 0 && i + 1 < argc)
+            path = argv[i + 1];
+        else if (strncmp(argv[i], flag, sizeof flag - 1) == 0 && argv[i][sizeof flag - 1] == '=')
+            path = argv[i] + sizeof flag;
+    }
+    return path;
+}
+
+static int settings_take(const struct command_row *command, int argc, char *const *argv, void *values, struct edda_error *error)
+{
+    const char *path = config_named(argc, argv);
+    int r = path ? settings_file(command, path, values, error) : 0;
+    return r < 0 ? r : settings_environment(command, values, error);
+}
+
+static bool help_is_asked(int argc, char *const *argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--version") == 0)
+            return true;
+    return false;
+}
+
 int options_parse(const struct command_row *command, int argc, char *const *argv, void *values, char *ret_asked,
                   struct edda_error *error)
 {
@@ -150,6 +185,9 @@ int options_parse(const struct command_row *command, int argc, char *const *argv
     for (const struct option_row *o = command->options; o && o->name; o++)
         if (o->fallback)
             ASSERT(option_value(o->kind, o->fallback, (char *)values + o->offset));
+    /* Whoever asks for help is not told first what is wrong with his settings. */
+    if (command->configured && !help_is_asked(argc, argv))
+        r = settings_take(command, argc, argv, values, error);
     for (int i = 0; i < argc && r == 0; i++) {
         const char *word = argv[i];
         bool option = !ended && word[0] == '-' && word[1] != '\0';
@@ -189,7 +227,8 @@ void options_help(FILE *out, const char *program, const struct command_row *comm
 {
     bool durations_taken = false;
     usage_line(out, program, command);
-    fprintf(out, "\n%s.\n", command->summary);
+    if (command->summary)
+        fprintf(out, "\n%s.\n", command->summary);
     if (command->notes)
         fprintf(out, "%s\n", command->notes);
     fprintf(out, "\n");
@@ -206,6 +245,9 @@ void options_help(FILE *out, const char *program, const struct command_row *comm
     }
     fprintf(out, "  %-*s %s\n", HELP_COLUMN, "--help", "Says this");
     fprintf(out, "  %-*s %s\n", HELP_COLUMN, "--version", "Says which release this is");
+    if (command->configured)
+        fprintf(out, "\nEach option is also a line of the file that --config names, such as data = DIR, and a variable, such as EDDA_DATA. The command line\n"
+                     "goes before the variables, and they before the file.\n");
     if (durations_taken)
         fprintf(out, "\nTIME is a whole number with its unit: 250ms, 5s, 2m, 1h or 7d.\n");
 }
@@ -214,7 +256,8 @@ static void table_help(FILE *out, const struct command_table *table)
 {
     fprintf(out, "usage: %s COMMAND [ARGUMENT]… [OPTION]…\n\n%s.\n\n", table->program, table->summary);
     for (const struct command_row *const *c = table->commands; *c; c++)
-        fprintf(out, "  %-12s %s\n", (*c)->name, (*c)->summary);
+        if ((*c)->summary)
+            fprintf(out, "  %-12s %s\n", (*c)->name, (*c)->summary);
     fprintf(out, "\n%s COMMAND --help says more. Exit status: 0 done, 1 failed, 2 wrong usage.\n", table->program);
 }
 

@@ -49,12 +49,13 @@ struct argument_row {
 
 struct command_row {
     const char *name;        /* "read"; NULL ends a table of commands */
-    const char *summary;     /* one sentence without a full stop */
+    const char *summary;     /* one sentence without a full stop; NULL: it is for those who make Edda, and --help is silent about it */
     const char *notes;       /* further lines of --help; or NULL */
     const struct argument_row *arguments;
     const struct option_row *options;
     size_t values_size;
     int (*run)(const void *values); /* returns an exit_status */
+    bool configured;         /* its options are also settings: of a file that --config names, and of the environment (cmd/settings.h) */
 };
 
 /* A program of several commands. */
@@ -77,6 +78,8 @@ int options_parse(const struct command_row *command, int argc, char *const *argv
                   struct edda_error *error);
 void options_help(FILE *out, const char *program, const struct command_row *command);
 
+/* What a kind of option takes, in words: "a number like 100". */
+const char *option_example(enum option_kind kind);
 /* The value of one option by its kind, written to `at`; false when the text is none. */
 bool option_value(enum option_kind kind, const char *text, void *at);
 

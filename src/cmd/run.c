@@ -196,7 +196,8 @@ int cmd_run(const struct edda_app *app, int argc, char **argv)
         .notes = "Then it ends in order: what was asked is answered, what is recorded is on the disk. "
                  "A second signal ends it at once.",
         .options = rows,
-        .values_size = sizeof run.values
+        .values_size = sizeof run.values,
+        .configured = true
     };
     if (!cmd_parse_with_app(app, &row, offsetof(struct run_values, durations_ms), argc, argv, &run.values, &status))
         return status;

@@ -11,6 +11,8 @@
 #include "cmd/cmd.h"
 #include "io/posix.h"
 #include "journal/local.h"
+#include "server/notify.h"
+#include "server/users.h"
 #include "wire/json/json.h"
 
 #define NS_PER_MS 1000000
@@ -22,6 +24,9 @@
 const struct option_row serving_options[] = {
     { "data", OPTION_TEXT, offsetof(struct serving_values, data), "DIR", "./data/edda", "Directory of the log and the index" },
     PROTOCOLS(LISTEN_ROW)
+    { "config", OPTION_TEXT, offsetof(struct serving_values, config), "FILE", NULL, "File of settings, one a line: each is one of these options" },
+    { "users", OPTION_TEXT, offsetof(struct serving_values, users), "FILE", NULL,
+      "Who may connect, and what each may do: a file made by `edda user`; SIGHUP has it read again. Without it everybody may do everything" },
     { "tls-cert", OPTION_TEXT, offsetof(struct serving_values, tls_cert), "FILE", NULL,
       "Chain of certificates in PEM, for TLS; SIGHUP has it and its key read again" },
     { "tls-key", OPTION_TEXT, offsetof(struct serving_values, tls_key), "FILE", NULL, "Its key in PEM, without a passphrase" },
@@ -249,6 +254,9 @@ static int serving_open(struct serving *serving, struct log_recovery *ret_recove
     if (!serving->io)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory, threads or descriptors");
     int rc = tls_parse(&serving->values, &server_options, error);
+    if (rc == 0 && serving->values.users)
+        rc = users_open(serving->io, serving->values.users, &serving->users, error);
+    server_options.users = serving->users;
     if (rc == 0)
         rc = listeners_parse(serving, &server_options, error);
     if (rc == 0 && serving->open_journal)
@@ -287,6 +295,7 @@ static void serving_close(struct serving *serving, bool abandon)
     if (serving->close_journal)
         serving->close_journal(serving);
     journal_close(serving->journal, abandon);
+    users_close(serving->users);
     io_posix_free(serving->io);
 }
 
@@ -303,6 +312,7 @@ int serving_run(struct serving *serving)
         say_data(serving, &recovery);
         if (serving->said)
             serving->said(serving);
+        notify("READY=1");
         rc = server_run(serving->server, &error);
         if (rc < 0)
             serving_say(serving, "failed", "the log cannot be written any more; nothing that was answered is lost");

@@ -28,6 +28,7 @@ struct protocol {
     /* What a connection may hold that `take` has not taken, which is the longest request there can be: with so much and still no request in it the connection is
      * closed, so a protocol that has words for that refuses before. 0: the protocol bounds itself. */
     size_t in_bytes_max;
+    bool authenticates; /* asks who a client is when the server has users */
     /* May be NULL. */
     void (*opened)(struct connection *connection);
     /* Takes the next request out of `in`, from `in_at` on, and moves that behind it: 1 when one was taken, also if its answer is to come later (then `busy` is set and no

@@ -186,7 +186,7 @@ static void kafka_host_close(void *host)
 
 /* clang-format off */
 const struct protocol kafka_protocol = {
-    .name = "kafka", .session_bytes = sizeof(struct kafka_session), .in_bytes_max = LENGTH_BYTES + (size_t)KAFKA_REQUEST_BYTES_MAX + 1,
+    .name = "kafka", .authenticates = true, .session_bytes = sizeof(struct kafka_session), .in_bytes_max = LENGTH_BYTES + (size_t)KAFKA_REQUEST_BYTES_MAX + 1,
     .opened = kafka_opened, .take = kafka_take, .stopping = kafka_stopping, .closed = kafka_closed,
     .host_open = kafka_host_open, .host_turn = kafka_host_turn, .host_close = kafka_host_close,
 };

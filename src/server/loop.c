@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/notify.h"
 #include "server/parts.h"
+#include "server/users.h"
 
 #define STALL_WAIT_NS INT64_C(20000000)
 #define SOCKETS_WAIT_NS INT64_C(20000000)
@@ -265,7 +267,7 @@ int server_open(const struct server_options *options, struct server **ret_server
         rc = events_init(server, error);
     if (rc == 0)
         rc = listeners_open(server, error);
-    if (rc == 0 && options->stop_on_signals && server->tls)
+    if (rc == 0 && options->stop_on_signals && (server->tls || server->options.users))
         (void)event_add(&server->hangup, NULL);
     if (rc < 0) {
         server_close(server);
@@ -333,6 +335,8 @@ struct event_base *server_base(struct server *server)
 int server_reload(struct server *server, struct edda_error *error)
 {
     int rc = server->tls ? tls_reload(server->tls, error) : 0;
+    if (rc == 0 && server->options.users)
+        rc = users_reload(server->options.users, error);
     if (rc < 0) {
         char text[sizeof error->message + 60];
         (void)snprintf(text, sizeof text, "%s; what was read before stays in force", error->message);
@@ -345,6 +349,7 @@ int server_reload(struct server *server, struct edda_error *error)
 
 void server_stop(struct server *server)
 {
+    notify("STOPPING=1");
     server->stopping = true;
 }
 

@@ -183,6 +183,7 @@ void resp_look(const struct server *server, struct resp_info *ret_info)
 
 const struct protocol resp_protocol = {
     .name = "resp",
+    .authenticates = true,
     .session_bytes = sizeof(struct resp_session),
     .in_bytes_max = IN_BYTES_MAX,
     .opened = resp_opened,

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Settings of `edda serve`: a file, the environment, the command line; users; what the service manager is told; the manual pages.
+
+    settings.py EDDA [NAME…]
+"""
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+import edda  # noqa: E402
+from edda import holds, same, says, wait_for  # noqa: E402
+from serve import Broker, others_off  # noqa: E402
+
+
+def config(world, text):
+    path = os.path.join(world.directory, 'edda.conf')
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(text)
+    return path
+
+
+def environment(**variables):
+    return {**os.environ, **variables}
+
+
+def a_file_and_what_goes_before_it(world):
+    """The command line goes before the environment, and that before the file."""
+    off = '\n'.join(f'{name.removeprefix("--")} = off' for name in others_off(world, 'http')[::2])
+    path = config(world, f'# a file\n\n  data = {world.data}  \nhttp = 127.0.0.1:0\n{off}\njson = false\n')
+    for words, variables in ((('--config', path), {}), (('--config=' + path,), {}), ((), {'EDDA_CONFIG': path})):
+        broker = Broker(world, command=[world.application, 'serve', *words], env=environment(**variables)).wait_listening()
+        says(broker.said[-1], world.data)
+        same(broker.end()[0], 0)
+    other = world.data + '-2'
+    broker = Broker(world, command=[world.application, 'serve', '--config', path], env=environment(EDDA_DATA=other)).wait_listening()
+    says(broker.said[-1], f'{other}, which is new')
+    same(broker.end()[0], 0)
+    broker = Broker(world, command=[world.application, 'serve', '--config', path, '--data', world.data], env=environment(EDDA_DATA=other)).wait_listening()
+    says(broker.said[-1], f'{world.data}, which was closed in order')
+    same(broker.end()[0], 0)
+
+
+def what_is_wrong_is_named(world):
+    for text, pattern in (('kafak = off\n', "line 1: there is no setting 'kafak'; did you mean 'kafka'"), ('\nhttp\n', 'line 2: a setting is NAME = VALUE'),
+                          ('http = off\nhttp = off\n', 'line 2: http is there twice'), ('insecure = maybe\n', "line 1: insecure takes true or false, not 'maybe'"),
+                          ('config = x\n', "no setting 'config'")):
+        says(world.run('serve', '--data', world.data, '--config', config(world, text), status=2), pattern)
+    says(world.run('serve', '--config', '/nowhere.conf', status=2), '/nowhere.conf cannot be read')
+    done = subprocess.run([world.application, 'serve', '--data', world.data], env=environment(EDDA_INSECURE='2'), capture_output=True, text=True,
+                          timeout=edda.LIMIT_S, check=False)
+    same(done.returncode, 2)
+    says(done.stderr, "EDDA_INSECURE takes true or false, not '2'")
+    holds(not os.path.exists(world.data), 'something was made')
+    says(world.run('serve', '--config', '/nowhere.conf', '--help'), 'EDDA_DATA')
+
+
+def users_are_read_again(world):
+    users = os.path.join(world.directory, 'users')
+    subprocess.run([world.application, 'user', 'add', 'alice', '--users', users], input='secret\n', text=True, check=True, timeout=edda.LIMIT_S)
+    broker = Broker(world, '--http', '127.0.0.1:0', '--users', users, *others_off(world, 'http')).wait_listening()
+    broker.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: sum(line.startswith('reload: ') for line in broker.said) == 1, 'the reload')
+    with open(users, 'a', encoding='utf-8') as file:
+        file.write('nonsense=1\n')
+    broker.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: any(line.startswith('reload.failed: ') and 'line 3' in line for line in broker.said), 'the refusal')
+    same(broker.end()[0], 0)
+    says(world.run('serve', '--data', world.data, '--users', '/nowhere', *others_off(world, 'http'), status=1), '/nowhere')
+
+
+def the_service_manager_is_told(world):
+    path = os.path.join(world.directory, 'notify')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(edda.LIMIT_S)
+        broker = Broker(world, '--http', '127.0.0.1:0', *others_off(world, 'http'), env=environment(NOTIFY_SOCKET=path)).wait_listening()
+        same(manager.recv(100), b'READY=1')
+        same(broker.end()[0], 0)
+        same(manager.recv(100), b'STOPPING=1')
+
+
+def manual_pages(world):
+    for page, title in (('edda.1', '.TH EDDA 1'), ('edda.conf.5', '.TH EDDA.CONF 5')):
+        text = world.run('man', page)
+        holds(text.startswith(title), text[:40])
+        lint = subprocess.run(['groff', '-man', '-Tutf8', '-ww', '-z'], input=text, text=True, capture_output=True, timeout=edda.LIMIT_S, check=False)
+        same((lint.returncode, lint.stderr), (0, ''))
+    for name in ('data', 'kafka', 'users', 'insecure'):
+        says(text, r'\\fB' + name + r'\\fR = ')
+
+
+if __name__ == '__main__':
+    scenarios = [a_file_and_what_goes_before_it, what_is_wrong_is_named, users_are_read_again, the_service_manager_is_told, manual_pages]
+    edda.main(scenarios)

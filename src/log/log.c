@@ -197,6 +197,11 @@ uint64_t log_durable_position(const struct log *log)
     return log->durable_position;
 }
 
+uint64_t log_body_bytes_max(const struct log *log)
+{
+    return log->body_bytes_max;
+}
+
 log_address log_end(const struct log *log)
 {
     const struct segment *segment = log->current;

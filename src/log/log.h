@@ -96,6 +96,8 @@ void log_frame_append(struct log *log, const struct slice *parts, size_t part_co
 /* The next position to be given, and the first that is not durable yet: all below it are. */
 uint64_t log_next_position(const struct log *log);
 uint64_t log_durable_position(const struct log *log);
+/* The most bytes that a frame's body may have. */
+uint64_t log_body_bytes_max(const struct log *log);
 /* Bytes of frames appended and not yet durable. */
 uint64_t log_unflushed_bytes(const struct log *log);
 /* The end of what is appended / durable; the start of the oldest segment. */

@@ -248,7 +248,7 @@ static int message_put(struct store *store, struct frame *frame, const struct st
 }
 
 /* Takes back the records behind the mark, whose partitions are known from the frame. */
-static void messages_take_back(struct store *store, struct frame *frame, const struct frame_mark *mark, uint32_t additions)
+void messages_take_back(struct store *store, struct frame *frame, const struct frame_mark *mark, uint32_t additions)
 {
     for (uint32_t i = frame->record_count; i > mark->record_count; i--) {
         const struct partition_place *place = &store->places[frame_partition_of(frame, i - 1)];
@@ -262,8 +262,8 @@ static void messages_take_back(struct store *store, struct frame *frame, const s
     additions_rewind(&store->additions, additions);
 }
 
-static int messages_put(struct store *store, const struct store_message *messages, size_t count,
-                        struct store_appended *ret_appended, struct edda_error *error)
+int messages_put(struct store *store, const struct store_message *messages, size_t count, struct store_appended *ret_appended,
+                 struct edda_error *error)
 {
     struct frame *frame = frame_current(store);
     if (!frame || !additions_reserve(&store->additions, (uint32_t)count * ADDITIONS_PER_RECORD))

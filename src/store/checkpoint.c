@@ -129,6 +129,7 @@ struct checkpoint_writing {
     uint8_t header[HEADER_BYTES]; /* but its checksum */
     struct buffer bytes;          /* of one that is written by a job */
     bool ended;
+    bool own;                     /* nobody asks what became of it */
     int code;
     struct edda_error error;
 };
@@ -193,18 +194,24 @@ static void writing_run(struct io_job *job)
     w->code = writing_write(w, buffer_slice(&w->bytes), &w->error);
 }
 
-static void writing_done(struct io_job *job)
-{
-    container_of(job, struct checkpoint_writing, job)->ended = true;
-}
-
 static void writing_free(struct checkpoint_writing *w)
 {
     buffer_deinit(&w->bytes);
     free(w);
 }
 
-int store_checkpoint_start(struct store *store, const char *name, uint64_t position, struct buffer *bytes, struct edda_error *error)
+static void writing_done(struct io_job *job)
+{
+    struct checkpoint_writing *w = container_of(job, struct checkpoint_writing, job);
+    w->ended = true;
+    if (w->own) {
+        w->store->checkpoint = NULL;
+        writing_free(w);
+    }
+}
+
+static int checkpoint_start(struct store *store, const char *name, uint64_t position, struct buffer *bytes, bool own,
+                            struct edda_error *error)
 {
     if (store->checkpoint || position > store_durable_position(store))
         return edda_fail_with(error, EDDA_EBUSY, "the checkpoint %s must wait for %s", name, store->checkpoint ? "another" : "the log");
@@ -216,6 +223,7 @@ int store_checkpoint_start(struct store *store, const char *name, uint64_t posit
         free(w);
         return r;
     }
+    w->own = own;
     w->bytes = *bytes;
     buffer_init(bytes, 0);
     w->job.run = writing_run;
@@ -226,11 +234,21 @@ int store_checkpoint_start(struct store *store, const char *name, uint64_t posit
     return 0;
 }
 
+int store_checkpoint_start(struct store *store, const char *name, uint64_t position, struct buffer *bytes, struct edda_error *error)
+{
+    return checkpoint_start(store, name, position, bytes, false, error);
+}
+
+int checkpoint_start_own(struct store *store, const char *name, uint64_t position, struct buffer *bytes)
+{
+    return checkpoint_start(store, name, position, bytes, true, NULL);
+}
+
 int store_checkpoint_ended(struct store *store, struct edda_error *error)
 {
     struct checkpoint_writing *w = store->checkpoint;
-    if (!w || !w->ended)
-        return w != NULL;
+    if (!w || w->own || !w->ended)
+        return w && !w->own;
     int r = w->code < 0 && error ? (*error = w->error, w->code) : w->code;
     store->checkpoint = NULL;
     writing_free(w);

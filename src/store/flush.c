@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "store/internal.h"
+#include "store/producers.h"
 #include "store/scavenge.h"
 
 struct frame *frame_current(struct store *store)
@@ -159,9 +159,11 @@ int store_close_frame(struct store *store, struct edda_error *error)
     size_t part_count;
     if (store->closing || !frame || frame->record_count == 0)
         return 0;
-    if (store->close_hook) {
+    if (store->close_hook || store->transactions_changed) {
         store->closing = true;
-        int noted = store->close_hook(store->close_hook_user, error);
+        int noted = transactions_note(store, error);
+        if (noted == 0 && store->close_hook)
+            noted = store->close_hook(store->close_hook_user, error);
         store->closing = false;
         if (noted < 0)
             return noted;
@@ -188,6 +190,8 @@ int store_close_frame(struct store *store, struct edda_error *error)
     frame_additions_close(store, frame, a);
     store->unindexed = true;
     additions_flush(store);
+    transactions_frame_closed(store, frame);
+    producers_save(store);
     return 0;
 }
 
@@ -287,6 +291,7 @@ void store_maintain(struct store *store)
     plain_release(store->plain);
     additions_flush(store);
     seal_if_due(store);
+    producers_saved_write(store, false);
     frames_forget(store);
     scavenger_turn(store->scavenger);
 }

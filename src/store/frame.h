@@ -212,6 +212,10 @@ struct frame_source {
  * checksum is right; EDDA_EUNSUPPORTED for a form of compression that is not in this build; EDDA_ENOMEM. */
 int frame_load(struct frame *frame, const struct log_frame *from, const struct frame_source *source, struct edda_error *error);
 
+/* Visits the batches of a frame that was read, in the order of its rows, by their headers alone; ends at a result other than 0 and returns it. EDDA_ECORRUPT. */
+int frame_rows_each(const struct log_frame *from, int (*visit)(void *user, uint32_t partition, log_address address, const struct batch *batch),
+                    void *user);
+
 /* The record with this ordinal, which is no hole. EDDA_ECORRUPT when its bytes are malformed, and what decompression gives. */
 int frame_record(const struct frame *frame, uint32_t ordinal, const struct frame_source *source, struct record *ret_record,
                  struct edda_error *error);

@@ -271,3 +271,21 @@ int frame_load(struct frame *frame, const struct log_frame *from, const struct f
     frame->next = from->next;
     return 0;
 }
+
+int frame_rows_each(const struct log_frame *from, int (*visit)(void *user, uint32_t partition, log_address address, const struct batch *batch),
+                    void *user)
+{
+    struct frame frame = { 0 };
+    struct edda_error error;
+    struct load load = { .frame = &frame, .body = from->body, .from = from, .error = &error };
+    struct load_head head = { 0 };
+    int r = load_head(&load, &head);
+    size_t at = r == 0 ? head.end : 0;
+    for (uint32_t i = 0; r == 0 && i < head.batch_count; i++) {
+        struct frame_batch b;
+        r = load_batch(&load, &b, &head.rows, &at);
+        if (r == 0)
+            r = visit(user, b.partition, from->address + LOG_FRAME_HEADER_BYTES + b.at, &b.batch);
+    }
+    return r;
+}

@@ -70,28 +70,25 @@ static bool array_reserve(void *array, uint32_t *capacity, uint64_t wanted, size
     return true;
 }
 
-static void key_put(struct intake *intake, struct hash128 key, int32_t ordinal)
+static void key_put(struct intake *intake, struct hash128 key)
 {
-    intake->keys[intake->key_count++] = (struct intake_key){ key, (uint32_t)ordinal };
+    intake->keys[intake->key_count++] = (struct intake_key){ key, intake->place_count };
 }
 
-/* What the index is to hold of a record: the same that frame_additions() finds, but no identity. False when out of memory. */
-static bool record_keys(struct store *store, struct intake *intake, const struct store_batch *from, const struct record *record, int32_t ordinal)
+/* What the index is to hold of the next record: the same that frame_additions() finds, but no identity. False when out of memory. */
+static bool record_keys(struct store *store, struct intake *intake, const struct topic *topic, const struct record *record)
 {
     if (!record->key.data && record->header_count == 0)
         return true;
     if (!array_reserve(&intake->keys, &intake->key_capacity, (uint64_t)intake->key_count + KEYS_PER_RECORD, sizeof(*intake->keys)))
         return false;
-    if (record->key.data) {
-        key_put(intake, key_stream(store->seed, topic_name(from->topic), record->key), ordinal);
-        intake->elsewhere = intake->elsewhere || (from->topic->partition_count > 1 && !topic_entry_of(from->topic)->mixed &&
-                                                  partition_by_hash(from->topic, record->key) != from->partition);
-    }
+    if (record->key.data)
+        key_put(intake, key_stream(store->seed, topic_name(topic), record->key));
     if (record->header_count > 0) {
         struct cloudevent event;
         cloudevent_get(record, &event);
         if (event.correlation.len)
-            key_put(intake, key_correlation(store->seed, event.correlation), ordinal);
+            key_put(intake, key_correlation(store->seed, event.correlation));
     }
     return true;
 }
@@ -125,6 +122,7 @@ static int records_take(struct store *store, struct intake *intake, const struct
     struct cursor records = cursor_of(plain);
     struct record record;
     int32_t ordinal = 0;
+    bool placed = from->topic->partition_count > 1 && !topic_entry_of(from->topic)->mixed;
     if ((size_t)batch->record_count > plain.len / RECORD_BYTES_MIN)
         return edda_fail_with(error, EDDA_EMALFORMED, "record batch counts %" PRId32 " records in %zu bytes", batch->record_count, plain.len);
     if (!array_reserve(&intake->places, &intake->place_capacity, (uint64_t)batch->record_count, sizeof(*intake->places)))
@@ -135,12 +133,14 @@ static int records_take(struct store *store, struct intake *intake, const struct
             break;
         if (ordinal == batch->record_count)
             return record_fail(intake, ordinal, EDDA_EMALFORMED, "", "is one more than it counts", error);
-        intake->places[ordinal] = place;
         int r = record_check(intake, &record, ordinal, error);
         if (r < 0)
             return r;
-        if (!record_keys(store, intake, from, &record, ordinal))
+        if (!record_keys(store, intake, from->topic, &record))
             return edda_fail_with(error, EDDA_ENOMEM, "out of memory for %" PRId32 " records", batch->record_count);
+        intake->places[intake->place_count++] = place;
+        if (placed && record.key.data && partition_by_hash(from->topic, record.key) != from->partition)
+            intake->elsewhere = true;
         ordinal++;
     }
     if (!cursor_ok(&records))
@@ -150,11 +150,35 @@ static int records_take(struct store *store, struct intake *intake, const struct
     return 0;
 }
 
+void intake_clear(struct intake *intake)
+{
+    intake->place_count = intake->key_count = 0;
+}
+
+int intake_again(struct store *store, struct intake *intake, const struct topic *topic, const struct batch *batch, struct slice plain,
+                 struct edda_error *error)
+{
+    struct cursor records = cursor_of(plain);
+    struct record record;
+    uint64_t wanted = (uint64_t)intake->place_count + (uint64_t)batch->record_count;
+    bool ok = array_reserve(&intake->places, &intake->place_capacity, wanted, sizeof(*intake->places));
+    while (ok) {
+        uint32_t place = (uint32_t)(records.at - plain.data);
+        if (intake->place_count == wanted || !batch_next(batch, &records, &record))
+            break;
+        ok = record_keys(store, intake, topic, &record);
+        intake->places[intake->place_count++] = place;
+    }
+    if (!ok)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for the records of a transaction");
+    return intake->place_count == wanted ? 0 : edda_fail_with(error, EDDA_ECORRUPT, "a batch of the transaction is malformed");
+}
+
 int intake_take(struct store *store, struct intake *intake, const struct store_batch *from, struct edda_error *error)
 {
     struct slice plain;
+    intake_clear(intake);
     intake->rules = rules_of(from->topic);
-    intake->key_count = 0;
     intake->elsewhere = false;
     intake->wrong_record = -1;
     intake->max_timestamp_ms = -1;

@@ -11,7 +11,7 @@
 
 struct intake_key {
     struct hash128 key;
-    uint32_t ordinal;          /* of the record in its batch */
+    uint32_t ordinal;          /* of the record's place */
 };
 
 /* What the settings of a topic ask of a batch. */
@@ -26,7 +26,7 @@ struct intake {
     struct batch batch;        /* borrows the bytes */
     struct intake_rules rules;
     uint32_t *places;          /* the byte of each record in the decompressed records */
-    uint32_t place_capacity;
+    uint32_t place_count, place_capacity;
     struct intake_key *keys;
     uint32_t key_count, key_capacity;
     uint64_t plain_key;
@@ -40,5 +40,10 @@ void intake_deinit(struct intake *intake);
 
 /* Takes the batch apart. The errors of store_batch_append() that are of the batch alone; `field` of the error is "timestamp" or "key" when a record's is wrong. */
 int intake_take(struct store *store, struct intake *intake, const struct store_batch *from, struct edda_error *error);
+
+/* For the end of a transaction: places and keys of batches that were taken before, one behind the other. EDDA_ENOMEM, EDDA_ECORRUPT. */
+void intake_clear(struct intake *intake);
+int intake_again(struct store *store, struct intake *intake, const struct topic *topic, const struct batch *batch, struct slice plain,
+                 struct edda_error *error);
 
 #endif

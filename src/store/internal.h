@@ -10,6 +10,9 @@
  *   starts.c                 what was taken from the front of partitions; deleting topics
  *   append.c, condition.c    sequencing; conditions and identities
  *   intake.c, partition.c    producers' batches: checking, appending; offsets
+ *   producers.h, producers.c producers in partitions; producer ids
+ *   transaction.c, transaction_end.c, producers_recover.c
+ *                            transactions; what opening finds of them
  *   fetch.c                  the batches of a partition as they lie, and by time
  *   flush.c                  closing frames, flushing, sealing, forgetting
  *   lookup.c                 the index and the open frame as one; records by their entries
@@ -56,7 +59,8 @@ struct partition {
     uint64_t generation;
     int64_t next_offset;
     int64_t durable_offset;    /* what is below is in durable frames */
-    int64_t told_offset;       /* of which the hook was told */
+    int64_t told_offset, told_stable; /* of which the hook was told */
+    struct partition_transactions *transactions; /* NULL: it never had any; store/producers.h */
     int64_t start_offset;      /* the first that is still read; what lies below was truncated or is past its retention */
     uint64_t start_position;   /* before it the partition has nothing that is still read */
     uint64_t start_recorded;   /* the tail when the start was recorded: it is durable when that is */
@@ -114,6 +118,7 @@ struct frame_reader {
 };
 
 struct intake;
+struct producers;
 
 struct store {
     struct io *io;
@@ -162,6 +167,8 @@ struct store {
     struct frame_source source; /* for frames that are read */
     struct table verified;
     struct scavenger *scavenger; /* NULL: of a store that is only read */
+    struct producers *producers;
+    bool transactions_changed; /* a row of one is due before the frame is closed */
     struct intake *intake;     /* of the batch that is being appended */
     struct fetch_place fetch_places[64];
     store_durable_fn *durable_hook;
@@ -260,6 +267,12 @@ int identities_check(struct store *store, const struct store_message *messages, 
  * large is closed, which may run the hook. Asking again for as much right afterwards changes nothing. EDDA_EFULL, EDDA_EBUSY,
  * EDDA_ETOOLARGE. */
 int append_room(struct store *store, uint64_t bytes, size_t count, struct edda_error *error);
+struct frame_mark;
+/* Puts messages into the open frame, where append_room() has made room for them. On a failure the frame is as before. */
+int messages_put(struct store *store, const struct store_message *messages, size_t count, struct store_appended *ret_appended,
+                 struct edda_error *error);
+/* Takes back all records and batches of the store's own behind the mark, and the additions but for the first so many. */
+void messages_take_back(struct store *store, struct frame *frame, const struct frame_mark *mark, uint32_t additions);
 /* What append_row() takes of it. */
 uint64_t append_row_bytes(struct slice key, struct slice value);
 /* A record without attributes or conditions for an internal table. */
@@ -288,6 +301,8 @@ int broken_fail(const struct store *store, struct edda_error *error);
 int flushes_wait(struct store *store);
 
 /* checkpoint.c */
+/* As store_checkpoint_start(), for one of the store's own: store_checkpoint_ended() does not tell of it. */
+int checkpoint_start_own(struct store *store, const char *name, uint64_t position, struct buffer *bytes);
 /* Until no job writes one; what became of it is forgotten. */
 void checkpoint_wait(struct store *store);
 

@@ -6,7 +6,7 @@
  * Everything else (stream metadata, group offsets, snapshots) is looked up when it is asked for.
  */
 #include "base/assert.h"
-#include "store/internal.h"
+#include "store/producers.h"
 #include "store/scavenge.h"
 
 #define TOPICS_PARTITION 0
@@ -229,7 +229,9 @@ int store_recover(struct store *store, struct edda_error *error)
         r = log_take(store, covered > log_start(store->log) ? covered : log_start(store->log), error);
     if (r == 0)
         partitions_all_durable(store);
-    return r < 0 ? r : starts_load(store, error);
+    if (r == 0)
+        r = starts_load(store, error);
+    return r < 0 ? r : producers_recover(store, error);
 }
 
 int store_refresh(struct store *store, struct edda_error *error)

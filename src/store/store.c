@@ -4,7 +4,7 @@
  * Opening an empty directory writes what the log needs and nothing else: the table of topics is recorded with the first
  * topic, files of derived state when there is some.
  */
-#include "store/intake.h"
+#include "store/producers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +17,16 @@
 static void store_free(struct store *store)
 {
     frames_deinit(store);
+    for (uint32_t i = 0; i < store->place_count; i++)
+        if (store->places[i].entry)
+            partition_transactions_free(&store->places[i].entry->topic.partitions[store->places[i].partition]);
     topics_deinit(store);
     verified_deinit(store);
     additions_deinit(&store->additions);
     frame_reader_deinit(&store->reader);
+    if (store->producers)
+        producers_deinit(store);
+    free(store->producers);
     plain_free(store->plain);
     if (store->intake)
         intake_deinit(store->intake);
@@ -55,10 +61,13 @@ static struct store *store_new(struct io *io, const char *path, const struct sto
         store->flushes[i].store = store;
     size_t len = strlen(path);
     store->path = malloc(len + 1);
+    store->producers = calloc(1, sizeof(*store->producers));
+    if (store->producers)
+        producers_init(store->producers);
     store->plain = plain_new();
     store->intake = calloc(1, sizeof(*store->intake));
     store->source = (struct frame_source){ store->plain, batch_closed_at, store };
-    if (!store->path || !store->plain || !store->intake || topics_init(store) < 0) {
+    if (!store->path || !store->producers || !store->plain || !store->intake || topics_init(store) < 0) {
         store_free(store);
         return NULL;
     }
@@ -129,6 +138,8 @@ void store_close(struct store *store)
     }
     scavenger_free(store->scavenger);
     store->scavenger = NULL;
+    if (!store->options.log.read_only && !store->options.log.salvage)
+        producers_saved_write(store, true);
     checkpoint_wait(store);
     index_close(store->index);
     log_close(store->log);

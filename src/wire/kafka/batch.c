@@ -18,6 +18,7 @@
 #define BATCH_CHECKSUM_AT 17
 #define BATCH_CHECKED_AT 21 /* the checksum covers everything from here on */
 #define BATCH_MAX_TIMESTAMP_AT 35
+#define BATCH_PRODUCER_AT 43
 #define BATCH_MAGIC 2
 #define BATCH_PREFIX_BYTES 12 /* base offset and length, which the length does not count */
 #define BATCH_COMPRESSION_MAX 4
@@ -111,7 +112,7 @@ int64_t batch_parse(struct slice bytes, struct batch *ret_batch, struct edda_err
         .base_offset = (int64_t)load_be64(at),
         .base_timestamp_ms = (int64_t)load_be64(at + 27),
         .max_timestamp_ms = (int64_t)load_be64(at + BATCH_MAX_TIMESTAMP_AT),
-        .producer_id = (int64_t)load_be64(at + 43),
+        .producer_id = (int64_t)load_be64(at + BATCH_PRODUCER_AT),
         .last_offset_delta = (int32_t)load_be32(at + 23),
         .base_sequence = (int32_t)load_be32(at + 53),
         .record_count = (int32_t)load_be32(at + 57),
@@ -273,10 +274,22 @@ void batch_assign(uint8_t *batch_bytes, int64_t base_offset, int32_t leader_epoc
     put_be32(batch_bytes + BATCH_LEADER_EPOCH_AT, (uint32_t)leader_epoch);
 }
 
+static void checksum_put(uint8_t *batch_bytes, size_t len)
+{
+    put_be32(batch_bytes + BATCH_CHECKSUM_AT, crc32c(slice_of(batch_bytes + BATCH_CHECKED_AT, len - BATCH_CHECKED_AT)));
+}
+
 void batch_stamp(uint8_t *batch_bytes, size_t len, int64_t max_timestamp_ms, bool append_time)
 {
     if (append_time)
         batch_bytes[BATCH_CHECKED_AT + 1] |= BATCH_LOG_APPEND_TIME;
     put_be64(batch_bytes + BATCH_MAX_TIMESTAMP_AT, (uint64_t)max_timestamp_ms);
-    put_be32(batch_bytes + BATCH_CHECKSUM_AT, crc32c(slice_of(batch_bytes + BATCH_CHECKED_AT, len - BATCH_CHECKED_AT)));
+    checksum_put(batch_bytes, len);
+}
+
+void batch_set_producer(uint8_t *batch_bytes, size_t len, int64_t producer_id, int16_t epoch, int32_t base_sequence)
+{
+    uint8_t *at = put_be64(batch_bytes + BATCH_PRODUCER_AT, (uint64_t)producer_id);
+    put_be32(put_be16(at, (uint16_t)epoch), (uint32_t)base_sequence);
+    checksum_put(batch_bytes, len);
 }

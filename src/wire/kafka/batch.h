@@ -90,6 +90,8 @@ bool record_header_next(struct cursor *headers, struct record_header *ret_header
 
 /* Rewrites the fields that the store assigns and that the checksum does not cover: base offset and leader epoch. */
 void batch_assign(uint8_t *batch_bytes, int64_t base_offset, int32_t leader_epoch);
+/* Rewrites whose batch it is, and the checksum. */
+void batch_set_producer(uint8_t *batch_bytes, size_t len, int64_t producer_id, int16_t epoch, int32_t base_sequence);
 /* Rewrites the greatest timestamp of a batch, with `append_time` also its kind, and the checksum. */
 void batch_stamp(uint8_t *batch_bytes, size_t len, int64_t max_timestamp_ms, bool append_time);
 

@@ -36,7 +36,12 @@ const struct broker_api broker_apis[] = {
     API(19, create_topics, .min = 2, .max = 7, .remark = "one replica, whatever is asked for"),
     API(20, delete_topics, .min = 1, .max = 6, .many_from = 6, .remark = "from 6 on topics may be named by id"),
     API(21, delete_records, .min = 0, .max = 2),
+    API(22, init_producer_id, .min = 0, .max = 4, .fenced_from = 4),
     API(23, offset_for_leader_epoch, .min = 2, .max = 4, .remark = "the epoch is 0 for ever"),
+    API(24, add_partitions_to_txn, .min = 0, .max = 3, .fenced_from = 2),
+    API(25, add_offsets_to_txn, .min = 0, .max = 3, .fenced_from = 2),
+    API(26, end_txn, .min = 0, .max = 3, .fenced_from = 2),
+    API(28, txn_offset_commit, .min = 0, .max = 3),
     API(32, describe_configs, .min = 1, .max = 4),
     API(33, alter_configs, .min = 0, .max = 2, .remark = "of topics"),
     API(35, describe_log_dirs, .min = 1, .max = 4),
@@ -47,6 +52,9 @@ const struct broker_api broker_apis[] = {
     API(46, list_partition_reassignments, .min = 0, .max = 0, .remark = "there are none"),
     API(47, offset_delete, .min = 0, .max = 0),
     API(60, describe_cluster, .min = 0, .max = 1),
+    API(61, describe_producers, .min = 0, .max = 0),
+    API(65, describe_transactions, .min = 0, .max = 0),
+    API(66, list_transactions, .min = 0, .max = 1),
     API(75, describe_topic_partitions, .min = 0, .max = 0),
 };
 /* clang-format on */

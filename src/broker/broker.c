@@ -269,6 +269,16 @@ int broker_response_put(const struct broker_call *call, struct buffer *out, stru
 
 /* --- turns ---------------------------------------------------------------------------------------------- */
 
+/* Transactions go by log time. */
+static int64_t transactions_turn(struct broker *broker)
+{
+    int64_t due_ms = transactions_expire(broker->store);
+    if (due_ms == INT64_MAX)
+        return INT64_MAX;
+    int64_t left_ms = due_ms - store_time_ms(broker->store);
+    return left_ms > INT32_MAX ? INT64_MAX : broker->now_ns + (left_ms > 0 ? left_ms : 0) * NS_PER_MS;
+}
+
 static void scratch_trim(struct buffer *scratch)
 {
     if (scratch->capacity > SCRATCH_KEPT_BYTES)
@@ -280,6 +290,8 @@ int64_t broker_turn(struct broker *broker, int64_t now_ns)
     struct heap_node *node;
     broker->now_ns = now_ns;
     int64_t next = groups_turn(broker->groups, now_ns);
+    int64_t transactions = transactions_turn(broker);
+    next = transactions < next ? transactions : next;
     produce_unstall(broker);
     while ((node = heap_first(&broker->due)) && node->key <= now_ns) {
         heap_remove(&broker->due, node);

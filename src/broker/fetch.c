@@ -9,6 +9,7 @@
  */
 #include "base/hash.h"
 #include "broker/internal.h"
+#include "wire/kafka/batch.h"
 
 #define NS_PER_MS INT64_C(1000000)
 #define ID_FROM 13 /* topics are named by id only */
@@ -133,8 +134,57 @@ static size_t bytes_to_gather(const struct broker *broker, const struct fetch *f
     return bytes;
 }
 
+/* The offset behind the last batch of those given. */
+static int64_t end_of(struct slice bytes, int64_t end)
+{
+    struct batch batch;
+    int64_t len;
+    while (bytes.len > 0 && (len = batch_parse(bytes, &batch, NULL)) > 0) {
+        end = batch.base_offset + batch.last_offset_delta + 1;
+        bytes = slice_from(bytes, (size_t)len);
+    }
+    return end;
+}
+
+struct aborted_list {
+    struct broker_call *call;
+    struct kafka_fetch_response_aborted_transaction *rows;
+    int32_t count, capacity;
+};
+
+static int take_aborted(void *user, const struct store_aborted *aborted)
+{
+    struct aborted_list *list = user;
+    if (list->count == list->capacity) {
+        int32_t capacity = list->capacity ? list->capacity * 2 : 8;
+        struct kafka_fetch_response_aborted_transaction *rows = call_rows(list->call, capacity, sizeof *rows);
+        if (!rows)
+            return EDDA_ENOMEM;
+        if (list->count)
+            memcpy(rows, list->rows, (size_t)list->count * sizeof *rows);
+        list->rows = rows;
+        list->capacity = capacity;
+    }
+    list->rows[list->count].producer_id = aborted->producer_id;
+    list->rows[list->count++].first_offset = aborted->first_offset;
+    return 0;
+}
+
+/* Consumers of committed records drop the records of these; others must not be told, or they would too. */
+static void fill_aborted(struct broker_call *call, struct fetch_part *part)
+{
+    struct aborted_list list = { .call = call };
+    struct slice records = part->answer->records;
+    if (records.len > 0)
+        (void)store_aborted_each(call->broker->store, part->topic, (uint32_t)part->asked->partition, part->asked->fetch_offset,
+                                 end_of(records, part->asked->fetch_offset), take_aborted, &list);
+    part->answer->aborted_transactions = list.rows;
+    part->answer->aborted_transactions_count = list.count;
+}
+
 static void fetch_fill(struct broker_call *call, struct fetch *fetch)
 {
+    const struct kafka_fetch_request *request = call->request;
     struct broker *broker = call->broker;
     const struct slice *slices = (const struct slice *)(const void *)broker->slices.data;
     struct buffer *gathered = &broker->gathered;
@@ -152,6 +202,8 @@ static void fetch_fill(struct broker_call *call, struct fetch *fetch)
             buffer_append_slice(gathered, slices[part->first_slice + k]);
         if (part->slice_count > 1)
             part->answer->records = slice_of(gathered->data + from, gathered->len - from);
+        if (part->topic && request->isolation_level == 1)
+            fill_aborted(call, part);
         broker->counts.fetched_bytes += part->answer->records.len;
     }
 }

@@ -46,6 +46,7 @@ void offset_commit_handle(struct broker *broker, struct broker_call *call)
 static void fetch_offset(struct broker_call *call, struct slice group, struct slice topic,
                          struct kafka_offset_fetch_response_offset_fetch_response_partitions *answer)
 {
+    const struct kafka_offset_fetch_request *request = call->request;
     struct broker *broker = call->broker;
     struct group_offset offset;
     uint32_t partition = (uint32_t)answer->partition_index;
@@ -54,6 +55,11 @@ static void fetch_offset(struct broker_call *call, struct slice group, struct sl
     answer->metadata = SLICE("");
     if (answer->partition_index < 0)
         return;
+    /* KIP-447: what a transaction may still change is not told to whoever goes on from it. */
+    if (request->require_stable && transaction_offset_pending(broker->store, group, topic, partition)) {
+        answer->error_code = call_code(call, KAFKA_UNSTABLE_OFFSET_COMMIT);
+        return;
+    }
     if (group_offset(broker->groups, group, topic, partition, &offset) < 0 || offset.offset < 0)
         return;
     answer->committed_offset = offset.offset;

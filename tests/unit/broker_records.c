@@ -96,6 +96,71 @@ static void without_acks_there_is_no_answer_but_an_end(void **state)
     assert_true(client->fatal);
 }
 
+static void a_repeated_batch_is_appended_once(void **state)
+{
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0];
+    const struct kafka_init_producer_id_response *got = ASK(client, init_producer_id, 3, .producer_id = -1, .producer_epoch = -1);
+    assert_int_equal(got->error_code, 0);
+    struct batch_spec spec = { .value = "v", .count = 2, .producer = { got->producer_id, got->producer_epoch } };
+    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 0);
+    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 0);
+    rig_flush(rig);
+    rig_crash(rig, true);
+    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 0);
+    spec.sequence = 3;
+    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).error_code, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    spec.sequence = 2;
+    assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 2);
+    rig_flush(rig);
+    assert_int_equal(rig_count(rig_fetch(client, TOPIC, 0, 0, false).records, 0, "v"), 4);
+}
+
+/* A log that is too far behind its disk: what does not fit waits, with what comes behind it in the same request, and is appended when the log has caught up. */
+static void a_produce_waits_for_the_disk(void **state)
+{
+    struct rig *rig = *state;
+    struct broker_counts counts;
+    static char value[60000];
+    struct kafka_produce_request_partition_produce_data parts[3];
+    uint8_t *batches[3];
+    memset(value, 'v', sizeof value - 1);
+    rig->store_options.unflushed_bytes_max = 100000;
+    rig_reopen(rig);
+    struct client *client = &rig->clients[0];
+    for (int i = 0; i < 3; i++) {
+        struct slice batch = rig_batch(&(struct batch_spec){ .value = value });
+        batches[i] = test_malloc(batch.len);
+        memcpy(batches[i], batch.data, batch.len);
+        parts[i] = (struct kafka_produce_request_partition_produce_data){ .index = i & 1, .records = slice_of(batches[i], batch.len) };
+    }
+    struct kafka_produce_request_topic_produce_data row = { .name = SLICE(TOPIC), .partition_data = parts, .partition_data_count = 3 };
+    SEND(client, produce, 7, .acks = -1, .timeout_ms = 1000, .topic_data = &row, .topic_data_count = 1);
+    assert_false(client->answered);
+    assert_true(broker_call_borrows(&client->call));
+    broker_counts(rig->broker, &counts);
+    assert_int_equal(counts.stalled, 1);
+    for (int i = 0; i < 3 && !client->answered; i++)
+        rig_flush(rig);
+    const struct kafka_produce_response *answer = rig_answer(client);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(answer->responses[0].partition_responses[i].error_code, 0);
+    assert_int_equal(answer->responses[0].partition_responses[2].base_offset, 1);
+    rig_flush(rig);
+    assert_int_equal(rig_count(rig_fetch(client, TOPIC, 0, 0, false).records, 0, value), 2);
+    assert_int_equal(rig_count(rig_fetch(client, TOPIC, 1, 0, false).records, 0, value), 1);
+    /* Its connection may go meanwhile. */
+    SEND(client, produce, 7, .acks = -1, .timeout_ms = 1000, .topic_data = &row, .topic_data_count = 1);
+    assert_false(client->answered);
+    rig_cut(client);
+    rig_flush(rig);
+    broker_counts(rig->broker, &counts);
+    assert_int_equal(counts.parked, 0);
+    for (int i = 0; i < 3; i++)
+        test_free(batches[i]);
+    rig->store_options.unflushed_bytes_max = 0;
+}
+
 /* --- Fetch ------------------------------------------------------------------------------------------------ */
 
 static void fetch_send(struct client *client, int32_t partition, int64_t offset, int32_t wait_ms, int32_t bytes_min, int32_t bytes_max)
@@ -290,6 +355,8 @@ int main(void)
         TEST(a_batch_is_appended_and_answered_when_durable),
         TEST(what_cannot_be_appended_is_told_and_nothing_is),
         TEST(without_acks_there_is_no_answer_but_an_end),
+        TEST(a_repeated_batch_is_appended_once),
+        TEST(a_produce_waits_for_the_disk),
         TEST(a_fetch_waits_for_what_is_durable),
         TEST(a_fetch_waits_for_as_many_bytes_as_it_wants),
         TEST(a_waiting_fetch_goes_with_its_connection),

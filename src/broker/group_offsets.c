@@ -117,6 +117,30 @@ int groups_fold(struct groups *groups)
     return 0;
 }
 
+/* The records of a transaction have had offsets that were passed over; with its end they have positions, at the tail. */
+uint64_t groups_before_end(struct groups *groups)
+{
+    (void)groups_fold(groups);
+    return store_tail(groups->store);
+}
+
+int groups_after_end(struct groups *groups, uint64_t position, struct edda_error *error)
+{
+    struct store_cursor cursor;
+    struct store_record record;
+    int r;
+    if (!groups->topic)
+        groups->topic = store_topic(groups->store, SLICE(OFFSETS_TOPIC));
+    if (!groups->topic)
+        return 0;
+    store_cursor_init(&cursor, position, groups->topic);
+    while ((r = store_cursor_next(groups->store, &cursor, &record, error)) > 0 && r == 1)
+        if ((r = fold_record(groups, record.record.key, record.record.value)) < 0)
+            break;
+    store_cursor_deinit(&cursor);
+    return r;
+}
+
 int groups_append(struct groups *groups, struct slice key, struct slice value, struct edda_error *error)
 {
     struct store_appended appended;

@@ -102,7 +102,7 @@ static void a_repeated_batch_is_appended_once(void **state)
     struct client *client = &rig->clients[0];
     const struct kafka_init_producer_id_response *got = ASK(client, init_producer_id, 3, .producer_id = -1, .producer_epoch = -1);
     assert_int_equal(got->error_code, 0);
-    struct batch_spec spec = { .value = "v", .count = 2, .producer = { got->producer_id, got->producer_epoch } };
+    struct batch_spec spec = { .value = "v", .count = 2, .idempotent = true, .producer = { got->producer_id, got->producer_epoch } };
     assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 0);
     assert_int_equal(rig_produce(client, TOPIC, 0, &spec).base_offset, 0);
     rig_flush(rig);

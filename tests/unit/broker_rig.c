@@ -83,8 +83,11 @@ int rig_setup(void **state)
 int rig_teardown(void **state)
 {
     struct rig *rig = *state;
-    clients_close(rig);
+    if (rig->broker)
+        clients_close(rig);
     broker_close(rig->broker);
+    if (!rig->store)
+        return 0; /* it did not open, and the test has failed */
     store_close(rig->store);
     io_simulated_free(rig->io);
     for (int i = 0; i < RIG_CLIENTS; i++) {
@@ -101,6 +104,8 @@ void rig_crash(struct rig *rig, bool machine)
     io_simulated_crash(rig->io, !machine);
     broker_close(rig->broker);
     store_abandon(rig->store);
+    rig->broker = NULL;
+    rig->store = NULL;
     rig_open(rig);
 }
 
@@ -109,6 +114,8 @@ void rig_reopen(struct rig *rig)
     clients_close(rig);
     broker_close(rig->broker);
     store_close(rig->store);
+    rig->broker = NULL;
+    rig->store = NULL;
     rig_open(rig);
 }
 
@@ -197,7 +204,7 @@ struct slice rig_batch(const struct batch_spec *spec)
         (void)batch_builder_add(&builder, spec->timestamp_ms ? spec->timestamp_ms : 1000, spec->key ? slice_str(spec->key) : slice_of(NULL, 0),
                                 spec->value ? slice_str(spec->value) : SLICE(""), slice_of(NULL, 0), 0);
     batch_builder_finish(&builder, 0, spec->attributes);
-    if (spec->producer.id) {
+    if (spec->idempotent) {
         put_be64(bytes.data + 43, (uint64_t)spec->producer.id);
         put_be16(bytes.data + 51, (uint16_t)spec->producer.epoch);
         put_be32(bytes.data + 53, (uint32_t)spec->sequence);

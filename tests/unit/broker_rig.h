@@ -80,7 +80,8 @@ struct batch_spec {
     const char *key, *value;
     int count;               /* of equal records; 0: 1 */
     int64_t timestamp_ms;    /* 0: 1,000 */
-    struct producer_id producer; /* id 0: none */
+    bool idempotent;         /* of this producer */
+    struct producer_id producer;
     int32_t sequence;
     int16_t attributes;
 };

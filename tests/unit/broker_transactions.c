@@ -44,7 +44,7 @@ static int16_t end(struct client *client, struct producer_id producer, bool comm
 
 static struct kafka_produce_response_partition_produce_response produce(struct client *client, struct producer_id producer, int32_t sequence, const char *value)
 {
-    return rig_produce_in(client, TX, "t", 0, &(struct batch_spec){ .key = "k", .value = value, .producer = producer, .sequence = sequence, .attributes = BATCH_TRANSACTIONAL });
+    return rig_produce_in(client, TX, "t", 0, &(struct batch_spec){ .key = "k", .value = value, .idempotent = true, .producer = producer, .sequence = sequence, .attributes = BATCH_TRANSACTIONAL });
 }
 
 static void committed_records_are_given_and_aborted_ones_named(void **state)

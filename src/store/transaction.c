@@ -251,9 +251,11 @@ static int expected_check(const struct transaction *t, struct producer_id expect
     return edda_fail_with(error, EDDA_EFENCED, "the producer is %" PRId64 " with epoch %d now", t->producer.id, t->producer.epoch);
 }
 
-static int begin_next(struct store *store, struct transaction *t, int32_t timeout_ms, struct producer_id *ret_producer, struct edda_error *error)
+/* Only who has said what it was may ask again: one that a new instance has fenced may not. */
+static int begin_next(struct store *store, struct transaction *t, int32_t timeout_ms, struct producer_id expected, struct producer_id *ret_producer,
+                      struct edda_error *error)
 {
-    struct producer_id next, before = t->producer;
+    struct producer_id next, before = expected.id < 0 ? (struct producer_id){ -1, -1 } : expected;
     int32_t timeout_before = t->timeout_ms;
     int r = producer_after(store, t, &next, error);
     if (r < 0)
@@ -297,7 +299,7 @@ int transaction_begin_producer(struct store *store, struct slice transactional_i
         return 0;
     }
     if (r == 0)
-        r = begin_next(store, t, timeout_ms, ret_producer, error);
+        r = begin_next(store, t, timeout_ms, expected, ret_producer, error);
     if (r < 0 && fresh)
         transaction_remove(store, t);
     return r;

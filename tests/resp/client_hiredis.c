@@ -21,8 +21,8 @@ static redisReply *ask(redisContext *c, const char *key, const char *format)
 
 int main(int argc, char **argv)
 {
-    redisContext *c = redisConnect("127.0.0.1", argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0);
-    redisContext *listener = redisConnect("127.0.0.1", argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0);
+    int port = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
+    redisContext *c = redisConnect("127.0.0.1", port), *listener = redisConnect("127.0.0.1", port);
     must(c && !c->err && listener && !listener->err, "it connects");
     freeReplyObject(ask(listener, "hi:news", "SUBSCRIBE %s"));
     redisReply *reply = ask(c, "hi:news", "PUBLISH %s hello");

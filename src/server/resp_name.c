@@ -11,14 +11,24 @@ static int digit_of(uint8_t byte)
     return byte >= '0' && byte <= '9' ? byte - '0' : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
 }
 
-/* The byte that is escaped at `at`, or -1: one that needs none is never escaped, but for '_'. */
+/* The byte of "x3A" at `at`, or -1. */
+static int byte_at(struct slice text, size_t at)
+{
+    if (at > text.len || text.len - at < 3 || text.data[at] != 'x')
+        return -1;
+    int high = digit_of(text.data[at + 1]), low = digit_of(text.data[at + 2]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* The byte that is escaped at `at`, or -1. One that needs none is never escaped, but for an '_' before what would look like an escape behind it. */
 static int escaped_at(struct slice text, size_t at)
 {
-    if (text.len - at < 4 || text.data[at] != '_' || text.data[at + 1] != 'x')
+    if (text.data[at] != '_')
         return -1;
-    int high = digit_of(text.data[at + 2]), low = digit_of(text.data[at + 3]);
-    int byte = high * 16 + low;
-    return high < 0 || low < 0 || (stands_for_itself((uint8_t)byte) && byte != '_') ? -1 : byte;
+    int byte = byte_at(text, at + 1), last = byte;
+    for (size_t next = at + 4; last == '_'; next += 3)
+        last = byte_at(text, next);
+    return last < 0 || stands_for_itself((uint8_t)last) ? -1 : byte;
 }
 
 int resp_topic_name(struct slice name, struct buffer *ret_topic, struct edda_error *error)

@@ -22,10 +22,13 @@ static int check_name(struct resp_call *call, enum resp_interest kind, struct sl
         size_t fixed = 0;
         while (fixed < name.len && !strchr("*?[\\", name.data[fixed]))
             fixed++;
-        /* It may match whatever begins with what stands before its first sign. */
+        buffer_clear(&call->host->text);
         if (fixed)
             rc = resp_topic_name(slice_of(name.data, fixed), &call->host->text, &call->error);
-        return rc < 0 ? rc : resp_may(call, BROKER_READ, fixed ? buffer_slice(&call->host->text) : slice_of(name.data, 0));
+        /* It may match whatever begins so: with this sign behind it, it is no topic's name, and only who may read all of those may read it. */
+        if (rc >= 0 && fixed < name.len)
+            buffer_append_byte(&call->host->text, '*');
+        return rc < 0 ? rc : resp_may(call, BROKER_READ, buffer_slice(&call->host->text));
     }
     rc = resp_topic_name(name, &call->host->text, &call->error);
     return rc < 0 ? rc : resp_may(call, BROKER_READ, buffer_slice(&call->host->text));

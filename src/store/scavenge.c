@@ -28,6 +28,7 @@
 #define SLICES_PER_SECOND 100 /* at least, so that a job never keeps others waiting for long */
 #define SLICE_BATCHES 64
 #define SLICE_PARTITIONS 16
+#define END_LOOKS_MAX 16384 /* records of a stream that are looked at to find where a transaction's ended */
 #define OLDER_MAX 64 /* records of a key that are looked at before its null goes */
 #define TOUCH_BYTES 4096
 #define GAP_RECORDS_MAX 65536 /* that one gap stands for, so that the index takes them in at once */
@@ -339,19 +340,101 @@ static bool batch_is_last(const struct scavenger *s, uint32_t number, int64_t la
     return last_offset + 1 == place->entry->topic.partitions[place->partition].next_offset;
 }
 
+/* Whether the frame that gave a position to a record is still there: 1 or 0. */
+static int frame_stands(struct scavenger *s, uint64_t position)
+{
+    struct store *store = s->store;
+    struct index_entry frame;
+    uint64_t ordinal;
+    int r = lookup_find_position(store, store->frames_key, position + 1, &ordinal);
+    if (r < 0 || ordinal == 0)
+        return r;
+    int64_t n = lookup_read(store, store->frames_key, ordinal - 1, false, &frame, 1);
+    return n != 1 ? (n < 0 ? (int)n : 0) : !log_removed(store->log, frame.batch);
+}
+
+/* Whether the end of its transaction, by which a batch was given positions, is still there: 1 or 0. The index tells, as it leads from the positions to the batch; a
+ * batch that it does not know was aborted, or outlives its end. */
+static int end_stands(struct scavenger *s, const struct frame *frame, const struct frame_batch *b)
+{
+    struct store *store = s->store;
+    const struct topic *topic = &store->places[b->partition].entry->topic;
+    struct index_entry entries[SLICE_BATCHES];
+    struct record record = { .key = { 0 } };
+    struct slice plain;
+    uint64_t ordinal = 0;
+    int r = plain_records(store->plain, frame->body + b->at, &b->batch, &plain, NULL);
+    struct cursor records = cursor_of(plain);
+    while (r == 0 && !record.key.data && batch_next(&b->batch, &records, &record))
+        continue;
+    if (r < 0 || !record.key.data)
+        return r < 0 ? r : 1; /* without a key nothing leads there */
+    struct hash128 stream = key_stream(store->seed, topic_name(topic), record.key);
+    r = lookup_find_position(store, stream, frame->first_position, &ordinal);
+    for (unsigned looked_at = 0; r == 0 && looked_at < END_LOOKS_MAX; looked_at += SLICE_BATCHES, ordinal += SLICE_BATCHES) {
+        int64_t n = lookup_read(store, stream, ordinal, false, entries, SLICE_BATCHES);
+        for (int64_t i = 0; i < n; i++)
+            if (entries[i].batch == frame->body + b->at)
+                return frame_stands(s, entries[i].position);
+        if (n < SLICE_BATCHES)
+            return n < 0 ? (int)n : 0;
+    }
+    return r < 0 ? r : 1;
+}
+
+/* Whether a batch of a transaction, or a mark of its end, can go: 1 or 0. It goes after the end that gave it positions. */
+static int placeless_is_dead(struct scavenger *s, const struct frame *frame, const struct frame_batch *b)
+{
+    const struct partition_place *place = &s->store->places[b->partition];
+    int64_t last = b->batch.base_offset + b->batch.last_offset_delta;
+    struct store_bounds bounds;
+    if (!batch_is_gone(s, b->partition, last))
+        return 0;
+    if (b->batch.attributes & BATCH_CONTROL)
+        return 1;
+    if (place->partition < place->entry->topic.partition_count) {
+        store_partition_bounds(s->store, &place->entry->topic, place->partition, &bounds);
+        if (last >= bounds.stable)
+            return 0; /* it may still be committed */
+    }
+    int r = end_stands(s, frame, b);
+    return r < 0 ? r : !r;
+}
+
+/* Whether all that a frame has given positions to in batches of earlier frames is gone: 1 or 0. */
+static int remotes_are_gone(struct scavenger *s, const struct frame *frame)
+{
+    for (uint32_t i = 0; i < frame->remote_count; i++) {
+        struct batch batch;
+        uint32_t number;
+        int r = batch_at(s->store, frame->remotes[i].address, &number, &batch, NULL);
+        if (r == EDDA_ENOTFOUND)
+            continue;
+        if (r < 0 || !batch_is_gone(s, number, batch.base_offset + batch.last_offset_delta))
+            return r;
+    }
+    return 1;
+}
+
 /* Whether nothing of a frame is left: 1 or 0. */
 static int frame_is_dead(struct scavenger *s, const struct frame *frame)
 {
     struct store *store = s->store;
     bool all = true;
-    /* What is in transactions stays: their batches and their ends need each other. */
-    if (frame->remote_count > 0)
-        return 0;
+    int gone = remotes_are_gone(s, frame);
+    if (gone != 1)
+        return gone;
     for (uint32_t i = 0; i < frame->batch_count; i++) {
         const struct frame_batch *b = &frame->batches[i];
         int64_t last = b->batch.base_offset + b->batch.last_offset_delta;
-        if (b->partition >= store->place_count || !store->places[b->partition].entry || batch_is_placeless(&b->batch))
+        if (b->partition >= store->place_count || !store->places[b->partition].entry)
             return 0;
+        if (batch_is_placeless(&b->batch)) {
+            int r = placeless_is_dead(s, frame, b);
+            if (r != 1)
+                return r;
+            continue;
+        }
         if (batch_is_gone(s, b->partition, last))
             continue;
         const struct topic *topic = &store->places[b->partition].entry->topic;

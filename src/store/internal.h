@@ -18,7 +18,7 @@
  *   lookup.c                 the index and the open frame as one; records by their entries
  *   read.c                   streams, correlations, identities, partitions
  *   cursor.c                 records in the order of their positions
- *   scavenge.c, tally.c      giving back the space of what is gone
+ *   scavenge*.c, tally.c     giving back the space of what is gone
  *   stream_meta.c, tables.c  truncation and deletion; offsets, snapshots, tables
  *   checkpoint.c, verify.c   files of derived state; checking everything
  *   uuid.c                   ids

@@ -137,6 +137,35 @@ def test_setup(root):
     expect('setup fails when apt-get does', code == 1 and 'failed' in said, said + calls)
 
 
+def test_setup_clients(root):
+    """Languages are often installed from elsewhere: a command that is there counts, whatever package it is from."""
+    tools = os.path.join(root, 'bin')
+    os.makedirs(tools)
+    for name in ('bash', 'cat', 'chmod', 'env', 'dirname', 'python3'):
+        found = subprocess.run(['which', name], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        os.symlink(found, os.path.join(tools, name))
+    copy = os.path.join(root, 'tools')
+    os.makedirs(copy)
+    os.makedirs(os.path.join(root, 'tests', 'kafka'))
+    with open(os.path.join(TOOLS, 'setup.sh'), encoding='utf-8') as file:
+        write(os.path.join(copy, 'setup.sh'), file.read())
+    stand_ins = {os.path.join(copy, 'setup.sh'): None, os.path.join(tools, 'id'): '#!/bin/bash\necho 0\n',
+                 os.path.join(tools, 'apt-get'): '#!/bin/bash\nfor word; do case $word in kcat) printf "#!/bin/bash\\n" > "$STAND_IN/bin/kcat" ;; esac; done\n'
+                 'echo "apt-get $*" >> "$STAND_IN/calls"\nchmod +x "$STAND_IN/bin/"*\n',
+                 os.path.join(root, 'tests', 'kafka', 'install.py'): '#!/bin/bash\necho clients are installed\n'}
+    stand_ins.update({os.path.join(tools, name): '#!/bin/bash\n' for name in ('javac', 'mvn', 'go', 'npm')})
+    for path, text in stand_ins.items():
+        if text:
+            write(path, text)
+        os.chmod(path, 0o755)
+    write(os.path.join(root, 'calls'), '')
+    code, said = run([os.path.join(copy, 'setup.sh'), 'clients'], PATH=tools, STAND_IN=root)
+    with open(os.path.join(root, 'calls'), encoding='utf-8') as file:
+        calls = file.read()
+    expect('setup clients installs the tools that are missing, then the clients', code == 0 and len(calls.splitlines()) == 1 and ' kcat' in calls
+           and ' npm' not in calls and 'clients are installed' in said, said + calls)
+
+
 def test_make():
     """What is built before the first program starts is what it needs; `make` alone builds everything."""
     root = os.path.dirname(TOOLS)
@@ -152,6 +181,8 @@ def main():
         test_runner(root)
     with tempfile.TemporaryDirectory() as root:
         test_setup(root)
+    with tempfile.TemporaryDirectory() as root:
+        test_setup_clients(root)
     print(f'frontdoor: {len(failures)} failure(s)')
     sys.exit(1 if failures else 0)
 

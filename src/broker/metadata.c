@@ -220,7 +220,8 @@ static int32_t describe_partitions(struct broker_call *call, const struct topic 
         answer->partitions[i].leader_epoch = BROKER_LEADER_EPOCH;
         answer->partitions[i].replica_nodes = answer->partitions[i].isr_nodes = this_node;
         answer->partitions[i].replica_nodes_count = answer->partitions[i].isr_nodes_count = 1;
-        answer->partitions[i].eligible_leader_replicas_count = answer->partitions[i].last_known_elr_count = -1;
+        /* None, but not null: the Java client reads them as lists. */
+        answer->partitions[i].eligible_leader_replicas_count = answer->partitions[i].last_known_elr_count = 0;
     }
     return count;
 }

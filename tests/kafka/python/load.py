@@ -58,6 +58,7 @@ class Worker(threading.Thread):
         self.resting = threading.Event()
         self.ended = False
         self.wrong = None
+        self.waits_for = ''
         self.start()
 
     def run(self):
@@ -77,7 +78,7 @@ class Worker(threading.Thread):
     def rest(self):
         self.working.clear()
         if not self.resting.wait(LIMIT_S * 2):
-            raise AssertionError(f'{type(self).__name__} does not come to rest')
+            raise AssertionError(f'{type(self).__name__} does not come to rest: {self.waits_for}')
         if self.wrong:
             raise AssertionError(f'{type(self).__name__} failed: {self.wrong}')
 
@@ -166,14 +167,15 @@ class Transactions(Worker):
             else:
                 raise
 
-    @staticmethod
-    def again(call):
+    def again(self, call):
         """The same call until it is answered: what is retriable goes on where it was."""
         limit = time.monotonic() + LIMIT_S
+        self.waits_for = f'{call}'
         while True:
             try:
                 return call(10)
             except KafkaException as wrong:
+                self.waits_for = f'{call}, which said {wrong}'
                 if not wrong.args[0].retriable() or time.monotonic() > limit:
                     raise
 

@@ -161,7 +161,7 @@ class Proxy:
     """Stands between clients and a broker, and cuts each connection after a random number of bytes or milliseconds while `cutting`. A broker tells clients
     where it is; in what comes from it, its address is replaced by that of the proxy, which has as many bytes in every version of the protocol."""
 
-    def __init__(self, at, seed, lives_s=(0.03, 0.3)):
+    def __init__(self, at, seed, lives_s=(0.05, 0.5)):
         self.at = at
         self.lives_s = lives_s
         self.chance = random.Random(seed)

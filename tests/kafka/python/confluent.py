@@ -49,8 +49,8 @@ class Errors:
             self.found.append(error)
 
 
-def send_all(producer, errors, what):
-    same(producer.flush(LIMIT_S), 0, f'{what}: how many are still on the way')
+def send_all(producer, errors, what, limit_s=LIMIT_S):
+    same(producer.flush(limit_s), 0, f'{what}: how many are still on the way')
     same(errors.found, [], f'{what}: errors')
 
 
@@ -272,8 +272,8 @@ def cuts(count):
     for i in range(int(count)):
         producer.produce(f'{NAME}-cuts', str(i), partition=i % 3, on_delivery=errors)
         if i % 50 == 49:
-            send_all(producer, errors, 'records through cuts')
-    send_all(producer, errors, 'records through cuts')
+            send_all(producer, errors, 'records through cuts', LIMIT_S * 3)
+    send_all(producer, errors, 'records through cuts', LIMIT_S * 3)
 
 
 def values(topic):

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/base64.h"
 
 #define NONCE_BYTES 18
 #define MESSAGE_BYTES_MAX 8192

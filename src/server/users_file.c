@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
+
 #define ITERATIONS_MIN 4096
 #define ITERATIONS_MAX 10000000
 #define SALT_BYTES 16

@@ -67,8 +67,5 @@ bool scram_digest(enum scram_hash hash, struct slice text, uint8_t ret_digest[SC
 /* In a time that depends on the lengths only. */
 bool secret_eq(struct slice a, struct slice b);
 void secret_clear(void *data, size_t len);
-void base64_put(struct slice bytes, struct buffer *out);
-/* Strict: the canonical form and nothing else. The number of bytes, or EDDA_EMALFORMED. */
-int64_t base64_get(struct slice text, uint8_t *out, size_t size);
 
 #endif

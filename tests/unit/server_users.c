@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 
 #include "io/simulated.h"
+#include "base/base64.h"
 #include "server/users_parts.h"
 
 #define FILE_NAME "users"

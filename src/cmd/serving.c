@@ -231,6 +231,7 @@ static int serving_listen(struct serving *serving, struct server_options *option
     options->io = serving->io;
     options->store = journal_local_store(serving->journal);
     options->stop_on_signals = true;
+    options->notify_socket = getenv("NOTIFY_SOCKET");
     options->log = serving_says;
     options->log_user = serving;
     options->after_turn = serving->turn;
@@ -312,7 +313,7 @@ int serving_run(struct serving *serving)
         say_data(serving, &recovery);
         if (serving->said)
             serving->said(serving);
-        notify("READY=1");
+        notify(getenv("NOTIFY_SOCKET"), "READY=1");
         rc = server_run(serving->server, &error);
         if (rc < 0)
             serving_say(serving, "failed", "the log cannot be written any more; nothing that was answered is lost");

@@ -131,8 +131,8 @@ int server_check(const struct server_options *options, struct edda_error *error)
             return edda_fail_field(error, EDDA_EINVAL, name, "TLS needs a certificate and its key");
         bool has_users = options->users && row->protocol->authenticates;
         if (!server_is_safe(is_loopback(&address), row->tls, has_users, options->insecure))
-            return edda_fail_field(error, EDDA_EINVAL, name, "others can reach %s on %s: that takes %s, or --insecure", name, text,
-                                   row->protocol->authenticates ? "TLS and users" : "a protocol that asks who they are");
+            return edda_fail_field(error, EDDA_EINVAL, name, "others can reach %s on %s: that takes TLS and users%s, or --insecure", name, text,
+                                   row->protocol->authenticates ? "" : ", for whom this protocol does not ask");
     }
     return 0;
 }

@@ -349,7 +349,7 @@ int server_reload(struct server *server, struct edda_error *error)
 
 void server_stop(struct server *server)
 {
-    notify("STOPPING=1");
+    notify(server->options.notify_socket, "STOPPING=1");
     server->stopping = true;
 }
 

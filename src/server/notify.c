@@ -2,18 +2,14 @@
 #include "server/notify.h"
 
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-void notify(const char *state)
+void notify(const char *path, const char *state)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    const char *path = getenv("NOTIFY_SOCKET");
-    char text[96];
     size_t len = path ? strlen(path) : 0;
     if (len < 2 || len >= sizeof address.sun_path || (path[0] != '/' && path[0] != '@'))
         return;
@@ -23,8 +19,7 @@ void notify(const char *state)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    (void)snprintf(text, sizeof text, "%s", state);
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-    (void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
+    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
     (void)close(fd);
 }

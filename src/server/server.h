@@ -58,6 +58,7 @@ struct server_options {
     struct server_limits limits;
     void (*after_turn)(void *user); /* called at the end of each turn, when what was flushed is durable; or NULL */
     void *after_turn_user;
+    const char *notify_socket; /* of the service manager, which is told when the server stops; or NULL */
     struct users *users; /* who may connect, and what each may do; NULL: everybody may do everything */
 };
 

@@ -134,6 +134,7 @@ class Transactions(Worker):
         self.number = 0
         self.committed = set()
         self.unknown = set()
+        self.left_behind = []  # kept, for to end them would wait for them
         self.producer = None
         self.group = Consumer({**PATIENT, 'group.id': f'{NAME}-moved'})
         self.metadata = self.group.consumer_group_metadata()
@@ -149,7 +150,8 @@ class Transactions(Worker):
             self.producer.begin_transaction()
             for i in range(IN_TRANSACTION):
                 self.producer.produce(self.topic, str(number), partition=i % PARTITIONS)
-            self.again(lambda s: self.producer.send_offsets_to_transaction([TopicPartition(self.topic, 0, number + 1)], self.metadata, s))
+            if not self.offsets_sent(number + 1):
+                return
             if number % 4 == 3:
                 self.again(self.producer.abort_transaction)
             else:
@@ -166,6 +168,26 @@ class Transactions(Worker):
                 self.producer = None
             else:
                 raise
+
+    def offsets_sent(self, offset):
+        """Moves the group in the transaction. librdkafka 2.16 may lose this request when the broker goes while it looks for the group's coordinator, against real Kafka,
+        too, and then never comes back, whatever its time-out says; that producer is left behind, open transaction and all, and the next one fences it."""
+        producer, wrong = self.producer, []
+
+        def call():
+            try:
+                self.again(lambda s: producer.send_offsets_to_transaction([TopicPartition(self.topic, 0, offset)], self.metadata, s))
+            except KafkaException as thrown:
+                wrong.append(thrown)
+        caller = threading.Thread(target=call, daemon=True)
+        caller.start()
+        caller.join(20)
+        if caller.is_alive():
+            self.left_behind.append(producer)
+            self.producer = None
+        elif wrong:
+            raise wrong[0]
+        return self.producer is not None
 
     def again(self, call):
         """The same call until it is answered: what is retriable goes on where it was."""
@@ -191,7 +213,7 @@ class Transactions(Worker):
         same(set(counts) - self.committed - self.unknown, set(), f'{self.topic}: there and not committed')
         moved = self.group.committed([TopicPartition(self.topic, 0)], LIMIT_S)[0].offset
         same(moved, max(counts) + 1 if counts else -1001, f'{self.topic}: where the group was moved to')
-        return f'{len(self.committed)} transactions, {len(self.unknown)} unknown'
+        return f'{len(self.committed)} transactions, {len(self.unknown)} unknown, {len(self.left_behind)} producers left behind'
 
 
 class Reader(Worker):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The tool `edda`, command by command, on data directories made with it.
 
-    edda_tool.py EDDA [NAME…]
+    edda_tool.py EDDA --scavenged=PROGRAM [NAME…]
 
-EDDA is the binary, a NAME one of the scenarios below (all of them without one). Each has an empty directory of its own. A scenario
+EDDA is the binary, PROGRAM that of scavenged.c, a NAME one of the scenarios below (all of them without one). Each has an empty directory of its own. A scenario
 that waits for something waits for its condition, with a limit.
 """
 import json
@@ -16,6 +16,7 @@ import tempfile
 import time
 
 EDDA = ''
+SCAVENGED = ''
 LIMIT_S = 60
 
 
@@ -237,6 +238,48 @@ def backup_and_restore(work):
     run('append', back, 'orders/1', '--data', '{}')
 
 
+def scavenged(*words):
+    return subprocess.run([SCAVENGED, *words], text=True, capture_output=True, timeout=LIMIT_S, check=True).stdout
+
+
+def on_disk(directory):
+    """Bytes that the segments take, not what their sizes say."""
+    log = os.path.join(directory, 'log')
+    return sum(os.stat(os.path.join(log, name)).st_blocks * 512 for name in os.listdir(log) if name.endswith('.seg'))
+
+
+def backup_of_what_was_rewritten(work):
+    """Records are removed between two backups: the segments that had them are copied anew, with their holes."""
+    data, copy, back = (os.path.join(work, name) for name in ('data', 'copy', 'back'))
+    scavenged('fill', data)
+    run('backup', data, '--to', copy)
+    before = on_disk(data)
+    kept = run('read', data, 'kept/k0', '--json')
+    if int(scavenged('cut', data).split()[0]) < 300000 or on_disk(data) > before - 300000:
+        raise AssertionError(f'{before} bytes before, {on_disk(data)} after')
+    stat = json.loads(run('stat', data, '--json'))
+    if stat['freedBytes'] < 300000 or stat['freedBytes'] != sum(s['freedBytes'] for s in stat['segments']):
+        raise AssertionError(str(stat))
+    says(run('stat', data), r'bytes kept, \d{6} freed')
+    says(run('verify', data), 'is whole')
+    report = json.loads(run('backup', data, '--to', copy, '--check', '--json'))
+    if report['copiedBytes'] < 300000:
+        raise AssertionError(str(report))
+    says(run('verify', copy), 'is whole')
+    if on_disk(copy) > before - 300000:
+        raise AssertionError(f'the backup takes {on_disk(copy)} bytes')
+    same(json.loads(run('backup', data, '--to', copy, '--json'))['copiedBytes'], 0)
+    run('restore', copy, '--to', back)
+    says(run('verify', back), 'is whole')
+    for directory in (data, copy, back):
+        same(run('read', directory, 'kept/k0', '--json'), kept)
+        same(run('read', directory, '--all', '--limit', '5000', '--json'), run('read', data, '--all', '--limit', '5000', '--json'))
+        says(run('read', directory, 'old/k1', '--json'), r'\A\Z')
+    # The index is made again from what is left; versions go on.
+    shutil.rmtree(os.path.join(data, 'index'), ignore_errors=True)
+    says(run('append', data, 'old/k1', '--data', '{}', '--expected', '99', '--json'), '"version":100')
+
+
 def backup_refused(work):
     """A target of another log, one that is something else, damage on either side, a directory that is in the way."""
     data, other, copy = (os.path.join(work, name) for name in ('data', 'other', 'copy'))
@@ -409,13 +452,14 @@ def users_of_a_server(work):
 
 
 SCENARIOS = (help_and_usage, users_of_a_server, append_and_read, append_refused, read_refused, tail_follows, beside_a_writer, backup_and_restore,
-             backup_refused, backup_loses_its_end, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
+             backup_of_what_was_rewritten, backup_refused, backup_loses_its_end, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
 
 
 def main():
-    global EDDA
+    global EDDA, SCAVENGED
     EDDA = os.path.abspath(sys.argv[1])
-    chosen = sys.argv[2:]
+    SCAVENGED = sys.argv[2].removeprefix('--scavenged=')
+    chosen = sys.argv[3:]
     for scenario in SCENARIOS:
         if chosen and scenario.__name__ not in chosen:
             continue

@@ -1,0 +1,72 @@
+/*
+ * A log of small segments on this machine's disk, for scenarios of what the scavenger does to the files.
+ *
+ *     scavenged fill DIR    appends 1,000 records to two topics
+ *     scavenged cut DIR     removes what topic "old" has, and gives its space back
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "io/posix.h"
+#include "store/partition.h"
+#include "store/store.h"
+
+#define RECORDS 1000
+#define VALUE_BYTES 500
+
+static int fill(struct store *store, struct edda_error *error)
+{
+    struct topic *topics[2];
+    char value[VALUE_BYTES], key[16];
+    int r = store_topic_ensure(store, SLICE("old"), 1, &topics[0], error);
+    if (r == 0)
+        r = store_topic_ensure(store, SLICE("kept"), 1, &topics[1], error);
+    for (int i = 0; r == 0 && i < RECORDS; i++) {
+        memset(value, 'a' + i % 26, sizeof(value));
+        snprintf(key, sizeof(key), "k%d", i % 10);
+        struct store_message m = { .topic = topics[i % 20 == 0], .key = slice_str(key), .value = slice_of(value, sizeof(value)), .partition = -1 };
+        r = store_append(store, NULL, 0, &m, 1, false, NULL, error);
+        if (r == 0)
+            r = store_flush(store, error);
+    }
+    return r;
+}
+
+static int cut(struct store *store, struct edda_error *error)
+{
+    struct topic *topic = store_topic(store, SLICE("old"));
+    struct store_scavenged done;
+    int r = topic ? store_partition_truncate(store, topic, 0, -1, error) : edda_fail_with(error, EDDA_ENOTFOUND, "there is no topic old");
+    store_scavenge_start(store, false);
+    while (r == 0 && store_scavenging(store)) {
+        r = store_flush(store, error);
+        store_maintain(store);
+        io_jobs_wait(store_io(store), 10000000);
+        io_jobs_finish(store_io(store));
+    }
+    store_scavenged(store, &done);
+    if (r == 0 && done.failures)
+        r = edda_fail_with(error, done.error.code, "%s", done.error.message);
+    printf("%llu bytes freed\n", (unsigned long long)done.freed_bytes);
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    struct store_options options = { .log = { .segment_bytes = LOG_SEGMENT_BYTES_MIN }, .scavenge_interval_ms = -1,
+                                     .scavenge_bytes_per_second = UINT64_C(1) << 30 };
+    struct edda_error error = { .message = "usage: scavenged fill|cut DIR" };
+    struct store *store;
+    bool filling = argc == 3 && strcmp(argv[1], "fill") == 0;
+    int r = filling || (argc == 3 && strcmp(argv[1], "cut") == 0) ? 0 : EDDA_EINVAL;
+    struct io *io = r == 0 ? io_posix_new(1) : NULL;
+    if (io && (r = store_open(io, argv[2], &options, &store, NULL, &error)) == 0) {
+        r = filling ? fill(store, &error) : cut(store, &error);
+        store_close(store);
+    }
+    if (io)
+        io_posix_free(io);
+    if (r < 0)
+        fprintf(stderr, "%s\n", error.message);
+    return r < 0;
+}

@@ -12,7 +12,6 @@
 #include "cmd/edda_manifest.h"
 #include "cmd/edda_tool.h"
 
-#define BLOCK_BYTES ((size_t)4096)
 #define PIECE_BYTES ((size_t)4 << 20)
 
 struct backup_values {
@@ -114,36 +113,6 @@ static int source_sync(struct backup *b, const char *name)
     return r < 0 ? edda_fail_with(&b->tool->error, r, "cannot sync %s", path) : 0;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i])
-            return false;
-    return true;
-}
-
-/* Writes to a fresh file, and leaves blocks of zeros out: they are holes, as in the log. */
-static int sparse_write(struct io *io, struct io_file *file, struct slice piece, uint64_t offset)
-{
-    int r = 0;
-    for (size_t from = 0, at = 0; r == 0 && from < piece.len; from = at) {
-        bool zero = false;
-        for (; at < piece.len; at += BLOCK_BYTES) {
-            size_t len = piece.len - at < BLOCK_BYTES ? piece.len - at : BLOCK_BYTES;
-            bool is = is_zero(piece.data + at, len);
-            if (at == from)
-                zero = is;
-            if (is != zero)
-                break;
-        }
-        at = at < piece.len ? at : piece.len;
-        struct slice part = slice_of(piece.data + from, at - from);
-        if (!zero)
-            r = io_file_write(io, file, &part, 1, offset + from);
-    }
-    return r;
-}
-
 /* A segment that was rewritten since the last backup takes the place of its older copy when it is whole. */
 static bool is_rewritten(const struct log_segment_info *info, const struct manifest_segment *before)
 {
@@ -168,7 +137,7 @@ static int bytes_copy(struct backup *b, const struct log_segment_info *info, con
         if (piece.len == 0)
             r = EDDA_EIO;
         else
-            r = fresh ? sparse_write(io, file, piece, (uint64_t)segment->bytes) :
+            r = fresh ? file_write_sparse(io, file, piece, (uint64_t)segment->bytes) :
                         io_file_write(io, file, &piece, 1, (uint64_t)segment->bytes);
         segment->checksum = crc32c_extend((uint32_t)segment->checksum, piece);
         segment->bytes += (int64_t)piece.len;

@@ -11,6 +11,7 @@
 
 #define MANIFEST_BYTES_MAX ((uint64_t)64 << 20)
 #define CHECK_LINE_BYTES 9 /* eight digits and a line break */
+#define BLOCK_BYTES ((size_t)4096)
 #define PIECE_BYTES ((size_t)1 << 20)
 
 static const struct edda_field manifest_segment_fields[] = {
@@ -131,6 +132,35 @@ static int checksum_pieces(struct io *io, struct io_file *file, uint64_t bytes, 
     }
     *ret_checksum = checksum;
     return 0;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+int file_write_sparse(struct io *io, struct io_file *file, struct slice piece, uint64_t offset)
+{
+    int r = 0;
+    for (size_t from = 0, at = 0; r == 0 && from < piece.len; from = at) {
+        bool zero = false;
+        for (; at < piece.len; at += BLOCK_BYTES) {
+            size_t len = piece.len - at < BLOCK_BYTES ? piece.len - at : BLOCK_BYTES;
+            bool is = is_zero(piece.data + at, len);
+            if (at == from)
+                zero = is;
+            if (is != zero)
+                break;
+        }
+        at = at < piece.len ? at : piece.len;
+        struct slice part = slice_of(piece.data + from, at - from);
+        if (!zero)
+            r = io_file_write(io, file, &part, 1, offset + from);
+    }
+    return r;
 }
 
 int file_checksum(struct io *io, const char *path, uint64_t bytes, uint32_t *ret_checksum, struct edda_error *error)

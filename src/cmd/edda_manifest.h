@@ -38,5 +38,7 @@ int manifest_write(struct io *io, const char *dir, const struct manifest *manife
 
 /* The checksum of the first bytes of a file. EDDA_ECORRUPT when the file is shorter. */
 int file_checksum(struct io *io, const char *path, uint64_t bytes, uint32_t *ret_checksum, struct edda_error *error);
+/* Writes to a fresh file and leaves blocks of zeros out, so that they are holes, as in a segment from which something was removed. The file ends with what is not zero. */
+int file_write_sparse(struct io *io, struct io_file *file, struct slice piece, uint64_t offset);
 
 #endif

@@ -59,7 +59,8 @@ static int pieces_copy(struct io *io, struct io_file *from, struct io_file *to, 
         if (r == 0) {
             struct slice part = slice_of(piece, len);
             checksum = crc32c_extend(checksum, part);
-            r = io_file_write(io, to, &part, 1, at);
+            /* A sealed segment ends with its footer. */
+            r = s->freed > 0 ? file_write_sparse(io, to, part, at) : io_file_write(io, to, &part, 1, at);
             at += len;
         }
     }

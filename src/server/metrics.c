@@ -61,6 +61,17 @@ struct metric {
 
 VALUE(journal_tail_now, journal_tail(server->journal))
 VALUE(journal_durable_now, journal_durable(server->journal))
+static struct store_scavenged scavenged(const struct server *server)
+{
+    struct store_scavenged done = { 0 };
+    if (server->options.store)
+        store_scavenged(server->options.store, &done);
+    return done;
+}
+VALUE(log_freed, scavenged(server).gap_bytes)
+VALUE(scavenger_passes, scavenged(server).passes)
+VALUE(scavenger_segments, scavenged(server).segments)
+VALUE(scavenger_failures, scavenged(server).failures)
 VALUE(deadlines_pending, engine_deadline_count(server->engine, NULL))
 VALUE(handlers_running, engine_running(server->engine))
 static struct engine_channels_info channels(const struct server *server)
@@ -146,6 +157,10 @@ static const struct metric metrics[] = {
     { "edda_info", "gauge", "Always 1; its labels say what is running.", "application, release", .rows = put_release },
     { "edda_journal_tail", "gauge", "Position that the next record will get.", .value = journal_tail_now },
     { "edda_journal_durable", "gauge", "Position below which every record is on the disk.", .value = journal_durable_now },
+    { "edda_log_freed_bytes", "gauge", "Bytes of the log from which records were removed, and which take no space.", .value = log_freed },
+    { "edda_scavenger_passes_total", "counter", "Times that retention was looked after, and what was gone removed.", .value = scavenger_passes },
+    { "edda_scavenger_segments_total", "counter", "Segments of the log written again without what was gone.", .value = scavenger_segments },
+    { "edda_scavenger_failures_total", "counter", "Passes that ended early; the next one does it again.", .value = scavenger_failures },
     { "edda_deadlines_pending", "gauge", "Deadlines that are set and not due yet.", .value = deadlines_pending },
     { "edda_handlers_running", "gauge", "Blocking handlers, transactions and queries of read models under way.", .value = handlers_running },
     { "edda_service_steps_total", "counter", "Steps recorded.", "service", .of_service = service_steps },

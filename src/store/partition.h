@@ -37,10 +37,14 @@ struct store_batch_appended {
 
 /*
  * Checks everything a broker checks (magic, checksum, counts, offset deltas, every record, compression, size, timestamps, control bit, keys on
- * compacted topics, the producer's epoch and sequence: KIP-98, KIP-360) and sequences the batch. *ret_appended is written whatever is returned.
+ * compacted topics, the producer's epoch and sequence: KIP-98, KIP-360) and sequences the batch. *ret_appended is written whatever is returned. Whoever
+ * answers waits until store_tail() of that moment is durable, also for a repeat and for a batch of a transaction.
+ *
+ * `field` of the error is "timestamp" or "key" when that of a record is wrong, "topic" for one that was deleted (EDDA_ENOTFOUND) or is internal (EDDA_EFORBIDDEN).
+ * Limits: 64 MiB of decompressed records (EDDA_ETOOLARGE), a million records (EDDA_ELIMIT); those of a transaction in store/transaction.h.
  *
  * EDDA_ECORRUPT (checksum), EDDA_EMALFORMED, EDDA_EINVAL, EDDA_ETOOLARGE (max.message.bytes), EDDA_EUNSUPPORTED (magic, compression), EDDA_EFENCED (old epoch),
- * EDDA_ESEQUENCE, EDDA_ETRANSACTION (no transaction is open for a transactional batch, or one is for another), and those of store_append().
+ * EDDA_ESEQUENCE, EDDA_EPRODUCER (an id that cannot be), EDDA_ETRANSACTION (no transaction is open for a transactional batch, or one is for another), and those of store_append().
  */
 int store_batch_append(struct store *store, const struct store_batch *batch, struct store_batch_appended *ret_appended,
                        struct edda_error *error);

@@ -9,6 +9,12 @@
  * What is durable of it: `_edda.producers` (key: transactional id; value: producer id, epoch, timeout, the state), and the batches' own headers, from which open transactions and
  * the last sequence numbers are found again. Both are checkpointed ("producers"), so that little has to be read at a start.
  *
+ * Ends are synchronous: no state between open and ended is ever seen. A producer that is fenced by a timeout asks again without `expected`.
+ *
+ * Limits, EDDA_ELIMIT beyond: 100,000 transactional ids of at most 1,000 bytes; of one transaction 900 partitions, 131,072 batches, 1,048,576 records, 100 groups, 10,000
+ * offsets, and no more batches than a frame can name (36 bytes each). A batch that would go beyond is refused when it is appended, so that a commit never is.
+ * 200,000 producers in partitions: the one that was idle longest is forgotten first, as all are after PRODUCER_EXPIRES_MS.
+ *
  * Time is the log's. All calls belong to the owner's thread.
  */
 #ifndef EDDA_STORE_TRANSACTION_H
@@ -32,12 +38,12 @@ int producer_new(struct store *store, struct producer_id *ret_producer, struct e
 /*
  * The producer of a transactional id: fences its older instances. A transaction it has left open is aborted. `expected`: what the instance believes
  * itself to be (id -1: nothing). EDDA_EINVAL for an empty id, or a timeout (milliseconds) outside of 1 to TRANSACTION_TIMEOUT_MAX_MS; EDDA_EFENCED when `expected` is
- * not the newest; EDDA_ECONCURRENT: the open transaction is being aborted, ask again.
+ * not the newest. Who was the newest before, and has not got the answer, gets it again.
  */
 int transaction_begin_producer(struct store *store, struct slice transactional_id, int32_t timeout_ms, struct producer_id expected,
                                struct producer_id *ret_producer, struct edda_error *error);
 
-/* The partition takes part in the producer's transaction, which is begun with the first. EDDA_EPRODUCER, EDDA_EFENCED, EDDA_ECONCURRENT. */
+/* The partition takes part in the producer's transaction, which is begun with the first. EDDA_EPRODUCER, EDDA_EFENCED. */
 int transaction_add_partition(struct store *store, struct slice transactional_id, struct producer_id producer, struct topic *topic,
                               uint32_t partition, struct edda_error *error);
 /* Offsets of the group may follow. */

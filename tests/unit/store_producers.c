@@ -3,6 +3,8 @@
  */
 #include "partition_rig.h"
 
+#include <string.h>
+
 static int send(struct world *w, struct topic *t, struct producer_id producer, int32_t sequence, int32_t count, struct store_batch_appended *ret)
 {
     struct made made = { .key = "k", .value = "v", .count = count, .idempotent = true, .producer = producer, .sequence = sequence };
@@ -164,6 +166,50 @@ static void producers_expire(void **state)
     sent(w, t, p, 0, 1, 2, false);
 }
 
+static int see_name(void *user, const char *name)
+{
+    *(bool *)user |= strcmp(name, "producers") == 0;
+    return 0;
+}
+
+/* Under load the checkpoint is made while the store is open, and written when what it stands for is durable. */
+static void a_checkpoint_is_made_under_load(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct producer_id p = fresh(w);
+    struct buffer value = BUFFER_EMPTY, bytes = BUFFER_EMPTY;
+    bool written = false;
+    buffer_append_zeros(&value, 1000000);
+    for (int i = 0; i < 20; i++) {
+        struct batch_builder builder;
+        struct store_batch batch = { .topic = t };
+        struct store_batch_appended appended;
+        buffer_clear(&bytes);
+        batch_builder_init(&builder, &bytes);
+        batch_builder_add(&builder, 1, slice_of(NULL, 0), buffer_slice(&value), slice_of(NULL, 0), 0);
+        batch_builder_finish(&builder, 0, 0);
+        batch_set_producer(bytes.data, bytes.len, p.id, p.epoch, i);
+        batch.bytes = buffer_slice(&bytes);
+        assert_int_equal(store_batch_append(w->store, &batch, &appended, &w->error), 0);
+        flush(w);
+        store_maintain(w->store);
+        while (io_jobs_wait(w->io, 0))
+            io_jobs_finish(w->io);
+    }
+    io_simulated_advance(w->io, 1000000000);
+    io_jobs_finish(w->io);
+    assert_int_equal(io_dir_list(w->io, DIR "/checkpoint", see_name, &written), 0);
+    assert_true(written);
+    sent(w, t, p, 20, 2, 20, false);
+    flush_and_crash(w);
+    t = topic_of(w, "orders", 1);
+    sent(w, t, p, 20, 2, 20, true);
+    sent(w, t, p, 22, 1, 22, false);
+    buffer_deinit(&value);
+    buffer_deinit(&bytes);
+}
+
 static int see_producer(void *user, const struct producer_info *info)
 {
     struct producer_info *seen = user;
@@ -201,6 +247,7 @@ int main(void)
         TEST(sequences_go_round),
         TEST(ids_are_never_given_twice),
         TEST(producers_expire),
+        TEST(a_checkpoint_is_made_under_load),
         TEST(producers_are_listed),
     };
     return cmocka_run_group_tests_name("producers", tests, NULL, NULL);

@@ -476,6 +476,29 @@ static void a_stable_offset_that_moves_is_told(void **state)
     assert_int_equal(told.count, 2); /* and the table of producers */
 }
 
+/* The stable offset is never before the start. */
+static void an_open_transaction_is_truncated(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct producer_id p = begin(w);
+    add(w, p, t, 0);
+    sent(w, t, 0, p, 0, "a", 2);
+    produced(w, t, 0, &(struct made){ .key = "k", .value = "x" });
+    flush(w);
+    assert_int_equal(store_partition_truncate(w->store, t, 0, 2, &w->error), 0);
+    assert_int_equal(bounds_of(w, t, 0).stable, 2);
+    end(w, p, true);
+    EACH_AGAIN(i) {
+        agains[i](w);
+        t = topic_of(w, "orders", 1);
+        assert_string_equal(topic_text(w, t), "x0");
+        flush(w);
+        assert_string_equal(fetched(w, t, 0, 2, true), "|2:x0 |3:commit");
+        verify(w);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -493,6 +516,7 @@ int main(void)
         TEST(transactions_side_by_side),
         TEST(a_long_transaction),
         TEST(a_stable_offset_that_moves_is_told),
+        TEST(an_open_transaction_is_truncated),
     };
     return cmocka_run_group_tests_name("transactions", tests, NULL, NULL);
 }

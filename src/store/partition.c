@@ -193,7 +193,9 @@ void store_partition_bounds(struct store *store, const struct topic *topic, uint
     (void)store;
     ASSERT(partition < topic->partition_count);
     const struct partition *p = &topic->partitions[partition];
+    /* A transaction may have been truncated while it was open. */
+    int64_t start = partition_start(topic, partition), stable = partition_stable(p);
     *ret_bounds = (struct store_bounds){
-        .start = partition_start(topic, partition), .stable = partition_stable(p), .durable = p->durable_offset, .next = p->next_offset
+        .start = start, .stable = stable > start ? stable : start, .durable = p->durable_offset, .next = p->next_offset
     };
 }

@@ -368,9 +368,7 @@ void spans_remove_ended(struct partition *partition, int64_t durable_offset)
 int64_t partition_stable(const struct partition *partition)
 {
     const struct span *first = partition->transactions ? partition->transactions->spans : NULL;
-    int64_t stable = first && first->first_offset < partition->durable_offset ? first->first_offset : partition->durable_offset;
-    /* A transaction may have been truncated while it was open. */
-    return stable > partition->start_offset ? stable : partition->start_offset;
+    return first && first->first_offset < partition->durable_offset ? first->first_offset : partition->durable_offset;
 }
 
 void partition_transactions_free(struct partition *partition)

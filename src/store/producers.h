@@ -159,6 +159,7 @@ bool aborted_reserve(struct partition *partition);
 void aborted_add(struct partition *partition, const struct span *span);
 /* Those whose end is durable are no longer in the way. */
 void spans_remove_ended(struct partition *partition, int64_t durable_offset);
+/* The first offset of the oldest transaction that has not ended, at most what is durable; it may lie before the start. */
 int64_t partition_stable(const struct partition *partition);
 void partition_transactions_free(struct partition *partition);
 

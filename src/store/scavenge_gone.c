@@ -1,7 +1,7 @@
 /*
  * What is gone: whether anything of a frame is left that a reader could still be given, or that is needed to make the index again. Only what is durable decides.
  */
-#include "store/partition.h"
+#include "store/producers.h"
 #include "store/scavenge_parts.h"
 
 #define END_LOOKS_MAX 16384 /* records of a stream that are looked at to find where a transaction's ended */
@@ -125,16 +125,12 @@ static int placeless_is_dead(struct scavenger *s, const struct frame *frame, con
 {
     const struct partition_place *place = &s->store->places[b->partition];
     int64_t last = b->batch.base_offset + b->batch.last_offset_delta;
-    struct store_bounds bounds;
     if (!batch_is_gone(s, b->partition, last))
         return 0;
     if (b->batch.attributes & BATCH_CONTROL)
         return 1;
-    if (place->partition < place->entry->topic.partition_count) {
-        store_partition_bounds(s->store, &place->entry->topic, place->partition, &bounds);
-        if (last >= bounds.stable)
-            return 0; /* it may still be committed */
-    }
+    if (last >= partition_stable(&place->entry->topic.partitions[place->partition]))
+        return 0; /* it may still be committed, although it was truncated */
     int r = end_stands(s, frame, b);
     return r < 0 ? r : !r;
 }

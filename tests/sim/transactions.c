@@ -600,8 +600,9 @@ static void do_expire(void)
     for (int tries = 0; !all && tries < 20; tries++) {
         if (w.full || io_simulated_is_cut(w.io) || store_flush(w.store, &w.error) < 0)
             return;
-        if (io_jobs_wait(w.io, -1))
-            io_jobs_finish(w.io);
+        /* The index tries a seal that failed again after a second. */
+        io_simulated_advance(w.io, 1000000000);
+        io_jobs_finish(w.io);
         store_maintain(w.store);
         transactions_expire(w.store);
         all = expired_note(&order);

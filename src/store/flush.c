@@ -43,7 +43,9 @@ static bool everything_closed_is_durable(const struct store *store)
 
 void seal_if_due(struct store *store)
 {
-    if (index_seal_wanted(store->index) && !store->unindexed && everything_closed_is_durable(store))
+    /* One that is tried again covers what it did before, whatever has come since; and what has come may wait for it to be indexed. */
+    if (index_seal_wanted(store->index) &&
+        (index_seal_failed(store->index) || (!store->unindexed && everything_closed_is_durable(store))))
         index_seal(store->index, log_durable_end(store->log));
 }
 

@@ -100,6 +100,8 @@ int index_last(struct index *index, struct hash128 key, struct index_entry *ret_
 
 /* Whether the tail should be sealed now, or a seal that failed be tried again (a second after it did). */
 bool index_seal_wanted(const struct index *index);
+/* Whether what index_seal() would do is to try again one that failed. */
+bool index_seal_failed(const struct index *index);
 /* Starts writing the tail as a run that covers the log up to `to` (everything added is of the log before `to`, which
  * must be durable). Nothing when a seal is under way or the tail is empty. After a failed seal, tries that one
  * again, up to its own `to`. */

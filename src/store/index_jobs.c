@@ -198,6 +198,11 @@ bool index_seal_wanted(const struct index *index)
     return index->seal.state == SEAL_IDLE && index->tail && index->tail->entries >= index->options.tail_entries_max;
 }
 
+bool index_seal_failed(const struct index *index)
+{
+    return index->seal.state == SEAL_FAILED;
+}
+
 void index_seal(struct index *index, uint64_t to)
 {
     struct index_seal *s = &index->seal;

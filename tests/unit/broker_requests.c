@@ -203,6 +203,8 @@ static void partitions_are_described_in_pages(void **state)
     assert_int_equal(answer->topics_count, 2);
     assert_true(slice_eq_str(answer->topics[0].name, "a"));
     assert_int_equal(answer->topics[1].partitions_count, 2);
+    assert_int_equal(answer->topics[1].partitions[0].eligible_leader_replicas_count, 0);
+    assert_int_equal(answer->topics[1].partitions[0].last_known_elr_count, 0);
     assert_non_null(answer->next_cursor);
     assert_int_equal(answer->next_cursor->partition_index, 2);
     struct kafka_cursor cursor = *answer->next_cursor;

@@ -65,7 +65,7 @@ static int16_t name_check(struct broker_call *call, const struct kafka_create_to
         return call_code(call, KAFKA_INVALID_TOPIC_EXCEPTION);
     }
     if (store_topic(call->broker->store, name)) {
-        *ret_words = SLICE("the topic exists already");
+        *ret_words = call_text(call, "topic '%s' already exists", store_topic(call->broker->store, name)->name);
         return call_code(call, KAFKA_TOPIC_ALREADY_EXISTS);
     }
     return KAFKA_NONE;

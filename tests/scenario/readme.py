@@ -4,7 +4,8 @@
     readme.py DOCUMENT --build=DIRECTORY [--source=DIRECTORY]
 
 Runs the blocks marked ```sh test, in order. A line `make run` starts that program of the build and waits until it listens, and so
-does a line `build/PROGRAM run`, which has a directory of its own and ends the one before; the others are run by bash, one after the other, and must end with 0. `# => text` behind a command is what its output must
+does a line `build/PROGRAM run`, which has a directory of its own and ends the one before, and `build/edda serve`, with the ports
+that its clients expect; the others are run by bash, one after the other, and must end with 0. `# => text` behind a command is what its output must
 contain, white space aside; with `(exit status N)` at its end the command must end so. Paths `build/` are those of the build directory. The
 process gets the port that the document names; where that is taken the test is skipped.
 """
@@ -19,8 +20,10 @@ import tempfile
 sys.dont_write_bytecode = True
 import edda
 from edda import holds, same
+from serve import Broker  # noqa: E402
 
 PORT = 8088  # of a document that names none
+BROKER_PORTS = (9092, 6379, 2113)
 
 
 def blocks(text):
@@ -68,10 +71,19 @@ class Reader:
         self.process = edda.Process(os.path.join(self.build, program), data, *options, port=self.port, cwd=self.directory)
         self.process.wait_listening()
 
+    def serve(self, options):
+        if self.process:
+            self.process.end()
+        world = edda.World(os.path.join(self.build, 'edda'), self.directory)
+        self.process = Broker(world, command=[world.application, 'serve', *options], cwd=self.directory).wait_listening()
+
     def run(self, command, shows, status):
         """What it shows may need a moment, as it would for somebody who types it: a command that only asks is repeated."""
         if command == 'make run':
             self.make_run()
+            return
+        if re.match(r'build/edda serve( [^&|;>]*)?$', command):
+            self.serve(command.split()[2:])
             return
         started = re.match(r'build/(\S+) run( [^&|;>]*)?$', command)
         if started:
@@ -111,14 +123,16 @@ def main():
     with open(document, encoding='utf-8') as file:
         found = [step for first, lines in blocks(file.read()) for step in steps(lines, first)]
     holds(found, f'{document} has no block ```sh test')
-    for tool in ('curl', 'http'):
-        if any(command.split()[0] == tool for _, command, _, _ in found) and not shutil.which(tool):
+    for tool in ('curl', 'http', 'kcat', 'redis-cli'):
+        if any(tool in command.split() for _, command, _, _ in found) and not shutil.which(tool):
             print(f'{tool} is not installed; tools/setup.sh installs it')
             sys.exit(edda.SKIPPED)
     port = port_of(command for _, command, _, _ in found)
-    if not port_is_free(port):
-        print(f'port {port} is taken')
-        sys.exit(edda.SKIPPED)
+    serves = any(command.startswith('build/edda serve') for _, command, _, _ in found)
+    for needed in BROKER_PORTS if serves else (port,):
+        if not port_is_free(needed):
+            print(f'port {needed} is taken')
+            sys.exit(edda.SKIPPED)
     with tempfile.TemporaryDirectory(prefix='edda-') as directory:
         reader = Reader(os.path.abspath(edda.option('build', 'build')), source, directory, port)
         try:

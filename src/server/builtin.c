@@ -1,4 +1,5 @@
 /* builtin: the routes that every application has. */
+#include "broker/broker.h"
 #include "server/handlers.h"
 #include "server/router.h"
 #include "server/rows.h"
@@ -6,6 +7,21 @@
 #define DEADLINE_MOVE_EXAMPLE "{\"dueTime\":\"2030-01-31T12:00:00Z\"}"
 
 /* clang-format off */
+#define QUERY_PAGE \
+    { "limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}", "most events of a page" }, \
+    { "direction", "{\"type\":\"string\",\"enum\":[\"forward\",\"backward\"],\"default\":\"forward\"}", "backward begins at the end" }, \
+    { "type", "{\"type\":\"string\"}", "only events of these types, with commas" }
+static const struct route_query append_query[] = {
+    { "type", "{\"type\":\"string\"}", "of an event that does not say its type" }, { .name = NULL } };
+static const struct route_query stream_query[] = {
+    { "from", "{\"type\":\"string\"}", "the first version that may be given, the last one backward; now: only what comes from now on, of a subscription" }, QUERY_PAGE, { .name = NULL } };
+static const struct route_query topic_query[] = {
+    { "from", "{\"type\":\"string\"}", "the first position that may be given, the last one backward, with a partition the first offset; now: only what comes from now on, of a subscription" }, QUERY_PAGE,
+    { "partition", "{\"type\":\"integer\",\"minimum\":0}", "only this one" }, { .name = NULL } };
+static const struct route_query all_query[] = {
+    { "from", "{\"type\":\"string\"}", "the first position that may be given, the last one backward; now: only what comes from now on, of a subscription" }, QUERY_PAGE,
+    { "category", "{\"type\":\"string\"}", "only this one" }, { "internal", "{\"type\":\"boolean\",\"default\":false}", "Edda's own topics too" }, { .name = NULL } };
+
 const struct route_row builtin_routes[] = {
     { .route = { .method = "GET", .path = "/traces/{correlationId}", .handle = trace_show,
                  .description = "everything of one process, by its correlation id; as a sequence diagram with ?format=text or Accept: text/plain" },
@@ -50,8 +66,44 @@ const struct route_row builtin_routes[] = {
       .answer = ROUTE_ANSWERS_COLLECTION, .collection = "projections" },
     { .route = { .method = "POST", .path = "/projections/{name}/rebuild", .handle = projection_rebuild,
                  .description = "builds a read model anew from the log, beside the one in use, which it replaces when it has caught up" } },
+    { .route = { .method = "POST", .path = "/streams/{category}/{key}", .handle = stream_append,
+                 .description = "appends an event, or a batch of them, to a stream; with If-Match or If-None-Match only at that version, with Idempotency-Key only once" },
+      .of_log = true, .verb = BROKER_WRITE, .about = "category", .answer = ROUTE_ANSWERS_JSON, .takes_events = true, .query = append_query },
+    { .route = { .method = "GET", .path = "/streams/{category}/{key}", .handle = stream_read,
+                 .description = "a page of a stream's events; with Accept: text/event-stream all of them and those to come" },
+      .of_log = true, .verb = BROKER_READ, .about = "category", .answer = ROUTE_ANSWERS_JSON, .gives_events = true, .query = stream_query },
+    { .route = { .method = "GET", .path = "/streams/{category}/{key}/{version}", .handle = stream_event_read,
+                 .description = "one event: its data, with its attributes as ce- headers; with Accept: application/cloudevents+json as one object" },
+      .of_log = true, .verb = BROKER_READ, .about = "category", .answer = ROUTE_ANSWERS_EVENT },
+    { .route = { .method = "PATCH", .path = "/streams/{category}/{key}", .body = &StreamChange_type, .handle = stream_truncate,
+                 .description = "events before a version are read no more; with If-Match only at that version" },
+      .of_log = true, .verb = BROKER_MANAGE, .about = "category", .example = "{\"truncateBefore\":10}" },
+    { .route = { .method = "DELETE", .path = "/streams/{category}/{key}", .handle = stream_delete,
+                 .description = "the stream reads as empty; its next event takes up the versions where they were; with If-Match only at that version" },
+      .of_log = true, .verb = BROKER_MANAGE, .about = "category" },
+    { .route = { .method = "GET", .path = "/all", .handle = everything_read,
+                 .description = "a page of all events, in the order in which they were recorded; with Accept: text/event-stream all of them and those to come" },
+      .of_log = true, .verb = BROKER_READ, .answer = ROUTE_ANSWERS_JSON, .gives_events = true, .query = all_query },
+    { .route = { .method = "GET", .path = "/topics", .handle = topics_list, .reply = &Topic_type,
+                 .description = "topics; with internal=true those of Edda itself too" },
+      .of_log = true, .verb = BROKER_READ, .any_name = true, .answer = ROUTE_ANSWERS_COLLECTION, .collection = "topics" },
+    { .route = { .method = "POST", .path = "/topics", .body = &TopicCreation_type, .handle = topic_create, .reply = &Topic_type, .status = 201,
+                 .description = "makes a topic; appending makes one too" },
+      .of_log = true, .verb = BROKER_MANAGE, .any_name = true, .example = "{\"name\":\"orders\",\"partitions\":4,\"settings\":{\"retention.ms\":\"86400000\"}}" },
+    { .route = { .method = "GET", .path = "/topics/{topic}", .handle = topic_read,
+                 .description = "a page of a topic's events; with Accept: text/event-stream all of them and those to come" },
+      .of_log = true, .verb = BROKER_READ, .about = "topic", .answer = ROUTE_ANSWERS_JSON, .gives_events = true, .query = topic_query },
+    { .route = { .method = "POST", .path = "/topics/{topic}", .handle = topic_append,
+                 .description = "appends events, each to the stream of its subject, or to none" },
+      .of_log = true, .verb = BROKER_WRITE, .about = "topic", .answer = ROUTE_ANSWERS_JSON, .takes_events = true, .query = append_query },
+    { .route = { .method = "PATCH", .path = "/topics/{topic}", .body = &TopicChange_type, .handle = topic_alter, .reply = &Topic_type,
+                 .description = "gives a topic other settings, or more partitions" },
+      .of_log = true, .verb = BROKER_MANAGE, .about = "topic", .example = "{\"settings\":{\"retention.ms\":null}}" },
+    { .route = { .method = "DELETE", .path = "/topics/{topic}", .handle = topic_delete,
+                 .description = "deletes a topic with all that is in it" },
+      .of_log = true, .verb = BROKER_MANAGE, .about = "topic" },
     { .route = { .method = "GET", .path = "/health", .handle = health_show, .reply = &Health_type,
-                 .description = "503 while it is stopping" } },
+                 .description = "503 while it is stopping" }, .open = true },
     { .route = { .method = "GET", .path = "/metrics", .handle = metrics_show,
                  .description = "counters and gauges, in the text format of Prometheus" },
       .answer = ROUTE_ANSWERS_TEXT },

@@ -144,7 +144,7 @@ void connection_flush(struct connection *connection)
         return;
     }
     size_t unsent = connection_unsent(connection);
-    if ((connection->blocked || connection->full) && unsent < connection->server->limits.out_bytes_max / 2) {
+    if ((connection->blocked || connection->full) && unsent < output_max(connection) / 2) {
         connection->drained |= connection->full;
         connection->blocked = connection->full = false;
         run_later(connection);
@@ -181,7 +181,7 @@ void connection_run(struct connection *connection)
             run_later(connection);
             break;
         }
-        if (connection_unsent(connection) >= connection->server->limits.out_bytes_max) {
+        if (connection_unsent(connection) >= output_max(connection)) {
             connection->blocked = true;
             break;
         }

@@ -84,6 +84,7 @@ struct connection {
     bool watched;          /* while it is busy the socket is still read, so that a client that goes away is noticed, and the connection closed, at once */
     bool pushes;           /* there is a subscription: the client may keep still for as long as it takes what it is sent */
     struct buffer out;     /* to be appended to; see connection_stamp() */
+    uint32_t out_bytes_max; /* with more unsent there is no room; 0: the limit of the server */
     struct principal *principal; /* the protocol's, which gives it back in `closed` */
 
     /* Not for protocols. */

@@ -18,9 +18,14 @@ size_t connection_unsent(const struct connection *connection)
     return connection->out.len - connection->sent;
 }
 
+size_t output_max(const struct connection *connection)
+{
+    return connection->out_bytes_max ? connection->out_bytes_max : connection->server->limits.out_bytes_max;
+}
+
 size_t connection_room(struct connection *connection)
 {
-    size_t unsent = connection_unsent(connection), max = connection->server->limits.out_bytes_max;
+    size_t unsent = connection_unsent(connection), max = output_max(connection);
     if (connection->state == CONNECTION_OPEN && unsent < max)
         return max - unsent;
     connection->full = connection->state == CONNECTION_OPEN;

@@ -18,6 +18,9 @@ edda_route_fn quarantine_list, quarantine_retry, quarantine_skip;
 edda_route_fn projections_list, projection_rebuild;
 /* traces.c */
 edda_route_fn trace_show, trace_draw;
+/* streams.c, topics.c */
+edda_route_fn stream_append, stream_read, stream_event_read, stream_delete, stream_truncate, everything_read;
+edda_route_fn topics_list, topic_create, topic_read, topic_append, topic_alter, topic_delete;
 /* health.c, metrics.c, openapi.c */
 edda_route_fn health_show, metrics_show, openapi_show;
 

@@ -2,7 +2,9 @@
  * http: HTTP/1.1 as a protocol of connections. A session has the request under way and the chunks of one that is arriving; arrival.c finds requests,
  * request.c runs them, response.c answers.
  */
-#include "server/parts.h"
+#include "server/events.h"
+
+#include <stdlib.h>
 
 static struct http_session *session_of(struct connection *connection)
 {
@@ -28,7 +30,11 @@ static void http_closed(struct connection *connection)
     struct http_session *session = session_of(connection);
     struct edda_request *request = session->request;
     if (request) {
+        struct hold *hold = request->hold;
         http_part(session);
+        request->hold = NULL;
+        if (hold)
+            hold->forget(hold);
         if (!request->calling)
             request_free(request);
     }
@@ -54,6 +60,10 @@ static void http_stopping(struct connection *connection, bool last)
     struct edda_request *request = session->request;
     if (request)
         request->keep_alive = false;
+    if (request && request->hold) {
+        request->hold->stopping(request->hold);
+        return;
+    }
     if (!request || !last || request->answered)
         return;
     (void)edda_fail_with(&request->error, EDDA_ECLOSED, "the application is stopping");
@@ -70,9 +80,47 @@ static void http_refused(struct server *server, struct buffer *out)
     buffer_append_str(out, content);
 }
 
+static void http_drained(struct connection *connection)
+{
+    struct edda_request *request = session_of(connection)->request;
+    if (request && request->hold && request->hold->drained)
+        request->hold->drained(request->hold);
+}
+
+/* --- what all sessions share ---------------------------------------------------------------------------------------- */
+
+static void http_host_close(void *of)
+{
+    struct http_host *host = of;
+    if (!host)
+        return;
+    live_close(host->live);
+    free(host);
+}
+
+static int http_host_open(struct server *server, void **ret_host, struct edda_error *error)
+{
+    struct http_host *host = calloc(1, sizeof *host);
+    int rc = host ? live_open(server, &host->live, error) : edda_fail_with(error, EDDA_ENOMEM, "out of memory for HTTP");
+    if (rc < 0) {
+        http_host_close(host);
+        return rc;
+    }
+    host->server = server;
+    *ret_host = host;
+    return 0;
+}
+
+static int64_t http_host_turn(void *of, int64_t now_ns)
+{
+    struct http_host *host = of;
+    return live_turn(host->live, now_ns);
+}
+
 /* clang-format off */
 const struct protocol http_protocol = {
     .name = "http", .session_bytes = sizeof(struct http_session),
-    .take = http_take, .expired = http_expired, .stopping = http_stopping, .closed = http_closed, .refused = http_refused,
+    .take = http_take, .expired = http_expired, .drained = http_drained, .stopping = http_stopping, .closed = http_closed, .refused = http_refused,
+    .host_open = http_host_open, .host_turn = http_host_turn, .host_close = http_host_close,
 };
 /* clang-format on */

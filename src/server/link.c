@@ -4,7 +4,7 @@
 #include "server/parts.h"
 #include "wire/json/text.h"
 
-static void put_encoded(struct buffer *out, struct slice text)
+void link_put_encoded(struct buffer *out, struct slice text)
 {
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.len; i++) {
@@ -55,21 +55,26 @@ static bool put_path(struct buffer *out, const char *path, const struct link_sou
         struct slice text = name ? parameter_text(source, name, arena) : slice_of(NULL, 0);
         if (text.len == 0)
             return false;
-        put_encoded(out, text);
+        link_put_encoded(out, text);
         path += path[len] ? len + 1 : len;
     }
     return true;
 }
 
-struct slice link_make(struct edda_request *request, const char *path, const struct link_source *source)
+void link_put_host(struct edda_request *request, struct buffer *out)
 {
     struct slice host;
     if (!http_header_find(&request->head, "host", &host) || host.len == 0)
         host = slice_str(request->server->authority);
-    struct buffer *out = &request->server->extra;
-    buffer_clear(out);
     buffer_append_str(out, request->session && connection_is_tls(&request->session->connection) ? "https://" : "http://");
     buffer_append_slice(out, host);
+}
+
+struct slice link_make(struct edda_request *request, const char *path, const struct link_source *source)
+{
+    struct buffer *out = &request->server->extra;
+    buffer_clear(out);
+    link_put_host(request, out);
     if (!put_path(out, path, source, &request->arena) || !buffer_ok(out))
         return slice_of(NULL, 0);
     return arena_copy(&request->arena, buffer_slice(out));

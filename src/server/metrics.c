@@ -1,6 +1,7 @@
 /* metrics: what can be measured, as a table: for GET /metrics in the text format of Prometheus (0.0.4), and for its documentation. */
 #include <inttypes.h>
 
+#include "server/events.h"
 #include "server/handlers.h"
 #include "server/kafka.h"
 #include "server/resp.h"
@@ -104,6 +105,19 @@ VALUE(resp_commands, resp(server).counts.commands)
 VALUE(resp_errors, resp(server).counts.failed)
 VALUE(resp_messages, resp(server).counts.messages)
 VALUE(resp_overruns, resp(server).counts.overruns)
+static struct live_counts live(const struct server *server)
+{
+    const struct http_host *host = server_host(server, &http_protocol);
+    struct live_counts counts = { .subscribers = 0 };
+    if (host)
+        live_counts(host->live, &counts);
+    return counts;
+}
+
+VALUE(live_subscribers, live(server).subscribers)
+VALUE(live_events, live(server).events)
+VALUE(live_heartbeats, live(server).heartbeats)
+VALUE(live_paused, live(server).paused)
 VALUE(resp_subscriptions, resp(server).subscriptions)
 VALUE(resp_waiting, resp(server).waiting)
 OF_API(kafka_requests, counts->requests)
@@ -204,6 +218,10 @@ static const struct metric metrics[] = {
     { "edda_requests_stalled_total", "counter", "Requests that waited because the log was too far behind its disk.", .value = requests_stalled },
     { "edda_resp_commands_total", "counter", "Commands of Redis's protocol.", NULL, .value = resp_commands },
     { "edda_resp_errors_total", "counter", "Commands of Redis's protocol that were answered with an error.", NULL, .value = resp_errors },
+    { "edda_http_subscriptions", "gauge", "Subscriptions over HTTP, to streams, topics and everything.", NULL, .value = live_subscribers },
+    { "edda_http_subscription_events_total", "counter", "Events given to subscribers over HTTP, counted for each of them.", NULL, .value = live_events },
+    { "edda_http_subscription_heartbeats_total", "counter", "Comments sent to subscribers over HTTP to whom nothing else was sent for 15 s.", NULL, .value = live_heartbeats },
+    { "edda_http_subscriptions_paused_total", "counter", "Times that a subscriber over HTTP was left alone until it had taken what it was sent.", NULL, .value = live_paused },
     { "edda_resp_messages_total", "counter", "Messages given to subscribers of channels, counted for each of them.", NULL, .value = resp_messages },
     { "edda_resp_subscriptions", "gauge", "Subscriptions to channels and patterns.", NULL, .value = resp_subscriptions },
     { "edda_resp_waiting", "gauge", "Streams that clients wait for with XREAD BLOCK.", NULL, .value = resp_waiting },

@@ -56,6 +56,15 @@ static void put_field_parameter(struct document *document, bool comma, const cha
     put(document, "}");
 }
 
+static void put_query(struct document *document, bool comma, const struct route_query *query)
+{
+    put(document, comma ? ",{\"name\":" : "{\"name\":");
+    put_string(document, query->name);
+    put(document, ",\"in\":\"query\",\"required\":false,\"description\":");
+    put_string(document, query->description);
+    buffer_printf(document->out, ",\"schema\":%s}", query->schema);
+}
+
 static const struct edda_field *field_named(const struct edda_type *type, const char *name)
 {
     for (uint32_t i = 0; i < type->field_count; i++)
@@ -84,6 +93,14 @@ static void put_parameters(struct document *document, const struct route *route)
     }
     for (uint32_t i = 0; route->from_query && i < route->in_body.field_count; i++, any = true)
         put_field_parameter(document, any, "query", &route->in_body.fields[i]);
+    for (const struct route_query *query = route->row.query; query && query->name; query++, any = true)
+        put_query(document, any, query);
+    if (route->row.takes_events) {
+        put_parameter(document, any, "header", "If-Match", "{\"type\":\"string\"}");
+        put_parameter(document, true, "header", "If-None-Match", "{\"type\":\"string\"}");
+        put_parameter(document, true, "header", "Idempotency-Key", "{\"type\":\"string\",\"maxLength\":255}");
+        any = true;
+    }
     if (route->row.answer == ROUTE_ANSWERS_COLLECTION) {
         put_parameter(document, any, "query", "page", "{\"type\":\"integer\",\"minimum\":0,\"default\":0}");
         put_parameter(document, true, "query", "size",
@@ -112,10 +129,40 @@ static int success_status(const struct edda_route *row)
     return row->reply || row->text ? 200 : 204;
 }
 
+/* An event as one object; what CloudEvents says of it is told by its own schema. */
+#define EVENT_SCHEMA "{\"type\":\"object\",\"required\":[\"specversion\",\"type\"]}"
+#define BATCH_SCHEMA "{\"type\":\"array\",\"items\":" EVENT_SCHEMA "}"
+static const char event_body[] = ",\"requestBody\":{\"description\":\"an event: its data, with its attributes as ce- headers, or all of it as one object; or a batch\","
+                                 "\"content\":{\"application/json\":{\"schema\":{}},\"application/cloudevents+json\":{\"schema\":" EVENT_SCHEMA "},"
+                                 "\"application/cloudevents-batch+json\":{\"schema\":" BATCH_SCHEMA "},\"*/*\":{\"schema\":{}}}}";
+static const char event_answer[] = "{\"*/*\":{\"schema\":{}},\"application/cloudevents+json\":{\"schema\":" EVENT_SCHEMA "}}";
+static const char events_answer[] = "{\"application/json\":{\"schema\":{\"type\":\"object\"}},\"application/cloudevents-batch+json\":{\"schema\":" BATCH_SCHEMA "},"
+                                    "\"text/event-stream\":{\"schema\":{\"type\":\"string\"}}}";
+
+static void put_problem(struct document *document)
+{
+    put(document,
+        "},\"default\":{\"description\":\"what went wrong\",\"content\":{\"application/problem+json\":{\"schema\":");
+    put_reference(document, &Problem_type);
+    put(document, "}}}}");
+}
+
 static void put_success(struct document *document, const struct route *route)
 {
     const struct route_row *row = &route->row;
     bool described = row->answer != ROUTE_ANSWERS_REPLY;
+    if (row->gives_events || row->answer == ROUTE_ANSWERS_EVENT) {
+        buffer_printf(document->out, ",\"responses\":{\"200\":{\"description\":\"OK\",\"content\":%s", row->gives_events ? events_answer : event_answer);
+        put_problem(document);
+        return;
+    }
+    if (row->takes_events)
+        put(document, ",\"responses\":{\"201\":{\"description\":\"Created\",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}}},"
+                      "\"200\":{\"description\":\"it was there already\",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}}}");
+    if (row->takes_events) {
+        put_problem(document);
+        return;
+    }
     int status = described ? 200 : success_status(&row->route);
     buffer_printf(document->out, ",\"responses\":{\"%d\":{\"description\":\"%s\"", status, http_reason(status));
     const char *text_type = row->answer == ROUTE_ANSWERS_TEXT ? "text/plain" : row->route.text_type;
@@ -133,10 +180,7 @@ static void put_success(struct document *document, const struct route *route)
             put(document, row->answer == ROUTE_ANSWERS_JSON ? "{\"type\":\"object\"}" : "{}");
         put(document, "}}");
     }
-    put(document,
-        "},\"default\":{\"description\":\"what went wrong\",\"content\":{\"application/problem+json\":{\"schema\":");
-    put_reference(document, &Problem_type);
-    put(document, "}}}}");
+    put_problem(document);
 }
 
 static void put_operation(struct document *document, const struct route *route)
@@ -153,6 +197,8 @@ static void put_operation(struct document *document, const struct route *route)
         put_string(document, row->description);
     }
     put_parameters(document, route);
+    if (route->row.takes_events)
+        put(document, event_body);
     if (route->in_body.field_count && !route->from_query) {
         put(document, ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":");
         if (route->in_body.field_count == row->body->field_count)
@@ -167,6 +213,18 @@ static void put_operation(struct document *document, const struct route *route)
     put(document, "}");
 }
 
+/* Routes of the log are told under their own path, and under "/edda" only where that is taken. */
+static bool is_alias(const struct router *router, const struct route *route)
+{
+    const char *path = route->row.route.path;
+    if (!route->row.of_log || strncmp(path, "/edda/", 6) != 0)
+        return false;
+    for (uint32_t i = 0; i < router->count; i++)
+        if (router->routes[i].row.of_log && strcmp(router->routes[i].row.route.path, path + 5) == 0)
+            return true;
+    return false;
+}
+
 /* The operations of one path stand together; they do so in the table only for paths that are written alike. */
 static void put_paths(struct document *document)
 {
@@ -177,7 +235,7 @@ static void put_paths(struct document *document)
         uint32_t first = 0;
         while (strcmp(router->routes[first].row.route.path, path) != 0)
             first++;
-        if (first < i)
+        if (first < i || is_alias(router, &router->routes[i]))
             continue;
         put(document, any_path ? "," : "");
         any_path = true;
@@ -225,12 +283,15 @@ void routes_document(struct buffer *out)
 {
     buffer_append_str(
         out, "# Built-in routes\n\nEvery application answers these besides its own; `GET /openapi.json` lists both. "
-             "A route of the application's own with the same method and path goes before.\n\n"
+             "A route of the application's own with the same method and path goes before. Those of the log, under `/streams`, `/topics`, `/all` and `/groups`, are under `/edda` "
+             "too (`/edda/streams/…`), and only there when the application has routes of its own that begin with the same word.\n\n"
              "| call | does |\n|---|---|\n");
     for (const struct route_row *row = builtin_routes; row->route.method; row++) {
         buffer_printf(out, "| `%s %s%s` | %s", row->route.method, row->of_entity ? "/<entity>s" : "", row->route.path, row->route.description);
         if (row->example)
             buffer_printf(out, "; body: `%s`", row->example);
+        for (const struct route_query *query = row->query; query && query->name; query++)
+            buffer_printf(out, "%s`%s`: %s", query == row->query ? ". Query: " : "; ", query->name, query->description);
         buffer_append_str(out, " |\n");
     }
     buffer_append_str(

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/list.h"
+#include "broker/broker.h"
 #include "server/connection.h"
 #include "server/router.h"
 #include "server/server.h"
@@ -29,6 +30,22 @@ struct http_session {
 
 /* --- request.c ------------------------------------------------------------------------------------------------ */
 
+/* A request that is answered later, or bit by bit, by somebody other than the engine: the connection is busy, and watched. */
+struct hold {
+    /* The connection is gone: what it waits for is to be forgotten, at once. */
+    void (*forget)(struct hold *hold);
+    /* The server stops: it is to be answered, or to end its answer, now. */
+    void (*stopping)(struct hold *hold);
+    /* connection_room() was 0, and is not any more. May be NULL. */
+    void (*drained)(struct hold *hold);
+};
+
+/* What HTTP keeps for all connections of a server. */
+struct http_host {
+    struct server *server;
+    struct live *live; /* events.h */
+};
+
 struct edda_request {
     struct server *server;
     struct http_session *session; /* NULL: the connection is gone, the call goes on */
@@ -43,6 +60,9 @@ struct edda_request {
     struct engine_call call;
     bool in_handler; /* request_run() is on the stack: the connection goes on by itself */
     bool calling;    /* the engine has it, or it is stalled */
+    struct hold *hold; /* NULL: nobody keeps it */
+    struct principal *principal; /* who asks; NULL: nobody need say */
+    struct slice cors;           /* the origin of a page of another site that may read the answer; empty: none */
     bool called;     /* a request makes one call */
     bool answered;
     bool keep_alive;
@@ -140,6 +160,8 @@ ssize_t connection_receive(struct connection *connection, void *bytes, size_t si
 ssize_t connection_send(struct connection *connection, const void *bytes, size_t size);
 
 /* gate.c */
+/* So many unsent bytes a connection may have. */
+size_t output_max(const struct connection *connection);
 /* Sends what may leave. EDDA_ECLOSED: the peer is gone. */
 int output_send(struct connection *connection);
 /* Sends what has become durable, of all connections. */
@@ -165,6 +187,13 @@ void request_fail(struct edda_request *request, int status, int code);
 void request_answer_by_row(struct edda_request *request);
 /* Whether the client's Accept header names this type itself, and not only by a wildcard. */
 bool request_accepts(const struct edda_request *request, const char *content_type);
+/* The expected version that If-Match and If-None-Match ask for: a version, or one of enum store_expected. */
+int request_expected(struct edda_request *request, int64_t *ret_expected);
+/* Who the request is, by its Idempotency-Key; empty when it does not say. */
+int request_id(struct edda_request *request, struct slice *ret_id);
+/* Keeps the request until request_release(), which ends it: what its answer is has been appended by then. To be called in the handler. */
+void request_hold(struct edda_request *request, struct hold *hold);
+void request_release(struct edda_request *request);
 /* Whether If-None-Match names this version, weak or not, among others or by * (RFC 9110 13.1.2): the client has it. */
 bool request_has_version(const struct edda_request *request, int64_t version);
 
@@ -173,6 +202,17 @@ int body_make(struct edda_request *request, void **ret_body);
 
 /* origin.c: EDDA_EFORBIDDEN when a page of another site asks for more than a look. */
 int origin_check(struct edda_request *request);
+/* Notes the origin of a page that may read the answer, and appends the lines that say so; `allow` is not empty when it asks beforehand (a preflight). */
+void origin_note(struct edda_request *request);
+void origin_put(const struct edda_request *request, struct slice allow, struct buffer *lines);
+
+/* permission.c: who asks, and whether he may. Without users everybody may everything. EDDA_EUNAUTHORIZED, EDDA_EFORBIDDEN. */
+int request_authenticate(struct edda_request *request);
+/* What the route's row says. */
+int request_permit_route(struct edda_request *request);
+/* `name`: of a topic, a group or a service; data NULL: the broker as a whole. */
+bool request_may(const struct edda_request *request, enum broker_verb verb, struct slice name);
+int request_permit(struct edda_request *request, enum broker_verb verb, struct slice name);
 
 /* link.c: where the parameters of a path's template come from: a key that stands for all of them, or the fields of a value, or
  * those of a JSON object. */
@@ -182,6 +222,9 @@ struct link_source {
     const void *value;
     struct slice json;
 };
+/* Appends "http://host", by which the client has asked; a text with what has a meaning in a path or a query percent-encoded. */
+void link_put_host(struct edda_request *request, struct buffer *out);
+void link_put_encoded(struct buffer *out, struct slice text);
 /* The absolute link, in the request's arena; empty when a parameter has no value or memory is out. It stands for itself in JSON. */
 struct slice link_make(struct edda_request *request, const char *path, const struct link_source *source);
 /* Appends "_links":{"self":{"href":"…"}} for a link that is not empty; a comma before it when `comma`. */
@@ -195,8 +238,10 @@ struct response {
     struct slice location; /* of a 201 */
     struct slice allow;    /* of a 405 */
     int64_t version;       /* ETag; -1: none */
+    struct slice headers;  /* further lines of headers */
     uint64_t gate;
     bool retriable;
+    bool exact;            /* JSON is sent as it is, without a line feed behind it: it is somebody's data */
 };
 /* Appends it to the output of the request's session. A request is answered once: what comes later is dropped. */
 void response_put(struct edda_request *request, const struct response *response);
@@ -204,6 +249,8 @@ void response_put(struct edda_request *request, const struct response *response)
 void response_content(struct edda_request *request, int status, const char *content_type, struct slice content);
 void response_problem(struct edda_request *request, int status, const struct edda_error *error, struct slice allow,
                       uint64_t gate);
+/* The head of an answer that ends with the connection. */
+void response_endless(struct edda_request *request, const char *content_type);
 /* "HTTP/1.1 100 Continue". */
 void response_continue(struct http_session *session);
 

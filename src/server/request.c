@@ -8,6 +8,7 @@
 
 #include "engine/value.h"
 #include "server/parts.h"
+#include "server/users.h"
 
 #define REQUEST_ARENA_BLOCK (UINT32_C(4) << 10)
 #define REQUEST_ARENA_MAX (UINT32_C(64) << 20)
@@ -38,9 +39,13 @@ struct edda_request *request_new(struct server *server)
 
 void request_free(struct edda_request *request)
 {
-    ASSERT(!request->calling);
+    ASSERT(!request->calling && !request->hold);
     if (request->session)
         http_part(request->session);
+    if (request->principal)
+        principal_unref(request->principal);
+    request->principal = NULL;
+    request->cors = slice_of(NULL, 0);
     request->route = NULL;
     request->body = slice_of(NULL, 0);
     request->head.path = slice_of(NULL, 0);
@@ -166,7 +171,7 @@ static int bad_header(struct edda_request *request, const char *name, const char
 }
 
 /* The expected version that If-Match and If-None-Match ask for. */
-static int call_expected(struct edda_request *request, int64_t *ret_expected)
+int request_expected(struct edda_request *request, int64_t *ret_expected)
 {
     struct slice match, none_match;
     bool has_match = http_header_find(&request->head, "if-match", &match);
@@ -194,7 +199,7 @@ static int call_expected(struct edda_request *request, int64_t *ret_expected)
 }
 
 /* Who the request is; empty when it does not say. */
-static int call_id(struct edda_request *request, struct slice *ret_id)
+int request_id(struct edda_request *request, struct slice *ret_id)
 {
     *ret_id = slice_of(NULL, 0);
     if (http_header_find(&request->head, "idempotency-key", ret_id) && (ret_id->len == 0 || ret_id->len > 255))
@@ -207,8 +212,8 @@ static int call_headers_check(struct edda_request *request)
 {
     struct slice id;
     int64_t expected;
-    int rc = call_id(request, &id);
-    return rc == 0 ? call_expected(request, &expected) : rc;
+    int rc = request_id(request, &id);
+    return rc == 0 ? request_expected(request, &expected) : rc;
 }
 
 static void call_done(struct engine_call *call);
@@ -222,7 +227,7 @@ static int call_identity(struct edda_request *request, const struct edda_type *b
     list_init(&call->link);
     if (http_header_find(&request->head, "traceparent", &traceparent))
         call->traceparent = arena_copy(&request->arena, traceparent);
-    int rc = call_id(request, &id);
+    int rc = request_id(request, &id);
     if (rc < 0 || id.len == 0)
         return rc;
     const struct http_request *head = &request->head;
@@ -246,6 +251,7 @@ static int call_identity(struct edda_request *request, const struct edda_type *b
 static int request_handle(struct edda_request *request)
 {
     struct slice allow = { NULL, 0 };
+    origin_note(request);
     int rc = router_find(&request->server->router, request->head.method, request->head.path, &request->arena,
                          &request->route, request->parameters, &allow);
     if (rc < 0) {
@@ -255,18 +261,21 @@ static int request_handle(struct edda_request *request)
     const struct edda_route *row = &request->route->row.route;
     void *body = NULL;
     rc = origin_check(request);
+    if (rc == 0)
+        rc = request_permit_route(request);
     if (rc == 0 && row->body)
         rc = body_make(request, &body);
-    if (rc == 0 && strcmp(row->method, "GET") != 0)
+    bool calls = row->handle && !request->route->row.of_log;
+    if (rc == 0 && strcmp(row->method, "GET") != 0 && !request->route->row.of_log)
         rc = call_headers_check(request);
-    if (rc == 0 && row->handle)
+    if (rc == 0 && calls)
         rc = call_identity(request, &request->route->in_body, body);
     /* A repeat gets the first answer; its handler, which might take a number or look at what has changed since, is not asked again. */
-    if (rc == 0 && row->handle && engine_call_repeated(request->server->engine, &request->call))
+    if (rc == 0 && calls && engine_call_repeated(request->server->engine, &request->call))
         return 0;
     if (rc == 0 && row->handle)
         rc = row->handle(request, body, row->user);
-    if (request->answered || request->calling)
+    if (request->answered || request->calling || request->hold)
         return 0;
     if (rc >= 0)
         request_answer_by_row(request);
@@ -282,8 +291,28 @@ void request_run(struct edda_request *request)
         request_stall(request);
     else if (rc < 0)
         request_fail(request, 0, rc);
-    if (!request->calling)
+    if (!request->calling && !request->hold)
         request_free(request);
+}
+
+void request_hold(struct edda_request *request, struct hold *hold)
+{
+    /* What arrives meanwhile moves the input, so nothing of it is looked at any more. */
+    request->head.method = arena_copy(&request->arena, request->head.method);
+    request->head.path = arena_copy(&request->arena, request->head.path);
+    request->head.query = request->head.target = request->body = slice_of(NULL, 0);
+    request->head.header_count = 0;
+    request->hold = hold;
+    request->session->connection.watched = true;
+}
+
+void request_release(struct edda_request *request)
+{
+    struct connection *connection = &request->session->connection;
+    request->hold = NULL;
+    connection->watched = false;
+    request_free(request);
+    connection_resume(connection);
 }
 
 /* --- calls ------------------------------------------------------------------------------------------------------ */
@@ -396,7 +425,7 @@ int edda_call_struct(struct edda_request *request, const struct edda_type *comma
         return edda_fail_with(&request->error, EDDA_EINVAL, "a request makes one call, and before it is answered");
     request->call.type = command;
     request->call.row_type = request->route->row.route.reply;
-    int rc = call_expected(request, &request->call.expected);
+    int rc = request_expected(request, &request->call.expected);
     if (rc < 0)
         return rc;
     request->call.value = value_copy(command, value, &request->arena);

@@ -44,8 +44,9 @@ static void header_put(struct buffer *out, const char *name, struct slice value)
     buffer_append_str(out, "\r\n");
 }
 
-static struct slice extra_make(struct server *server, const struct response *response)
+static struct slice extra_make(const struct edda_request *request, const struct response *response)
 {
+    struct server *server = request->server;
     struct buffer *extra = &server->extra;
     buffer_clear(extra);
     header_put(extra, "Date: ", slice_str(date_now(server)));
@@ -55,6 +56,8 @@ static struct slice extra_make(struct server *server, const struct response *res
         header_put(extra, "Allow: ", response->allow);
     if (response->version >= 0)
         buffer_printf(extra, "ETag: \"%lld\"\r\n", (long long)response->version);
+    buffer_append_slice(extra, response->headers);
+    origin_put(request, response->allow, extra);
     if (response->retriable)
         buffer_printf(extra, "Retry-After: %d\r\n", RETRY_AFTER_S);
     return buffer_slice(extra);
@@ -94,9 +97,9 @@ void response_put(struct edda_request *request, const struct response *response)
     struct buffer *out = &session->connection.out;
     size_t before = out->len;
     bool head_only = slice_eq_str(request->head.method, "HEAD");
-    bool lacking = lacks_line_end(response);
+    bool lacking = !response->exact && lacks_line_end(response);
     http_response_head(out, response->status, response->content_type, response->content.len + lacking, request->keep_alive,
-                       extra_make(server, response));
+                       extra_make(request, response));
     if (!head_only)
         buffer_append_slice(out, response->content);
     if (!head_only && lacking)
@@ -162,8 +165,22 @@ void response_problem(struct edda_request *request, int status, const struct edd
                                        .allow = allow,
                                        .version = -1,
                                        .gate = gate,
+                                       .headers = status == 401 ? SLICE("WWW-Authenticate: Basic realm=\"edda\", charset=\"UTF-8\"\r\nWWW-Authenticate: Bearer realm=\"edda\"\r\n")
+                                                                : slice_of(NULL, 0),
                                        .retriable = info->retriable && (status == 503 || status == 507) };
     response_put(request, &response);
+}
+
+void response_endless(struct edda_request *request, const char *content_type)
+{
+    struct buffer *out = &request->session->connection.out;
+    const struct response response = { .headers = SLICE("Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n"), .version = -1 };
+    request->answered = true;
+    request->keep_alive = false;
+    request->server->counts.responses[200]++;
+    buffer_printf(out, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\n", content_type);
+    buffer_append_slice(out, extra_make(request, &response));
+    buffer_append_str(out, "Connection: close\r\n\r\n");
 }
 
 void response_continue(struct http_session *session)

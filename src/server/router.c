@@ -158,6 +158,15 @@ static bool first_word_taken(const struct router *router, const char *path)
     return false;
 }
 
+static int add_under_edda(struct router *router, const struct route_row *built_in, struct edda_error *error)
+{
+    struct route_row row = *built_in;
+    row.route.path = arena_printf(&router->arena, "/edda%s", built_in->route.path);
+    if (!row.route.path)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for routes");
+    return router_add(router, &row, ROUTE_BUILT_IN, "edda", NULL, error);
+}
+
 static int add_built_in(struct router *router, const struct edda_app *app, struct edda_error *error)
 {
     for (const struct route_row *built_in = builtin_routes; built_in->route.method; built_in++) {
@@ -168,9 +177,11 @@ static int add_built_in(struct router *router, const struct edda_app *app, struc
             row.route.path = arena_printf(&router->arena, "/%ss%s", app->entity_word, built_in->route.path);
         if (!row.route.path)
             return edda_fail_with(error, EDDA_ENOMEM, "out of memory for routes");
-        if (row.unless_taken && first_word_taken(router, row.route.path))
+        int rc = row.of_log ? add_under_edda(router, built_in, error) : 0;
+        if (rc == 0 && (row.unless_taken || row.of_log) && first_word_taken(router, row.route.path))
             continue;
-        int rc = router_add(router, &row, ROUTE_BUILT_IN, "edda", NULL, error);
+        if (rc == 0)
+            rc = router_add(router, &row, ROUTE_BUILT_IN, "edda", NULL, error);
         if (rc < 0)
             return rc;
     }

@@ -18,10 +18,18 @@ enum route_answer {
     ROUTE_ANSWERS_COLLECTION, /* a page of rows of that type */
     ROUTE_ANSWERS_ITEM,       /* one such row with its link */
     ROUTE_ANSWERS_JSON,       /* an object that no type describes */
-    ROUTE_ANSWERS_TEXT
+    ROUTE_ANSWERS_TEXT,
+    ROUTE_ANSWERS_EVENT       /* the data of an event, with its attributes as headers, or the event as one object */
 };
 
 enum route_rank { ROUTE_OF_APP, ROUTE_OF_VIEW, ROUTE_BUILT_IN };
+
+/* A parameter of the query, for the documentation. */
+struct route_query {
+    const char *name;
+    const char *schema;      /* as JSON */
+    const char *description;
+};
 
 /* A row before it is compiled. */
 struct route_row {
@@ -31,6 +39,15 @@ struct route_row {
     const char *example;    /* of a body, as JSON, for the documentation; or NULL */
     bool unless_taken;      /* left out when the application has routes that begin with the same word */
     bool of_entity;         /* its path goes behind "/<entity_word>s"; left out when there is no such word */
+    bool of_log;            /* it is about the log itself: If-Match, If-None-Match and Idempotency-Key are its handler's, not the engine's. It is there
+                               under "/edda" too, always, and under its own path unless that is taken */
+    bool open;              /* anybody may ask for it, also who has not said who he is */
+    unsigned verb;          /* enum broker_verb: what its caller must be allowed to; 0: to read what is got, and to manage what is changed */
+    const char *about;      /* the parameter of its path that names the topic or group that this is for; NULL: the broker as a whole */
+    bool any_name;          /* its handler looks at permissions itself: it is about topics that its path does not name */
+    bool takes_events;      /* its body is an event, or a batch of them */
+    bool gives_events;      /* its answer may also be a batch of events, or a stream of them */
+    const struct route_query *query; /* ends with a NULL name; or NULL */
 };
 
 struct route {

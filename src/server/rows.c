@@ -79,6 +79,30 @@ static const struct edda_field Projection_fields[] = {
     EDDA_FIELD(Projection, held, .description = "events that wait in quarantine") };
 const struct edda_type Projection_type = EDDA_VALUE(Projection);
 
+static const struct edda_field Topic_fields[] = {
+    EDDA_FIELD(Topic, name),
+    EDDA_FIELD(Topic, id, .description = "a UUID; one that is made again under the name has another"),
+    EDDA_FIELD(Topic, partitions),
+    EDDA_FIELD(Topic, records, .description = "offsets given and not removed, in all partitions"),
+    EDDA_FIELD(Topic, internal, .description = "it is one of Edda's own tables"),
+    EDDA_FIELD_JSON(Topic, settings, .optional = true, .description = "those that it has set, under Kafka's names") };
+const struct edda_type Topic_type = EDDA_VALUE(Topic);
+
+static const struct edda_field TopicCreation_fields[] = {
+    EDDA_FIELD(TopicCreation, name, .max = 249),
+    EDDA_FIELD(TopicCreation, partitions, .optional = true, .max = 10000, .description = "4 when it is missing"),
+    EDDA_FIELD_JSON(TopicCreation, settings, .optional = true, .description = "an object of settings under Kafka's names, as retention.ms") };
+const struct edda_type TopicCreation_type = EDDA_VALUE(TopicCreation);
+
+static const struct edda_field TopicChange_fields[] = {
+    EDDA_FIELD(TopicChange, partitions, .optional = true, .max = 10000, .description = "more than there are"),
+    EDDA_FIELD_JSON(TopicChange, settings, .optional = true, .description = "an object of settings under Kafka's names; null sets one back") };
+const struct edda_type TopicChange_type = EDDA_VALUE(TopicChange);
+
+static const struct edda_field StreamChange_fields[] = {
+    EDDA_FIELD(StreamChange, truncateBefore, .min = 0, .max = 9007199254740991, .description = "events before this version are read no more") };
+const struct edda_type StreamChange_type = EDDA_VALUE(StreamChange);
+
 static const struct edda_field Health_fields[] = {
     EDDA_FIELD(Health, application, .description = "its name"),
     EDDA_FIELD(Health, live, .description = "it answers"),

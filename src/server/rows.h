@@ -89,6 +89,34 @@ struct Projection {
 };
 extern const struct edda_type Projection_type;
 
+struct Topic {
+    struct edda_text name;
+    struct edda_text id;
+    int64_t partitions;
+    int64_t records;
+    bool internal;
+    struct edda_text settings; /* JSON */
+};
+extern const struct edda_type Topic_type;
+
+struct TopicCreation {
+    struct edda_text name;
+    int64_t partitions;
+    struct edda_text settings; /* JSON */
+};
+extern const struct edda_type TopicCreation_type;
+
+struct TopicChange {
+    int64_t partitions;
+    struct edda_text settings; /* JSON */
+};
+extern const struct edda_type TopicChange_type;
+
+struct StreamChange {
+    int64_t truncateBefore;
+};
+extern const struct edda_type StreamChange_type;
+
 struct Health {
     struct edda_text application;
     bool live;

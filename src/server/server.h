@@ -59,6 +59,7 @@ struct server_options {
     void (*after_turn)(void *user); /* called at the end of each turn, when what was flushed is durable; or NULL */
     void *after_turn_user;
     const char *notify_socket; /* of the service manager, which is told when the server stops; or NULL */
+    const char *cors_origins; /* origins whose pages may use HTTP here, with commas: "https://a.example"; "*": all of them. NULL: none */
     struct users *users; /* who may connect, and what each may do; NULL: everybody may do everything */
 };
 

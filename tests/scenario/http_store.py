@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+"""The log over HTTP: streams with versions, topics, everything, subscriptions; and that it is the same log that Kafka's clients see.
+
+    http_store.py EDDA [NAME…]
+"""
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+
+sys.dont_write_bytecode = True
+import edda  # noqa: E402
+import serve  # noqa: E402
+from edda import holds, same, says, wait_for  # noqa: E402
+
+STRUCTURED = 'application/cloudevents+json'
+BATCH = 'application/cloudevents-batch+json'
+
+
+def started(world, *options, but=()):
+    words = [word for name in ('http', *but) for word in ('--' + name, '127.0.0.1:0')]
+    return serve.Broker(world, *words, *serve.others_off(world, 'http', *but), *options).wait_listening()
+
+
+def event(name, number, **more):
+    return {'specversion': '1.0', 'type': name, 'source': '/test', 'id': f'{name}-{number}', 'data': {'n': number}, **more}
+
+
+def append(client, stream, data, kind='Counted', status=201, **headers):
+    return client.ask('POST', f'/streams/{stream}?type={kind}', data, {name.replace('_', '-'): value for name, value in headers.items()})
+
+
+class Subscription:
+    """Server-Sent Events as they come: `events` has (id, type, data)."""
+
+    def __init__(self, broker, path, last=None):
+        headers = {'Accept': 'text/event-stream', **({'Last-Event-ID': last} if last is not None else {})}
+        self.connection = http.client.HTTPConnection(broker.host, broker.port, timeout=edda.LIMIT_S)
+        self.connection.request('GET', path, headers=headers)
+        self.socket = self.connection.sock
+        self.answer = self.connection.getresponse()
+        same((self.answer.status, self.answer.getheader('Content-Type')), (200, 'text/event-stream'), path)
+        self.events, self.comments, self.ended = [], [], False
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        fields = {}
+        try:
+            for line in self.answer:
+                line = line.decode().rstrip('\n')
+                if line.startswith(':'):
+                    self.comments.append(line)
+                elif line:
+                    name, _, value = line.partition(': ')
+                    fields[name] = value
+                elif fields:
+                    self.events.append((int(fields['id']), fields['event'], json.loads(fields['data'])))
+                    fields = {}
+        except (OSError, ValueError, AttributeError):
+            pass
+        self.ended = True
+
+    def numbers(self):
+        return [data['data']['n'] for _, _, data in self.events]
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(edda.LIMIT_S)
+
+
+def a_stream_has_versions(world):
+    """An append gets the next version; an expected version that is not met is refused, naming both; a repeat gets the first answer."""
+    client = started(world).client()
+    first = append(client, 'orders/7', {'n': 1}, If_None_Match='*')
+    same((first.status, first.headers['ETag'], first.json['version']), (201, '"0"', 0))
+    says(first.headers['Location'], r'http://.*/streams/orders/7/0$')
+    refused = append(client, 'orders/7', {'n': 2}, If_None_Match='*')
+    same((refused.status, refused.headers['Content-Type']), (412, 'application/problem+json'))
+    says(refused.json['detail'], 'is at version 0, expected new')
+    says(append(client, 'orders/7', {'n': 2}, If_Match='"4"').json['detail'], 'is at version 0, expected at version 4')
+    same(append(client, 'nothing/7', {'n': 2}, If_Match='"0"').status, 412)
+    same(client.get('/topics')['page']['totalElements'], 1, 'a refused append makes no topic')
+    same(append(client, 'orders/7', {'n': 2}, If_Match='"0"', Idempotency_Key='once').status, 201)
+    again = append(client, 'orders/7', {'n': 2}, If_Match='"0"', Idempotency_Key='once')
+    same((again.status, again.json['repeated'], again.headers['ETag']), (200, True, '"1"'))
+    same(append(client, 'orders/7', {'n': 3}, If_Match='"0"', Idempotency_Key='once').status, 409)
+    page = client.get('/streams/orders/7')
+    same([(row['version'], row['event']['data']['n']) for row in page['_embedded']['events']], [(0, 1), (1, 2)])
+    same(client.ask('GET', '/streams/orders/7', headers={'If-None-Match': '"1"'}).status, 304)
+    same(client.ask('GET', '/streams/orders/8').status, 404)
+    same(append(client, 'orders/a%2Fb%20c', {'n': 1}).headers['Location'].rpartition('/streams/')[2], 'orders/a%2Fb%20c/0')
+    same(client.get('/edda/streams/orders/a%2Fb%20c')['_embedded']['events'][0]['event']['subject'], 'a/b c')
+
+
+def events_come_in_all_modes(world):
+    """Binary, structured and batch mode both ways, with extensions that nobody knows."""
+    client = started(world).client()
+    sent = event('Placed', 1, correlationid='c-1', causationid='b-1', anything='kept', time='2026-01-31T12:00:00.000Z', datacontenttype='application/json')
+    same(client.ask('POST', '/streams/orders/1', sent, {'Content-Type': STRUCTURED}).status, 201)
+    same(client.ask('POST', '/streams/orders/1', [event('Paid', n) for n in range(3)], {'Content-Type': BATCH}).json['version'], 3)
+    headers = {'ce-specversion': '1.0', 'ce-id': '9', 'ce-source': '/s', 'ce-type': 'Noted', 'ce-other': '%E2%82%AC%20%25', 'Content-Type': 'text/plain'}
+    same(client.ask('POST', '/streams/orders/1', b'as it is', headers).status, 201)
+    one = client.ask('GET', '/streams/orders/1/0', headers={'Accept': STRUCTURED})
+    same((one.headers['Content-Type'], one.headers['ETag']), (STRUCTURED, '"0"'))
+    same({name: value for name, value in one.json.items() if name in sent}, sent)
+    binary = client.ask('GET', '/streams/orders/1/4')
+    same((binary.body, binary.headers['Content-Type'], binary.headers['ce-other'], binary.headers['ce-subject'], binary.headers['ce-streamversion']),
+         (b'as it is', 'text/plain', '%E2%82%AC%20%25', '1', '4'))
+    batch = client.ask('GET', '/streams/orders/1?from=1', headers={'Accept': BATCH})
+    same([e['type'] for e in batch.json], ['Paid', 'Paid', 'Paid', 'Noted'])
+    same(batch.json[3]['data'], 'as it is')
+    # What it gave can be given to another stream, under other ids: the same ones are the same events.
+    same(client.ask('POST', '/streams/copies/1', batch.body, {'Content-Type': BATCH}).status, 409)
+    copies = [{**e, 'source': '/copied'} for e in batch.json]
+    same(client.ask('POST', '/streams/copies/1', copies, {'Content-Type': BATCH}).json['version'], 3)
+    same([e['data'] for e in client.ask('GET', '/streams/copies/1', headers={'Accept': BATCH}).json], [e['data'] for e in batch.json])
+
+
+def what_is_wrong_is_named_and_nothing_recorded(world):
+    """Bad events, bodies, names and ranges."""
+    client = started(world).client()
+    append(client, 'orders/1', {'n': 1})
+    tail = client.metric('edda_journal_tail')
+    for path, body, headers, status, field in (
+            ('/streams/orders/1', {'n': 1}, {}, 422, 'ce-type'), ('/streams/orders/1?type=T', b'{', {}, 400, None),
+            ('/streams/orders/1?type=T', b'a=1', {'Content-Type': 'application/x-www-form-urlencoded'}, 415, 'Content-Type'),
+            ('/streams/orders/1?type=T', {}, {'ce-time': 'now'}, 400, 'ce-time'), ('/streams/orders/1?type=T', {}, {'If-Match': '4'}, 400, 'If-Match'),
+            ('/streams/orders/1?type=T', {}, {'If-Match': '"4"', 'If-None-Match': '*'}, 400, 'If-Match'),
+            ('/streams/orders/1?type=T', {}, {'ce-id': '1', 'Idempotency-Key': '2'}, 400, 'Idempotency-Key'),
+            ('/streams/orders/1', [], {'Content-Type': BATCH}, 422, None), ('/streams/orders/1', [event('T', 1), {}], {'Content-Type': BATCH}, 422, '[1].specversion'),
+            ('/streams/orders/1', {'specversion': '0.3', 'type': 'T'}, {'Content-Type': STRUCTURED}, 422, 'specversion'),
+            ('/streams/bad%20name/1?type=T', {}, {}, 422, 'topic'), ('/streams/_edda.topics/1?type=T', {}, {}, 403, 'topic'),
+            ('/streams/orders/' + 'k' * 4097 + '?type=T', {}, {}, 422, 'key'), ('/topics/orders?type=T', {}, {'If-Match': '"1"'}, 422, 'If-Match'),
+            ('/topics', {'name': 'x y'}, {}, 422, 'topic'), ('/topics', {'name': 'x', 'settings': {'retention.ms': 'long'}}, {}, 422, 'retention.ms'),
+            ('/topics', {'name': 'orders'}, {}, 409, 'name'), ('/topics', {'name': 'x', 'partitions': 10001}, {}, 422, 'partitions')):
+        answer = client.ask('POST', path, body, headers)
+        same((answer.status, answer.json.get('field')), (status, field), f'{path} {body} {headers}: {answer}')
+    for path, field in (('/streams/orders/1?from=x', 'from'), ('/streams/orders/1?limit=0', 'limit'), ('/streams/orders/1?limit=1001', 'limit'),
+                        ('/streams/orders/1?direction=up', 'direction'), ('/all?internal=1', 'internal'), ('/all?type=', 'type'),
+                        ('/streams/orders/1/x', 'version'), ('/topics/orders?partition=x', 'partition')):
+        same((client.ask('GET', path).status, client.ask('GET', path).json.get('field')), (422, field), path)
+    same(client.ask('GET', '/topics/orders?partition=4').status, 404)
+    same(client.metric('edda_journal_tail'), tail, 'nothing was recorded')
+
+
+def pages_lead_on(world):
+    """Following the links gives everything once, in both directions; everything and topics are in the order in which it was recorded."""
+    client = started(world).client()
+    for n in range(25):
+        append(client, f'orders/{n % 2}', {'n': n}, 'Even' if n % 2 == 0 else 'Odd')
+
+    def follow(path, relation='next'):
+        found = []
+        while path:
+            answer = client.ask('GET', path)
+            page = answer.json
+            rows = page['_embedded']['events']
+            if not rows:
+                break
+            found += [row['event']['data']['n'] for row in rows]
+            path = page['_links'].get(relation, {}).get('href', '').partition('//')[2].partition('/')[2]
+            path = path and '/' + path
+            holds(not path or f'rel="{relation}"' in answer.headers.get_all('Link')[0] + answer.headers.get_all('Link')[-1], answer.headers.items())
+        return found
+
+    same(follow('/streams/orders/0?limit=4'), list(range(0, 25, 2)))
+    same(follow('/streams/orders/0?limit=4&direction=backward'), list(range(24, -1, -2)))
+    same(follow('/all?limit=7'), list(range(25)))
+    same(follow('/all?limit=7&type=Odd'), list(range(1, 25, 2)))
+    same(follow('/topics/orders?limit=10&direction=backward'), list(range(24, -1, -1)))
+    same(follow('/all?category=orders&limit=10&direction=backward&from=' + str(client.get('/all')['_embedded']['events'][4]['position'])), [4, 3, 2, 1, 0])
+    by_partition = [follow(f'/topics/orders?partition={p}&limit=3') for p in range(4)]
+    same(sorted(n for part in by_partition for n in part), list(range(25)))
+    holds(len(client.get('/all?internal=true&limit=1000')['_embedded']['events']) > 25, 'internal topics are there when they are asked for')
+    same(client.ask('DELETE', '/streams/orders/0', headers={'If-Match': '"3"'}).status, 412)
+    same(client.ask('PATCH', '/streams/orders/1', {'truncateBefore': 10}).status, 204)
+    same(follow('/streams/orders/1'), [21, 23])
+    same(client.ask('DELETE', '/streams/orders/0', headers={'If-Match': '"12"'}).status, 204)
+    same(client.ask('GET', '/streams/orders/0').status, 404)
+    same(append(client, 'orders/0', {'n': 99}, If_None_Match='*').json['version'], 13, 'versions go on')
+
+
+def topics_are_made_changed_and_deleted(world):
+    """Settings under Kafka's names; partitions only grow."""
+    client = started(world).client()
+    made = client.ask('POST', '/topics', {'name': 'orders', 'partitions': 2, 'settings': {'retention.ms': 86400000, 'cleanup.policy': 'delete'}})
+    same((made.status, made.json['partitions'], made.json['settings']['retention.ms']), (201, 2, '86400000'))
+    changed = client.ask('PATCH', '/topics/orders', {'partitions': 3, 'settings': {'retention.ms': None}})
+    same((changed.status, changed.json['partitions'], 'retention.ms' in changed.json['settings']), (200, 3, False))
+    same(client.ask('PATCH', '/topics/orders', {'partitions': 2}).status, 422)
+    client.post('/topics/orders?type=Noted', {'n': 1})
+    batch = [event('Placed', n, subject=str(n)) for n in range(3)]
+    same(client.ask('POST', '/topics/orders', batch, {'Content-Type': BATCH}).status, 201)
+    same(client.get('/streams/orders/2')['_embedded']['events'][0]['event']['id'], 'Placed-2')
+    same([row['records'] for row in client.all('/topics')], [4])
+    same(client.ask('DELETE', '/topics/orders').status, 204)
+    same((client.ask('GET', '/topics/orders').status, client.all('/topics'), client.ask('DELETE', '/topics/orders').status), (404, [], 404))
+
+
+def a_subscription_has_neither_gap_nor_repeat(world):
+    """What is there, and then what comes, while writers are at work; over reconnections with the last id, and a kill."""
+    broker = started(world)
+    stop, written, lock = threading.Event(), [0], threading.Lock()
+
+    def write():
+        client = broker.client()
+        while not stop.is_set():
+            with lock:
+                append(client, 'hot/1', {'n': written[0]})
+                written[0] += 1
+            append(client, 'hot/2', {'n': -1})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    wait_for(lambda: written[0] > 50, 'some are written')
+    whole = Subscription(broker, '/streams/hot/1')
+    topic = Subscription(broker, '/topics/hot?type=Counted')
+    last, numbers = None, []
+    for _ in range(10):
+        piece = Subscription(broker, '/streams/hot/1', last)
+        wait_for(lambda: len(piece.events) > 20, 'a piece')
+        piece.close()
+        numbers += piece.numbers()
+        last = str(piece.events[-1][0])
+    now = Subscription(broker, '/streams/hot/1?from=now')
+    wait_for(lambda: len(now.events) > 20, 'what comes from now on')
+    stop.set()
+    writer.join()
+    same(numbers, list(range(len(numbers))), 'pieces')
+    wait_for(lambda: len(whole.events) == written[0], f'all {written[0]} of them')
+    same(whole.numbers(), list(range(written[0])))
+    same([place for place, _, _ in whole.events], list(range(written[0])), 'ids are versions')
+    wait_for(lambda: [n for n in topic.numbers() if n >= 0] == list(range(written[0])), 'the topic has all of them')
+    positions = [place for place, _, _ in topic.events]
+    same(positions, sorted(set(positions)), 'ids are positions')
+    tail = now.numbers()
+    same(tail, list(range(tail[0], written[0])), 'from now on')
+    holds(tail[0] >= len(numbers), 'now is not the past')
+    broker.kill()
+    again = started(world)
+    rest = Subscription(again, '/streams/hot/1', str(whole.events[-2][0]))
+    wait_for(lambda: rest.numbers() == [written[0] - 1], 'the last one again, behind the one before')
+    same(again.end()[0], 0, 'a subscription does not hold the server up')
+    wait_for(lambda: rest.ended, 'and ends with it')
+
+
+def a_slow_subscriber_costs_little_and_misses_nothing(world):
+    """Who does not read is left alone; what is kept for it is bounded; then it gets everything."""
+    broker = started(world)
+    client = broker.client()
+    text = 'x' * 1000
+    slow = http.client.HTTPConnection(broker.host, broker.port, timeout=edda.LIMIT_S)
+    slow.request('GET', '/streams/big/1', headers={'Accept': 'text/event-stream'})
+    quick = Subscription(broker, '/streams/big/1')
+    for n in range(0, 20000, 500):
+        batch = [event('Big', n + k, data={'n': n + k, 'text': text}) for k in range(500)]
+        for row in batch:
+            del row['id']
+        same(client.ask('POST', '/streams/big/1', batch, {'Content-Type': BATCH}).status, 201)
+    wait_for(lambda: len(quick.events) == 20000, 'the quick one has all')
+    holds(client.metric('edda_http_subscriptions_paused_total') > 0, 'the slow one was paused')
+    answer = slow.getresponse()
+    found = 0
+    while found < 20000:
+        line = answer.readline()
+        if line.startswith(b'id: '):
+            same(int(line[4:]), found)
+            found += 1
+    same(quick.numbers(), list(range(20000)))
+
+
+def a_stream_is_the_same_for_kafka(world):
+    """A record of a Kafka producer is the next event of its key's stream; an event appended with an expected version is a record, attributes and all."""
+    if not shutil.which('kcat'):
+        raise edda.Skip('needs kcat')
+    broker = started(world, but=('kafka',))
+    where, client = '%s:%d' % broker.where['kafka'], broker.client()
+    seen = Subscription(broker, '/streams/orders/7')
+    append(client, 'orders/7', {'n': 0}, 'Placed', If_None_Match='*', ce_anything='kept', ce_correlationid='c')
+    subprocess.run(['kcat', '-b', where, '-P', '-t', 'orders', '-K:', '-H', 'ce_type=Paid', '-H', 'ce_id=k-1', '-H', 'ce_source=/kcat'], input='7:{"n":1}\n',
+                   text=True, check=True, timeout=edda.LIMIT_S)
+    page = client.get('/streams/orders/7')['_embedded']['events']
+    same([(row['version'], row['event']['type'], row['event']['data']['n']) for row in page], [(0, 'Placed', 0), (1, 'Paid', 1)])
+    same(append(client, 'orders/7', {'n': 2}, 'Shipped', If_Match='"0"').status, 412)
+    same(append(client, 'orders/7', {'n': 2}, 'Shipped', If_Match='"1"').json['version'], 2)
+    wait_for(lambda: seen.numbers() == [0, 1, 2], 'the subscriber sees both')
+    shown = subprocess.run(['kcat', '-b', where, '-C', '-t', 'orders', '-o', 'beginning', '-e', '-q', '-f', '%k %s %h\n'], capture_output=True, text=True, check=True,
+                           timeout=edda.LIMIT_S).stdout
+    says(shown, r'7 \{"n": 0\} .*ce_type=Placed.*ce_correlationid=c.*ce_anything=kept', r'7 \{"n": 2\} .*ce_specversion=1.0.*ce_type=Shipped')
+
+
+def conditional_appends_lose_nothing(world):
+    """Many writers of one stream, each at the version that it believes: as many events as there were answers that said so."""
+    broker = started(world)
+    taken, refused = [], []
+
+    def write(name):
+        client, version = broker.client(), -1
+        for n in range(60):
+            while True:
+                expected = {'If_Match': f'"{version}"'} if version >= 0 else {'If_None_Match': '*'}
+                answer = append(client, 'hot/1', {'writer': name, 'n': n}, **expected)
+                if answer.status == 201:
+                    version = answer.json['version']
+                    taken.append((version, name, n))
+                    break
+                same(answer.status, 412)
+                refused.append(version)
+                version = int(client.ask('GET', '/streams/hot/1?direction=backward&limit=1').headers['ETag'].strip('"'))
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = broker.client().get('/streams/hot/1?limit=1000')['_embedded']['events']
+    same([(row['version'], row['event']['data']['writer'], row['event']['data']['n']) for row in rows], sorted(taken))
+    same(len(rows), 240)
+
+
+SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, pages_lead_on, topics_are_made_changed_and_deleted,
+             a_subscription_has_neither_gap_nor_repeat, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
+             conditional_appends_lose_nothing]
+
+if __name__ == '__main__':
+    edda.main(SCENARIOS)

@@ -43,7 +43,8 @@ struct hold {
 /* What HTTP keeps for all connections of a server. */
 struct http_host {
     struct server *server;
-    struct live *live; /* events.h */
+    struct live *live;     /* events.h */
+    struct shares *shares; /* groups.h */
 };
 
 struct edda_request {

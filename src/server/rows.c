@@ -103,6 +103,42 @@ static const struct edda_field StreamChange_fields[] = {
     EDDA_FIELD(StreamChange, truncateBefore, .min = 0, .max = 9007199254740991, .description = "events before this version are read no more") };
 const struct edda_type StreamChange_type = EDDA_VALUE(StreamChange);
 
+static const struct edda_field GroupPoll_fields[] = {
+    EDDA_FIELD(GroupPoll, max, .optional = true, .max = 1000, .description = "records that are given; 10 when it is missing"),
+    EDDA_FIELD(GroupPoll, waitMs, .optional = true, .max = 60000, .description = "how long to wait for the first one"),
+    EDDA_FIELD(GroupPoll, timeoutMs, .optional = true, .max = 43200000, .description = "until a record that is not acknowledged is given to somebody again; 30,000 when it is missing"),
+    EDDA_FIELD(GroupPoll, maxDeliveries, .optional = true, .max = 1000000, .description = "a record that was given so often is parked; missing or 0: never"),
+    EDDA_FIELD(GroupPoll, from, .optional = true, .description = "where a group that is new begins: start, as without it, or now") };
+const struct edda_type GroupPoll_type = EDDA_VALUE(GroupPoll);
+
+#define POSITIONS EDDA_FIELD_LIST(GroupVerdict, positions, EDDA_KIND_INT, .description = "of records, as they were given")
+static const struct edda_field GroupAck_fields[] = { POSITIONS };
+const struct edda_type GroupAck_type = { .name = "GroupAck", .kind = EDDA_TYPE_VALUE, .size = sizeof(struct GroupVerdict), .fields = GroupAck_fields, .field_count = 1 };
+static const struct edda_field GroupNack_fields[] = {
+    POSITIONS,
+    EDDA_FIELD(GroupVerdict, delayMs, .optional = true, .max = 86400000, .description = "until they are given to somebody again") };
+const struct edda_type GroupNack_type = { .name = "GroupNack", .kind = EDDA_TYPE_VALUE, .size = sizeof(struct GroupVerdict), .fields = GroupNack_fields, .field_count = 2 };
+static const struct edda_field GroupPark_fields[] = {
+    POSITIONS,
+    EDDA_FIELD(GroupVerdict, reason, .optional = true, .description = "why; at most 256 bytes of it are kept") };
+const struct edda_type GroupPark_type = { .name = "GroupPark", .kind = EDDA_TYPE_VALUE, .size = sizeof(struct GroupVerdict), .fields = GroupPark_fields, .field_count = 2 };
+
+static const struct edda_field Group_fields[] = {
+    EDDA_FIELD(Group, group),
+    EDDA_FIELD(Group, topic),
+    EDDA_FIELD(Group, watermark, .description = "everything before this position is done, or parked"),
+    EDDA_FIELD(Group, next, .description = "everything before this position was given at least once"),
+    EDDA_FIELD(Group, behind, .description = "positions of the log behind that"),
+    EDDA_FIELD(Group, open, .description = "records that are to be acknowledged, or to be given again"),
+    EDDA_FIELD(Group, parked) };
+const struct edda_type Group_type = EDDA_VALUE(Group);
+
+static const struct edda_field ParkedRecord_fields[] = {
+    EDDA_FIELD(ParkedRecord, position),
+    EDDA_FIELD(ParkedRecord, deliveries),
+    EDDA_FIELD(ParkedRecord, reason) };
+const struct edda_type ParkedRecord_type = EDDA_VALUE(ParkedRecord);
+
 static const struct edda_field Health_fields[] = {
     EDDA_FIELD(Health, application, .description = "its name"),
     EDDA_FIELD(Health, live, .description = "it answers"),

@@ -117,6 +117,40 @@ struct StreamChange {
 };
 extern const struct edda_type StreamChange_type;
 
+struct GroupPoll {
+    int64_t max;
+    int64_t waitMs;
+    int64_t timeoutMs;
+    int64_t maxDeliveries;
+    struct edda_text from;
+};
+extern const struct edda_type GroupPoll_type;
+
+struct GroupVerdict {
+    struct edda_list positions; /* of int64_t */
+    int64_t delayMs;
+    struct edda_text reason;
+};
+extern const struct edda_type GroupAck_type, GroupNack_type, GroupPark_type;
+
+struct Group {
+    struct edda_text group;
+    struct edda_text topic;
+    int64_t watermark;
+    int64_t next;
+    int64_t behind;
+    int64_t open;
+    int64_t parked;
+};
+extern const struct edda_type Group_type;
+
+struct ParkedRecord {
+    int64_t position;
+    int64_t deliveries;
+    struct edda_text reason;
+};
+extern const struct edda_type ParkedRecord_type;
+
 struct Health {
     struct edda_text application;
     bool live;

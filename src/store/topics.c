@@ -75,7 +75,7 @@ static bool is_table(struct slice name)
 {
     static const char *const names[] = {
         TOPIC_TOPICS, TOPIC_STREAMS, TOPIC_STARTS, TOPIC_SNAPSHOTS, TOPIC_OFFSETS, "_edda.producers", "_edda.progress",
-        "_edda.services", "_edda.sequences", "_edda.versions", "_edda.channels",
+        "_edda.groups", "_edda.services", "_edda.sequences", "_edda.versions", "_edda.channels",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (slice_eq_str(name, names[i]))

@@ -323,9 +323,80 @@ def conditional_appends_lose_nothing(world):
     same(len(rows), 240)
 
 
+def consumers_compete_for_records(world):
+    """Each record goes to one of them; what is not acknowledged comes again, what is put back comes later, what is parked waits; also over a kill."""
+    broker = started(world)
+    client = broker.client()
+    path = '/groups/workers/topics/jobs'
+    same(client.ask('POST', path + '/poll', {}).status, 404)
+    for n in range(20):
+        append(client, f'jobs/{n}', {'n': n})
+
+    def poll(where=client, **asked):
+        answer = where.ask('POST', path + '/poll', asked)
+        same(answer.status, 200, answer)
+        return [(row['event']['data']['n'], row['position'], row['deliveries']) for row in answer.json['_embedded']['events']]
+
+    def say(verb, rows, where=client, **more):
+        answer = where.ask('POST', f'{path}/{verb}', {'positions': [position for _, position, _ in rows], **more})
+        same(answer.status, 200, answer)
+        return answer.json
+
+    first, second = poll(max=5, timeoutMs=2000), poll(max=5, timeoutMs=200)
+    same([n for n, _, _ in first + second], list(range(10)), 'each goes to one')
+    same(say('ack', first[:4]), {'done': 4, 'unknown': []})
+    same(say('ack', first[:1] + [(0, 10 ** 9, 1)]), {'done': 1, 'unknown': [10 ** 9]})
+    again = wait_for(lambda: poll(max=3, timeoutMs=2000), 'those whose time is over')
+    holds(again[0][0] in (5, 10), again)
+    same(say('park', first[4:], reason='no such customer'), {'done': 1, 'unknown': []})
+    say('nack', again[:1], delayMs=0)
+    same([(n, d > 1) for n, _, d in poll(max=1, timeoutMs=2000)], [(again[0][0], True)], 'what is put back comes again, counted')
+    parked = client.get(path + '/parked')['_embedded']['parked']
+    same([(row['position'], row['deliveries'], row['reason']) for row in parked], [(first[4][1], 1, 'no such customer')])
+    broker.kill()
+    broker = started(world)
+    client = broker.client()
+    same(client.get(path)['parked'], 1)
+    same([g['group'] for g in client.all('/groups')], ['workers'])
+    same(client.ask('POST', f'{path}/parked/{first[4][1]}/retry').status, 204)
+    same(client.ask('POST', f'{path}/parked/{first[4][1]}/retry').status, 404)
+    found = set()
+    while found != set(range(4, 20)):
+        rows = poll(client, max=100, waitMs=5000, timeoutMs=1)
+        holds(not {n for n, _, _ in rows} & set(range(4)), f'what was acknowledged came again: {rows}')
+        found |= {n for n, _, _ in rows}
+        say('ack', rows, client)
+    same(client.get(path)['open'], 0)
+    same(client.get(path)['watermark'], client.get(path)['next'])
+    waiting = []
+    for _ in range(3):
+        thread = threading.Thread(target=lambda: waiting.append(poll(broker.client(), max=1, waitMs=20000)))
+        thread.start()
+    wait_for(lambda: client.metric('edda_http_group_polls_waiting') == 3, 'three wait')
+    batch = [event('Job', n, data={'n': n}, subject=str(n)) for n in (20, 21, 22)]
+    same(client.ask('POST', '/topics/jobs', batch, {'Content-Type': BATCH}).status, 201)
+    wait_for(lambda: sorted(n for rows in waiting for n, _, _ in rows) == [20, 21, 22], 'each gets one')
+    same(poll(client, max=1, waitMs=30), [], 'nothing came in time')
+    poisoned = client.ask('POST', '/groups/other/topics/jobs/poll', {'max': 1, 'timeoutMs': 1}).json['_embedded']['events'][0]
+    wait_for(lambda: client.ask('POST', '/groups/other/topics/jobs/poll', {'max': 1, 'timeoutMs': 1, 'maxDeliveries': 2}).json
+             and client.get('/groups/other/topics/jobs')['parked'] >= 1, 'what is given too often is parked')
+    same(client.get('/groups/other/topics/jobs/parked')['_embedded']['parked'][0]['position'], poisoned['position'])
+    same(client.ask('DELETE', f'/groups/other/topics/jobs/parked/{poisoned["position"]}').status, 204)
+    same(client.ask('POST', '/groups/late/topics/jobs/poll', {'from': 'now'}).json['_embedded']['events'], [])
+    for body, field in (({'max': 1001}, 'max'), ({'waitMs': 60001}, 'waitMs'), ({'from': 'here'}, 'from')):
+        answer = client.ask('POST', path + '/poll', body)
+        same((answer.status, answer.json['field']), (422, field))
+    thread = threading.Thread(target=lambda: waiting.append(poll(broker.client(), max=1, waitMs=60000)))
+    thread.start()
+    wait_for(lambda: client.metric('edda_http_group_polls_waiting') == 1, 'one waits')
+    same(broker.end()[0], 0, 'who waits does not hold the server up')
+    thread.join(edda.LIMIT_S)
+    same(waiting[-1], [], 'and is answered')
+
+
 SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, pages_lead_on, topics_are_made_changed_and_deleted,
              a_subscription_has_neither_gap_nor_repeat, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
-             conditional_appends_lose_nothing]
+             conditional_appends_lose_nothing, consumers_compete_for_records]
 
 if __name__ == '__main__':
     edda.main(SCENARIOS)

@@ -1,0 +1,223 @@
+/*
+ * Competing consumers against what they are to keep, from seeds: records come, consumers take, acknowledge, put back, park and retry them, forget them or come back too late, and the
+ * process dies with everything that was not written. Nothing is lost, nothing is delivered while somebody else has it, and what was acknowledged and written is never delivered again.
+ *
+ *     sim_competing --seeds N [--from SEED]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/prng.h"
+#include "broker/competing.h"
+
+#define RECORDS 200
+#define STEPS 1500
+#define TIMEOUT_MS 50
+
+enum fate { FATE_COMING, FATE_OPEN, FATE_DONE, FATE_PARKED };
+
+struct model {
+    struct prng prng;
+    struct competing competing;
+    struct buffer written;          /* the state that a crash leaves */
+    uint64_t positions[RECORDS];    /* of the log, with gaps */
+    enum fate fates[RECORDS], written_fates[RECORDS];
+    int64_t leased_ms[RECORDS], written_leased_ms[RECORDS];
+    bool delivered[RECORDS];        /* since the start of the process, or before what is written */
+    bool written_delivered[RECORDS];
+    uint32_t there;                 /* how many of the log have come */
+    int64_t now_ms;
+    uint64_t deliveries, crashes;
+};
+
+static uint32_t ordinal_of(const struct model *model, uint64_t position)
+{
+    uint32_t i = 0;
+    while (i < RECORDS && model->positions[i] != position)
+        i++;
+    ASSERT(i < RECORDS);
+    return i;
+}
+
+static void fill(struct model *model)
+{
+    for (uint32_t i = 0; i < model->there; i++)
+        if (model->positions[i] >= model->competing.next) {
+            ASSERT(competing_add(&model->competing, model->positions[i]) == 0);
+            model->fates[i] = FATE_OPEN;
+            model->leased_ms[i] = 0;
+            model->delivered[i] = false;
+        }
+    if (model->there && prng_one_in(&model->prng, 2))
+        competing_pass(&model->competing, model->positions[model->there - 1] + 1);
+}
+
+static void take(struct model *model)
+{
+    uint64_t position;
+    uint32_t deliveries;
+    fill(model);
+    while (!prng_one_in(&model->prng, 4) && competing_take(&model->competing, model->now_ms, model->now_ms + TIMEOUT_MS, &position, &deliveries) == 1) {
+        uint32_t i = ordinal_of(model, position);
+        ASSERT(model->fates[i] == FATE_OPEN);
+        ASSERT(model->leased_ms[i] <= model->now_ms);
+        ASSERT(deliveries > 0);
+        model->leased_ms[i] = model->now_ms + TIMEOUT_MS;
+        model->delivered[i] = true;
+        model->deliveries++;
+    }
+}
+
+/* Somebody says something about a record, that may have been delivered to him or not. */
+static void act(struct model *model)
+{
+    if (model->there == 0)
+        return;
+    uint32_t i = (uint32_t)prng_below(&model->prng, model->there);
+    uint64_t position = model->positions[i];
+    bool open = model->fates[i] == FATE_OPEN && model->delivered[i];
+    switch (prng_below(&model->prng, 6)) {
+    case 0:
+        ASSERT(competing_nack(&model->competing, position, model->now_ms + 7) == (open ? 0 : EDDA_ENOTFOUND));
+        model->leased_ms[i] = open ? model->now_ms + 7 : model->leased_ms[i];
+        break;
+    case 1:
+        if (!prng_one_in(&model->prng, 4))
+            break;
+        ASSERT(competing_park(&model->competing, position, SLICE("it does not parse")) == (open || model->fates[i] == FATE_PARKED ? 0 : EDDA_ENOTFOUND));
+        model->fates[i] = open ? FATE_PARKED : model->fates[i];
+        break;
+    case 2:
+        ASSERT(competing_retry(&model->competing, position) == (model->fates[i] == FATE_PARKED ? 0 : EDDA_ENOTFOUND));
+        if (model->fates[i] == FATE_PARKED) {
+            model->fates[i] = FATE_OPEN;
+            model->leased_ms[i] = 0;
+            model->delivered[i] = false;
+        }
+        break;
+    default: {
+        int expected = open ? 1 : model->fates[i] == FATE_DONE && position < model->competing.next ? 0 : EDDA_ENOTFOUND;
+        ASSERT(competing_ack(&model->competing, position) == expected);
+        model->fates[i] = open ? FATE_DONE : model->fates[i];
+    }
+    }
+}
+
+static void write_state(struct model *model)
+{
+    buffer_clear(&model->written);
+    competing_write(&model->competing, &model->written);
+    memcpy(model->written_fates, model->fates, sizeof model->fates);
+    memcpy(model->written_leased_ms, model->leased_ms, sizeof model->leased_ms);
+    memcpy(model->written_delivered, model->delivered, sizeof model->delivered);
+}
+
+static void crash(struct model *model)
+{
+    competing_deinit(&model->competing);
+    competing_init(&model->competing, 0);
+    ASSERT(competing_read(&model->competing, buffer_slice(&model->written)) == 0);
+    memcpy(model->fates, model->written_fates, sizeof model->fates);
+    memcpy(model->leased_ms, model->written_leased_ms, sizeof model->leased_ms);
+    memcpy(model->delivered, model->written_delivered, sizeof model->delivered);
+    model->crashes++;
+}
+
+static void check(const struct model *model)
+{
+    uint64_t watermark = competing_watermark(&model->competing);
+    uint32_t open = 0, parked = 0;
+    for (uint32_t i = 0; i < model->there && model->positions[i] < model->competing.next; i++) {
+        open += model->fates[i] == FATE_OPEN;
+        parked += model->fates[i] == FATE_PARKED;
+        ASSERT(model->fates[i] != FATE_OPEN || model->positions[i] >= watermark);
+    }
+    ASSERT(open == model->competing.open_count && parked == model->competing.parked_count);
+}
+
+/* Damaged states are refused, or are states. */
+static void check_damage(struct model *model)
+{
+    struct competing other;
+    struct slice bytes = buffer_slice(&model->written);
+    size_t at = (size_t)prng_below(&model->prng, bytes.len);
+    model->written.data[at] ^= (uint8_t)(1u << prng_below(&model->prng, 8));
+    competing_init(&other, 0);
+    int rc = competing_read(&other, slice_of(bytes.data, prng_one_in(&model->prng, 2) ? at : bytes.len));
+    ASSERT(rc == 0 || rc == EDDA_ECORRUPT);
+    competing_deinit(&other);
+}
+
+static void finish(struct model *model)
+{
+    uint64_t position;
+    uint32_t deliveries;
+    fill(model);
+    for (uint32_t i = 0; i < RECORDS; i++)
+        if (model->fates[i] == FATE_PARKED)
+            ASSERT(competing_discard(&model->competing, model->positions[i]) == 0);
+    model->now_ms += TIMEOUT_MS;
+    while (competing_take(&model->competing, model->now_ms, model->now_ms + TIMEOUT_MS, &position, &deliveries) == 1) {
+        ASSERT(model->fates[ordinal_of(model, position)] == FATE_OPEN);
+        ASSERT(competing_ack(&model->competing, position) == 1);
+        model->fates[ordinal_of(model, position)] = FATE_DONE;
+    }
+    ASSERT(model->competing.open_count == 0 && competing_due(&model->competing) == INT64_MAX);
+    ASSERT(competing_watermark(&model->competing) == model->competing.next);
+    for (uint32_t i = 0; i < RECORDS; i++)
+        ASSERT(model->fates[i] == FATE_DONE || model->fates[i] == FATE_PARKED);
+}
+
+static void run(uint64_t seed, uint64_t *deliveries, uint64_t *crashes)
+{
+    static struct model model;
+    model = (struct model){ .now_ms = 1000 };
+    prng_init(&model.prng, seed);
+    competing_init(&model.competing, 0);
+    for (uint32_t i = 0; i < RECORDS; i++)
+        model.positions[i] = (i ? model.positions[i - 1] : 0) + 1 + prng_below(&model.prng, 3) * prng_below(&model.prng, 100);
+    write_state(&model);
+    for (int step = 0; step < STEPS; step++) {
+        uint64_t what = prng_below(&model.prng, 100);
+        model.now_ms += (int64_t)prng_below(&model.prng, 10);
+        if (what < 20 && model.there < RECORDS)
+            model.there++;
+        else if (what < 50)
+            take(&model);
+        else if (what < 90)
+            act(&model);
+        else if (what < 97)
+            write_state(&model);
+        else if (what < 99)
+            crash(&model);
+        check(&model);
+    }
+    model.there = RECORDS;
+    finish(&model);
+    check_damage(&model);
+    *deliveries += model.deliveries;
+    *crashes += model.crashes;
+    competing_deinit(&model.competing);
+    buffer_deinit(&model.written);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seeds = 100, from = 1, deliveries = 0, crashes = 0;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--seeds") == 0)
+            seeds = strtoull(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--from") == 0)
+            from = strtoull(argv[i + 1], NULL, 10);
+    }
+    for (uint64_t seed = from; seed < from + seeds; seed++) {
+        if (seeds <= 10 || seed % 100 == 1) {
+            printf("seed %llu\n", (unsigned long long)seed);
+            (void)fflush(stdout);
+        }
+        run(seed, &deliveries, &crashes);
+    }
+    printf("%llu deliveries, %llu crashes: nothing lost, nothing done again\n", (unsigned long long)deliveries, (unsigned long long)crashes);
+    return deliveries && crashes ? 0 : 1;
+}

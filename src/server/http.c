@@ -123,7 +123,7 @@ static int64_t http_host_turn(void *of, int64_t now_ns)
 
 /* clang-format off */
 const struct protocol http_protocol = {
-    .name = "http", .session_bytes = sizeof(struct http_session),
+    .name = "http", .authenticates = true, .session_bytes = sizeof(struct http_session),
     .take = http_take, .expired = http_expired, .drained = http_drained, .stopping = http_stopping, .closed = http_closed, .refused = http_refused,
     .host_open = http_host_open, .host_turn = http_host_turn, .host_close = http_host_close,
 };

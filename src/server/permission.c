@@ -4,7 +4,7 @@
  */
 #include "base/base64.h"
 #include "server/parts.h"
-#include "server/users.h"
+#include "server/users_parts.h"
 
 #define CREDENTIALS_MAX (USER_NAME_MAX + 1 + USER_PASSWORD_MAX)
 
@@ -32,7 +32,9 @@ static int login_basic(struct edda_request *request, struct slice text)
     if (!colon)
         return unauthorized(request, "the credentials are malformed");
     size_t name = (size_t)(colon - plain);
-    return users_login(server_users(request->server), slice_of(plain, name), slice_of(colon + 1, (size_t)len - name - 1), &request->principal, &request->error);
+    int rc = users_login(server_users(request->server), slice_of(plain, name), slice_of(colon + 1, (size_t)len - name - 1), &request->principal, &request->error);
+    secret_clear(plain, sizeof plain);
+    return rc;
 }
 
 int request_authenticate(struct edda_request *request)

@@ -138,7 +138,8 @@ struct slice log_bytes(struct log *log, log_address address);
 /* Whether the address lies in a part of the durable log that was removed; log_bytes() gives zeros there. */
 bool log_removed(struct log *log, log_address address);
 
-/* Calls `visit` for each durable frame, and each stretch of removed ones, from the address `from` on (0: the start; a segment's first address: its first frame). Ends when it returns other than 0, and returns that. Progress is the
+/* Calls `visit` for each durable frame, and each stretch of removed ones, from the address `from` on (0: the start; a segment's first address: its first frame). A stretch
+ * that `from` has come to lie in comes first, whole. Ends when it returns other than 0, and returns that. Progress is the
  * visitor's to show. In salvage, frames that fail their checks are told by `damage` (may be NULL) and skipped to the next whole one. */
 typedef int log_visit_fn(void *user, const struct log_frame *frame);
 typedef void log_damage_fn(void *user, const char *segment, uint64_t from_byte, uint64_t to_byte, const char *reason);

@@ -35,12 +35,14 @@
 #define SEGMENT_NAME_BYTES 21     /* "0000000000000001.seg" and its zero */
 #define NOTE_NAME "durable"
 
-/* The gaps of a segment: bytes of its file from the header of each to its end. */
+/* A gap of a segment: bytes of its file from its header to its end. */
+struct segment_gap {
+    uint64_t from, to;
+};
+
 struct segment_gaps {
     size_t count;
-    struct {
-        uint64_t from, to;
-    } items[];
+    struct segment_gap items[];
 };
 
 /* A segment's file as it is mapped for reading. */
@@ -251,8 +253,8 @@ uint64_t zeros_at(const uint8_t *data, uint64_t len);
 
 /* --- rewrite.c --- */
 
-/* Whether a byte of the segment lies in a gap, whose end is then *ret_to. Any thread. */
-bool segment_gap_at(struct segment *segment, const struct segment_view *view, uint64_t offset, uint64_t *ret_to);
+/* Whether a byte of the segment lies in a gap, which is then *ret_gap. Any thread. */
+bool segment_gap_at(struct segment *segment, const struct segment_view *view, uint64_t offset, struct segment_gap *ret_gap);
 /* Removes a file that a rewriting has left behind: `name` is any name in the directory of the log. */
 void rewrite_left_remove(const struct log *log, const char *name);
 

@@ -42,6 +42,7 @@ static int durable_read(struct log *log, log_address address, struct log_frame *
     const struct segment_view *view;
     struct segment *segment;
     struct frame_header h;
+    struct segment_gap gap;
     const char *reason;
     uint64_t offset, limit;
     struct walk w;
@@ -63,8 +64,8 @@ static int durable_read(struct log *log, log_address address, struct log_frame *
     walk_init(&w, segment, view->data, limit < view->len ? limit : view->len);
     w.offset = offset;
     if (offset + LOG_FRAME_HEADER_BYTES <= w.len && !frame_magic_at(view->data + offset) &&
-        segment_gap_at(segment, view, offset, &limit)) {
-        *ret_next = segment->first_address + limit;
+        segment_gap_at(segment, view, offset, &gap)) {
+        *ret_next = segment->first_address + gap.to;
         return FRAME_NONE;
     }
     reason = offset % FRAME_ALIGNMENT || offset < LOG_SEGMENT_HEADER_BYTES ? "no frame begins there" : walk_next(&w, &h);
@@ -106,13 +107,13 @@ bool log_removed(struct log *log, log_address address)
 {
     size_t ordinal = segment_find(log, address);
     const struct segment_view *view;
-    uint64_t to;
+    struct segment_gap gap;
 
     if (ordinal == SIZE_MAX)
         return true;
     if (address >= log_durable_end(log) || segment_view(log, segment_at(log, ordinal), &view, NULL) < 0)
         return false;
-    return segment_gap_at(segment_at(log, ordinal), view, address - segment_at(log, ordinal)->first_address, &to);
+    return segment_gap_at(segment_at(log, ordinal), view, address - segment_at(log, ordinal)->first_address, &gap);
 }
 
 struct slice log_bytes(struct log *log, log_address address)

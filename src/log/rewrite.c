@@ -87,7 +87,7 @@ static struct segment_gaps *gaps_find(const struct segment *segment, const struc
     return gaps;
 }
 
-bool segment_gap_at(struct segment *segment, const struct segment_view *view, uint64_t offset, uint64_t *ret_to)
+bool segment_gap_at(struct segment *segment, const struct segment_view *view, uint64_t offset, struct segment_gap *ret_gap)
 {
     struct segment_view *known = atomic_load_explicit(&segment->view, memory_order_acquire);
     struct segment_gaps *gaps, *expected = NULL;
@@ -115,7 +115,7 @@ bool segment_gap_at(struct segment *segment, const struct segment_view *view, ui
     }
     if (low == 0 || offset >= gaps->items[low - 1].to)
         return false;
-    *ret_to = gaps->items[low - 1].to;
+    *ret_gap = gaps->items[low - 1];
     return true;
 }
 

@@ -170,6 +170,30 @@ static int scan_from(struct scan *s, size_t ordinal, uint64_t offset)
     return r;
 }
 
+/* The byte of the segment at which a scan from `offset` begins: a frame that was there may have become part of a gap since. */
+static int begin_find(struct log *log, size_t ordinal, uint64_t *offset, struct edda_error *error)
+{
+    struct segment *segment = segment_at(log, ordinal);
+    const struct segment_view *view;
+    struct segment_gap gap;
+    struct frame_header h;
+    struct walk w;
+    int r;
+
+    if (*offset < LOG_SEGMENT_HEADER_BYTES)
+        *offset = LOG_SEGMENT_HEADER_BYTES;
+    if (*offset >= segment_durable_bytes(log, ordinal))
+        return 0;
+    r = segment_view(log, segment, &view, error);
+    if (r < 0)
+        return r;
+    walk_init(&w, segment, view->data, view->len);
+    w.offset = *offset;
+    if (walk_header(&w, &h) && segment_gap_at(segment, view, *offset, &gap))
+        *offset = gap.from;
+    return 0;
+}
+
 int log_scan(struct log *log, log_address from, log_visit_fn *visit, log_damage_fn *damage, void *user,
              struct edda_error *error)
 {
@@ -178,11 +202,13 @@ int log_scan(struct log *log, log_address from, log_visit_fn *visit, log_damage_
     };
     size_t ordinal = from ? segment_find(log, from) : 0;
     uint64_t offset;
+    int r;
 
     if (ordinal == SIZE_MAX)
         return edda_fail_with(error, EDDA_ENOTFOUND, "the log begins behind that address");
-    offset = from ? from - segment_at(log, ordinal)->first_address : 0;
-    return scan_from(&s, ordinal, offset > LOG_SEGMENT_HEADER_BYTES ? offset : LOG_SEGMENT_HEADER_BYTES);
+    offset = from ? from - segment_at(log, ordinal)->first_address : LOG_SEGMENT_HEADER_BYTES;
+    r = from ? begin_find(log, ordinal, &offset, error) : 0;
+    return r < 0 ? r : scan_from(&s, ordinal, offset);
 }
 
 int64_t log_verify(struct log *log, log_damage_fn *damage, void *user, struct edda_error *error)

@@ -125,6 +125,9 @@ void index_stats(const struct index *index, struct index_stats *ret_stats);
  * than 0, and returns it. */
 int index_each(struct index *index, int (*visit)(void *user, struct hash128 key, uint64_t count), void *user);
 
+/* For whoever finds that the index contradicts the log: as if all runs were damaged. Returns EDDA_ECORRUPT. */
+int index_refuse(struct index *index);
+
 /* Checks every block and list of every run; EDDA_ECORRUPT names the first that is damaged. */
 int index_verify(struct index *index, struct edda_error *error);
 

@@ -49,6 +49,13 @@ int index_run_damaged(struct index *index, struct run *run)
     return EDDA_ECORRUPT;
 }
 
+int index_refuse(struct index *index)
+{
+    for (size_t i = 0; i < index->run_count; i++)
+        (void)index_run_damaged(index, index->runs[i]);
+    return EDDA_ECORRUPT;
+}
+
 static void submit(struct index *index, struct io_job *job)
 {
     index->jobs++;

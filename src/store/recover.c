@@ -12,6 +12,7 @@
 #define TOPICS_PARTITION 0
 #define READ_ENTRIES 64
 #define PROGRESS_BYTES (UINT64_C(16) << 20)
+#define REMOVED_INDEX_DAMAGED 1 /* told apart from damage to what is left */
 
 /* Applies the rows in a batch of the table of topics. */
 static int topics_batch(struct store *store, const struct index_entry *entry, struct edda_error *error)
@@ -144,11 +145,41 @@ static int additions_give(struct rebuild *rebuild, log_address from)
     }
 }
 
+/*
+ * How many of a stream's records that were removed the index lacks. What it covers may end where a frame was that has become part of a gap
+ * since: then it has what lay before. One that has more than there was is of no use.
+ */
+static int removed_lacking(struct rebuild *rebuild, struct hash128 stream, uint32_t *count)
+{
+    struct index *index = rebuild->store->index;
+    uint64_t before, all;
+    int r = index_find_position(index, stream, rebuild->removed->first_position, &before);
+    if (r == 0)
+        r = index_count(index, stream, &all);
+    if (r == 0 && all - before > *count)
+        r = index_refuse(index);
+    if (r == 0)
+        *count -= (uint32_t)(all - before);
+    return r;
+}
+
 /* Entries that count, and lead nowhere, for records of a stream that were removed. */
 static int removed_visit(void *user, struct hash128 stream, uint32_t count)
 {
     struct rebuild *rebuild = user;
-    struct index_addition addition = { .key = stream, .entry = { .position = rebuild->removed->first_position } };
+    const struct log_frame *removed = rebuild->removed;
+    struct index_addition addition = { .key = stream, .entry = { .position = removed->first_position } };
+    int r = 0;
+    if (removed->address < rebuild->from) {
+        /* Behind those that it has. */
+        addition.entry.position += removed->position_count - 1;
+        r = removed_lacking(rebuild, stream, &count);
+    }
+    if (r < 0) {
+        edda_fail_with(rebuild->error, r, "the index of the records removed at position %llu is damaged",
+                       (unsigned long long)removed->first_position);
+        return REMOVED_INDEX_DAMAGED;
+    }
     for (; count > 0; count--) {
         if (!additions_reserve(&rebuild->additions, 1))
             return edda_fail_with(rebuild->error, EDDA_ENOMEM, "out of memory for what was removed");
@@ -163,6 +194,8 @@ static int removed_take(struct rebuild *rebuild, const struct log_frame *from)
     rebuild->removed = from;
     additions_clear(&rebuild->additions);
     int r = removed_each(from->body, removed_visit, rebuild);
+    if (r == REMOVED_INDEX_DAMAGED)
+        return EDDA_ECORRUPT;
     if (r == EDDA_ECORRUPT)
         return edda_fail_with(rebuild->error, r, "what is left of the records removed at position %llu is malformed",
                               (unsigned long long)from->first_position);

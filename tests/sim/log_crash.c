@@ -69,6 +69,7 @@ struct story {
     log_address proven;   /* what lies before it, later frames say to have been durable */
     bool failing;         /* a sync may fail in this life */
     size_t checked;       /* by the scan that is under way */
+    size_t scanned_from;  /* the frame from whose place a scan goes */
     size_t told;          /* damage */
     uint8_t pool[POOL_BYTES];
     uint8_t echo[ECHO_BYTES]; /* copies of the log's own bytes, to be written as bodies */
@@ -164,6 +165,28 @@ static void tell(void *user, const char *segment, uint64_t from, uint64_t to, co
     s->told++;
 }
 
+/* The first frame or gap of a scan tells where it has begun. */
+static int visit_from(void *user, const struct log_frame *f)
+{
+    struct story *s = user;
+
+    if (s->checked == SIZE_MAX)
+        for (s->checked = 0; s->checked < s->scanned_from && s->sent[s->checked].address < f->address;)
+            s->checked++;
+    return visit_in_order(user, f);
+}
+
+/* A scan from where a frame was begins there, or with the gap that it has become part of. */
+static void check_scan(struct story *s, size_t i)
+{
+    struct edda_error error;
+
+    s->scanned_from = i;
+    s->checked = SIZE_MAX;
+    expect(s, log_scan(s->log, s->sent[i].address, visit_from, NULL, s, &error) == 0, "a scan from where a frame was fails");
+    expect(s, s->checked == s->count, "a scan from where a frame was ends early");
+}
+
 /* After a life without damage. */
 static void check_recovered(struct story *s)
 {
@@ -179,6 +202,8 @@ static void check_recovered(struct story *s)
     expect(s, log_next_position(s->log) == position, "the next position is wrong");
     expect(s, log_durable_position(s->log) == position, "what was recovered is not durable");
     expect(s, log_unflushed_bytes(s->log) == 0, "what was recovered is not flushed");
+    if (s->count)
+        check_scan(s, below(s, s->count));
     if (one_in(s, 4))
         expect(s, log_verify(s->log, tell, s, &error) == 0, "verification finds damage where there is none");
 }

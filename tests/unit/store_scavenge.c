@@ -1,7 +1,10 @@
 /* The scavenger: what is gone gives its space back, and nothing else changes, whatever happens on the way. */
 #include "store_rig.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "store/keys.h"
 
 #define FILL_BYTES 400
 #define TURNS_MAX 100000
@@ -339,6 +342,127 @@ static void a_reader_goes_on(void **state)
     store_cursor_deinit(&cursor);
 }
 
+/* --- the index, which ends where something was removed --------------------------------------------------------- */
+
+#define RUNS_SEEN_MAX 64
+
+struct runs {
+    char names[RUNS_SEEN_MAX][64];
+    size_t count;
+};
+
+static int run_seen(void *user, const char *name)
+{
+    struct runs *runs = user;
+    assert_true(runs->count < RUNS_SEEN_MAX && strlen(name) < sizeof(runs->names[0]));
+    strcpy(runs->names[runs->count++], name);
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void runs_find(struct world *w, struct runs *ret_runs)
+{
+    ret_runs->count = 0;
+    assert_int_equal(io_dir_list(w->io, DIR "/index", run_seen, ret_runs), 0);
+    qsort(ret_runs->names, ret_runs->count, sizeof(ret_runs->names[0]), compare_names);
+}
+
+static void run_remove(struct world *w, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof(path), DIR "/index/%s", name);
+    assert_int_equal(io_file_remove(w->io, path), 0);
+}
+
+/* Two keys; the index in runs of some 60 records each, none of them merged. */
+static struct topic *with_runs(struct world *w)
+{
+    store_close(w->store);
+    w->options.index = (struct index_options){ .tail_entries_max = 200, .runs_max = 64 };
+    world_open(w);
+    return topic_of(w, "orders", 1);
+}
+
+static void fill_two(struct world *w, struct topic *topic, int from, int to)
+{
+    for (int i = from; i < to; i++)
+        fill(w, topic, i % 3 ? "k" : "other", i);
+}
+
+/* The first 600 of 700 records go. */
+static void cut_two(struct world *w, struct topic *topic)
+{
+    assert_int_equal(store_partition_truncate(w->store, topic, 0, 600, &w->error), 0);
+    assert_true(scavenge(w, false));
+    assert_true(scavenged(w).segments > 2);
+}
+
+static void versions_stand(struct world *w)
+{
+    int64_t first;
+    assert_int_equal(count_in(w, "orders", "k", &first), 466);
+    assert_int_equal(first, 400);
+    assert_int_equal(count_in(w, "orders", "other", &first), 234);
+    assert_int_equal(first, 200);
+    whole(w);
+}
+
+/* Where the index ends, or did when a run of it is lost, there were frames that are now in the middle of a gap. */
+static void the_index_may_end_in_a_gap(void **state)
+{
+    struct world *w = *state;
+    struct runs runs;
+    size_t in_gaps = 0;
+    struct topic *topic = with_runs(w);
+    fill_two(w, topic, 0, 700);
+    cut_two(w, topic);
+    store_close(w->store);
+    runs_find(w, &runs);
+    assert_true(runs.count > 5);
+    for (size_t i = runs.count; i-- > 0;) {
+        run_remove(w, runs.names[i]);
+        world_open(w);
+        in_gaps += log_removed(store_log(w->store), strtoull(runs.names[i], NULL, 16));
+        versions_stand(w);
+        store_close(w->store);
+    }
+    assert_true(in_gaps > 5);
+    world_open(w);
+}
+
+/* It is the log that tells. */
+static void an_index_with_more_than_was_removed_is_made_again(void **state)
+{
+    struct world *w = *state;
+    struct runs runs;
+    struct topic *topic = with_runs(w);
+    fill_two(w, topic, 0, 300);
+    struct index *index = store_index(w->store);
+    struct index_entry entry = { .position = store_tail(w->store) - 1 };
+    log_address before = index_covered(index);
+    int i = 300;
+    for (int n = 0; n < 500; n++)
+        assert_int_equal(index_add(index, key_stream(index_seed(index), SLICE("orders"), SLICE("k")), &entry), 0);
+    for (; index_covered(index) == before; i++)
+        fill_two(w, topic, i, i + 1);
+    log_address covered = index_covered(index);
+    assert_in_range(i, 301, 400);
+    fill_two(w, topic, i, 700);
+    cut_two(w, topic);
+    store_close(w->store);
+    runs_find(w, &runs);
+    for (size_t n = 0; n < runs.count; n++)
+        if (strtoull(runs.names[n], NULL, 16) >= covered)
+            run_remove(w, runs.names[n]);
+    world_open(w);
+    assert_true(log_removed(store_log(w->store), covered));
+    versions_stand(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +474,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_deleted_topic_gives_its_space_back, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_crash_anywhere_leaves_one_file_or_the_other, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_reader_goes_on, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(the_index_may_end_in_a_gap, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(an_index_with_more_than_was_removed_is_made_again, world_setup_manual, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,9 +261,9 @@ int store_recover(struct store *store, struct edda_error *error)
     if (r == 0 && covered < log_end(store->log))
         r = log_take(store, covered > log_start(store->log) ? covered : log_start(store->log), error);
     if (r == 0)
-        partitions_all_durable(store);
-    if (r == 0)
         r = starts_load(store, error);
+    if (r == 0)
+        partitions_all_durable(store); /* up to the starts at least */
     return r < 0 ? r : producers_recover(store, error);
 }
 
@@ -274,9 +274,9 @@ int store_refresh(struct store *store, struct edda_error *error)
     int r = log_refresh(store->log, error);
     if (r > 0)
         r = log_take(store, end, error);
+    if (r == 0 && store->starts_topic && store->starts_topic->partitions[0].next_offset > starts)
+        r = starts_load(store, error);
     if (r == 0)
         partitions_all_durable(store);
-    if (r >= 0 && store->starts_topic && store->starts_topic->partitions[0].next_offset > starts)
-        r = starts_load(store, error);
     return r < 0 ? r : log_end(store->log) > end;
 }

@@ -474,6 +474,10 @@ static void check_partition(int topic, int partition, int64_t offset, uint64_t m
         return;
     CHECK((int)topic_of(topic)->partition_count == w.model.topics[topic].partitions);
     CHECK(store_next_offset(topic_of(topic), (uint32_t)partition) == w.model.topics[topic].next_offset[partition]);
+    struct store_bounds bounds;
+    store_partition_bounds(w.store, topic_of(topic), (uint32_t)partition, &bounds);
+    CHECK(bounds.start == w.model.topics[topic].start[partition]);
+    CHECK(bounds.start <= bounds.stable && bounds.stable <= bounds.durable && bounds.durable <= bounds.next);
     struct reading r = { .count = model_partition_records(&w.model, topic, partition, offset, max, expected) };
     check_reading(r, store_partition_read(w.store, topic_of(topic), (uint32_t)partition, offset, max, reading_visit, &r), &r);
 }

@@ -342,6 +342,28 @@ static void a_reader_goes_on(void **state)
     store_cursor_deinit(&cursor);
 }
 
+/* Nothing is left in the log that tells how far it went but its start. */
+static void an_emptied_partition_ends_at_its_start(void **state)
+{
+    struct world *w = *state;
+    struct topic *topic = topic_of(w, "orders", 1), *kept = topic_of(w, "kept", 1);
+    struct store_bounds bounds;
+    for (int i = 0; i < 300; i++)
+        fill(w, topic, "k", i);
+    assert_int_equal(store_partition_truncate(w->store, topic, 0, -1, &w->error), 0);
+    for (int i = 0; i < 300; i++)
+        fill(w, kept, "k", i);
+    assert_true(scavenge(w, false));
+    for (int round = 0; round < 2; round++) {
+        store_partition_bounds(w->store, store_topic(w->store, SLICE("orders")), 0, &bounds);
+        assert_int_equal(bounds.start, 300);
+        assert_int_equal(bounds.stable, 300);
+        assert_int_equal(bounds.durable, 300);
+        assert_int_equal(bounds.next, 300);
+        world_lose_index(w);
+    }
+}
+
 /* --- the index, which ends where something was removed --------------------------------------------------------- */
 
 #define RUNS_SEEN_MAX 64
@@ -474,6 +496,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_deleted_topic_gives_its_space_back, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_crash_anywhere_leaves_one_file_or_the_other, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_reader_goes_on, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(an_emptied_partition_ends_at_its_start, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(the_index_may_end_in_a_gap, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(an_index_with_more_than_was_removed_is_made_again, world_setup_manual, world_teardown),
     };

@@ -27,6 +27,8 @@ const struct option_row serving_options[] = {
     { "config", OPTION_TEXT, offsetof(struct serving_values, config), "FILE", NULL, "File of settings, one a line: each is one of these options" },
     { "users", OPTION_TEXT, offsetof(struct serving_values, users), "FILE", NULL,
       "Who may connect, and what each may do: a file made by `edda user`; SIGHUP has it read again. Without it everybody may do everything" },
+    { "cors", OPTION_TEXT, offsetof(struct serving_values, cors), "ORIGINS", NULL,
+      "Origins whose pages may use HTTP here, with commas, such as https://shop.example; * for all of them" },
     { "tls-cert", OPTION_TEXT, offsetof(struct serving_values, tls_cert), "FILE", NULL,
       "Chain of certificates in PEM, for TLS; SIGHUP has it and its key read again" },
     { "tls-key", OPTION_TEXT, offsetof(struct serving_values, tls_key), "FILE", NULL, "Its key in PEM, without a passphrase" },
@@ -258,6 +260,7 @@ static int serving_open(struct serving *serving, struct log_recovery *ret_recove
     if (rc == 0 && serving->values.users)
         rc = users_open(serving->io, serving->values.users, &serving->users, error);
     server_options.users = serving->users;
+    server_options.cors_origins = serving->values.cors;
     if (rc == 0)
         rc = listeners_parse(serving, &server_options, error);
     if (rc == 0 && serving->open_journal)

@@ -20,7 +20,7 @@ struct serving_values {
     const char *tls_cert, *tls_key;
     const char *tls; /* "all", or names of protocols with commas */
     bool insecure;
-    const char *config, *users;
+    const char *config, *users, *cors;
 };
 
 /* The rows of these values, which lie at the front of the command's own; each protocol is on where its clients look for it. Ends with a NULL name. */

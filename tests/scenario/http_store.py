@@ -3,6 +3,7 @@
 
     http_store.py EDDA [NAME…]
 """
+import base64
 import http.client
 import json
 import os
@@ -394,9 +395,51 @@ def consumers_compete_for_records(world):
     same(waiting[-1], [], 'and is answered')
 
 
+def who_asks_and_whether_he_may(world):
+    """With users everybody says who he is, and does what he may; whoever is alive may be asked by anybody."""
+    path = os.path.join(world.directory, 'users')
+    secret = os.path.join(world.directory, 'secret')
+    with open(secret, 'w', encoding='utf-8') as file:
+        file.write('wonderland\n')
+    world.run('user', 'add', 'alice', '--users', path, '--password-file', secret, '--read', 'orders,workers', '--write', 'orders')
+    if 'alice' not in open(path, encoding='utf-8').read():
+        raise AssertionError('no alice')
+    broker = started(world, '--users', path)
+    client = broker.client()
+    same(client.ask('GET', '/health').status, 200)
+    refused = append(client, 'orders/1', {'n': 1})
+    same((refused.status, refused.headers.get_all('WWW-Authenticate')), (401, ['Basic realm="edda", charset="UTF-8"', 'Bearer realm="edda"']))
+    alice = {'Authorization': 'Basic ' + base64.b64encode(b'alice:wonderland').decode()}
+    for method, where, body, status in (
+            ('POST', '/streams/orders/1?type=T', {}, 201), ('GET', '/streams/orders/1', None, 200), ('GET', '/topics', None, 200), ('GET', '/all', None, 403),
+            ('POST', '/streams/secrets/1?type=T', {}, 403), ('DELETE', '/streams/orders/1', None, 403), ('POST', '/topics', {'name': 'x'}, 403),
+            ('PATCH', '/topics/orders', {'partitions': 9}, 403), ('POST', '/groups/workers/topics/orders/poll', {}, 200),
+            ('POST', '/groups/others/topics/orders/poll', {}, 403), ('GET', '/metrics', None, 403), ('GET', '/services', None, 403)):
+        same(client.ask(method, where, body, alice).status, status, f'{method} {where}')
+    for wrong in ('Basic ' + base64.b64encode(b'alice:rabbit').decode(), 'Basic *', 'Basic', 'Bearer x', 'Digest x'):
+        same(client.ask('GET', '/streams/orders/1', headers={'Authorization': wrong}).status, 401, wrong)
+
+
+def pages_of_other_sites(world):
+    """Off by default; with --cors the origins that are named may ask, also beforehand."""
+    origin = {'Origin': 'https://shop.example', 'Sec-Fetch-Site': 'cross-site'}
+    client = started(world).client()
+    same(append(client, 'orders/1', {'n': 1}, Origin='https://shop.example', Sec_Fetch_Site='cross-site').status, 403)
+    holds('Access-Control-Allow-Origin' not in client.ask('GET', '/topics', headers=origin).headers, 'off')
+    world.processes[-1].end()
+    client = started(world, '--cors', 'https://a.example,https://shop.example').client()
+    same(append(client, 'orders/1', {'n': 1}, Origin='https://evil.example', Sec_Fetch_Site='cross-site').status, 403)
+    taken = append(client, 'orders/1', {'n': 1}, Origin='https://shop.example', Sec_Fetch_Site='cross-site')
+    same((taken.status, taken.headers['Access-Control-Allow-Origin'], taken.headers['Vary']), (201, 'https://shop.example', 'Origin'))
+    asked = client.ask('OPTIONS', '/streams/orders/1', headers={**origin, 'Access-Control-Request-Method': 'DELETE', 'Access-Control-Request-Headers': 'if-match'})
+    same((asked.status, asked.headers['Access-Control-Allow-Headers'], asked.headers['Access-Control-Max-Age']), (204, 'if-match', '600'))
+    holds({'GET', 'POST', 'PATCH', 'DELETE'} <= set(asked.headers['Access-Control-Allow-Methods'].split(', ')), asked.headers['Access-Control-Allow-Methods'])
+
+
 SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, pages_lead_on, topics_are_made_changed_and_deleted,
              a_subscription_has_neither_gap_nor_repeat, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
-             conditional_appends_lose_nothing, consumers_compete_for_records]
+             conditional_appends_lose_nothing, consumers_compete_for_records, who_asks_and_whether_he_may,
+             pages_of_other_sites]
 
 if __name__ == '__main__':
     edda.main(SCENARIOS)

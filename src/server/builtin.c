@@ -137,6 +137,9 @@ const struct route_row builtin_routes[] = {
     { .route = { .method = "GET", .path = "/openapi.json", .handle = openapi_show,
                  .description = "this interface" },
       .answer = ROUTE_ANSWERS_JSON },
+    { .route = { .method = "GET", .path = "/asyncapi.json", .handle = asyncapi_show,
+                 .description = "the topics, and the messages that are on them" },
+      .answer = ROUTE_ANSWERS_JSON },
     { .route = { .method = NULL } },
 };
 /* clang-format on */

@@ -23,7 +23,7 @@ edda_route_fn stream_append, stream_read, stream_event_read, stream_delete, stre
 edda_route_fn topics_list, topic_create, topic_read, topic_append, topic_alter, topic_delete;
 /* groups.c */
 edda_route_fn group_poll, group_ack, group_nack, group_park, group_show, groups_list, group_parked, group_retry, group_discard;
-/* health.c, metrics.c, openapi.c */
-edda_route_fn health_show, metrics_show, openapi_show;
+/* health.c, metrics.c, openapi.c, asyncapi.c */
+edda_route_fn health_show, metrics_show, openapi_show, asyncapi_show;
 
 #endif

@@ -130,7 +130,10 @@ static int success_status(const struct edda_route *row)
 }
 
 /* An event as one object; what CloudEvents says of it is told by its own schema. */
-#define EVENT_SCHEMA "{\"type\":\"object\",\"required\":[\"specversion\",\"type\"]}"
+#define EVENT_SCHEMA \
+    "{\"type\":\"object\",\"required\":[\"specversion\",\"type\"],\"properties\":{\"specversion\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"}," \
+    "\"id\":{\"type\":\"string\"},\"source\":{\"type\":\"string\"},\"subject\":{\"type\":\"string\"},\"time\":{\"type\":\"string\",\"format\":\"date-time\"}," \
+    "\"datacontenttype\":{\"type\":\"string\"},\"data\":{},\"data_base64\":{\"type\":\"string\"}}}"
 #define BATCH_SCHEMA "{\"type\":\"array\",\"items\":" EVENT_SCHEMA "}"
 static const char event_body[] = ",\"requestBody\":{\"description\":\"an event: its data, with its attributes as ce- headers, or all of it as one object; or a batch\","
                                  "\"content\":{\"application/json\":{\"schema\":{}},\"application/cloudevents+json\":{\"schema\":" EVENT_SCHEMA "},"

@@ -23,6 +23,13 @@
 
 static const char *client_name;
 static int client_port;
+static size_t shape_connections = CONNECTIONS, shape_pipelined = PIPELINED;
+
+void client_shape(int connections, int pipelined)
+{
+    shape_connections = (size_t)connections;
+    shape_pipelined = (size_t)pipelined;
+}
 
 void client_die(const char *what)
 {
@@ -159,7 +166,7 @@ static void connection_send(struct burst *burst, struct connection *c)
 {
     if (c->sent == c->len) {
         c->sent = c->len = 0;
-        while (c->under_way < PIPELINED && burst->begun < burst->all) {
+        while (c->under_way < shape_pipelined && burst->begun < burst->all) {
             size_t len = burst->make(c->out + c->len, REQUEST_BYTES, burst->begun++, burst->user);
             if (len >= REQUEST_BYTES)
                 client_die("a request is too long");
@@ -201,7 +208,7 @@ static void connections_open(struct burst *burst)
     if (burst->epoll > 0)
         return;
     burst->epoll = epoll_create1(EPOLL_CLOEXEC);
-    for (size_t i = 0; i < CONNECTIONS; i++) {
+    for (size_t i = 0; i < shape_connections; i++) {
         struct connection *c = &burst->connections[i];
         c->fd = client_connect();
         if (c->fd < 0 || fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0)
@@ -221,7 +228,7 @@ double client_burst(client_request_fn *make, const void *user, const char *statu
     burst.all = count;
     burst.begun = burst.answered = burst.refused = 0;
     int64_t start = bench_now_ns();
-    for (size_t i = 0; i < CONNECTIONS; i++)
+    for (size_t i = 0; i < shape_connections; i++)
         connection_send(&burst, &burst.connections[i]);
     while (burst.answered < burst.all) {
         int n = epoll_wait(burst.epoll, events, CONNECTIONS, 1000);

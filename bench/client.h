@@ -31,7 +31,9 @@ typedef size_t client_request_fn(char *out, size_t size, uint64_t n, const void 
 /* Copies the text that `user` is. */
 client_request_fn client_same_request;
 
-/* Makes `count` requests over 256 kept connections, each with at most 16 under way; returns the seconds until all were answered. *ret_refused: answers with
+/* Over how many connections, at most 256, and with how many requests under way on each, at most 16, which is what it is at first. */
+void client_shape(int connections, int pipelined);
+/* Makes `count` requests over those connections, which are kept; returns the seconds until all were answered. *ret_refused: answers with
  * another status. */
 double client_burst(client_request_fn *make, const void *user, const char *status, uint64_t count, uint64_t *ret_refused);
 

@@ -7,6 +7,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -436,10 +437,50 @@ def pages_of_other_sites(world):
     holds({'GET', 'POST', 'PATCH', 'DELETE'} <= set(asked.headers['Access-Control-Allow-Methods'].split(', ')), asked.headers['Access-Control-Allow-Methods'])
 
 
+def describes_itself(world):
+    """OpenAPI, AsyncAPI and the metrics are what their formats ask for; a validator looks too where there is one."""
+    broker = started(world)
+    client = broker.client()
+    append(client, 'orders/1', {'n': 1})
+    document = client.get('/openapi.json')
+    ids = set()
+    for path, row in document['paths'].items():
+        for method, operation in row.items():
+            holds(operation['responses'] and operation['summary'], f'{method} {path}')
+            keys = [(p['in'], p['name']) for p in operation['parameters']]
+            same(len(keys), len(set(keys)), f'{method} {path}: parameters')
+            for status, answer in operation['responses'].items():
+                holds(re.fullmatch(r'[1-5]\d\d|default', status) and answer['description'], f'{method} {path} {status}')
+            ids.add((method, path))
+    holds({('post', '/streams/{category}/{key}'), ('get', '/all'), ('post', '/groups/{group}/topics/{topic}/poll'), ('get', '/asyncapi.json')} <= ids, ids)
+    for reference in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
+        holds(reference in document['components']['schemas'], reference)
+    try:
+        import openapi_spec_validator
+        openapi_spec_validator.validate(document)
+    except ImportError:
+        pass
+    topics = client.get('/asyncapi.json')
+    same((topics['asyncapi'], topics['channels']['orders']['address']), ('3.0.0', 'orders'))
+    for reference in re.findall(r'"#/components/messages/([^"]+)"', json.dumps(topics)):
+        holds(reference in topics['components']['messages'], reference)
+    typed, seen = {}, set()
+    for line in client.text('/metrics').splitlines():
+        found = re.fullmatch(r'# (HELP|TYPE) ([a-z_:][a-z0-9_:]*) (.+)', line)
+        if found:
+            holds(found[1] == 'HELP' or (found[2] not in typed and found[3] in ('counter', 'gauge')), line)
+            typed.update({found[2]: found[3]} if found[1] == 'TYPE' else {})
+            continue
+        row = re.fullmatch(r'([a-z_:][a-z0-9_:]*)(\{[a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*\})? \d+', line)
+        holds(row and row[1] in typed and (row[1], row[2]) not in seen, f'no row of a metric: {line}')
+        holds((typed[row[1]] == 'counter') == row[1].endswith('_total'), line)
+        seen.add((row[1], row[2]))
+
+
 SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, pages_lead_on, topics_are_made_changed_and_deleted,
              a_subscription_has_neither_gap_nor_repeat, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
              conditional_appends_lose_nothing, consumers_compete_for_records, who_asks_and_whether_he_may,
-             pages_of_other_sites]
+             pages_of_other_sites, describes_itself]
 
 if __name__ == '__main__':
     edda.main(SCENARIOS)

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 sys.dont_write_bytecode = True
 import edda  # noqa: E402
@@ -477,10 +478,23 @@ def describes_itself(world):
         seen.add((row[1], row[2]))
 
 
+def a_comment_comes_when_nothing_else_does(world):
+    """After 15 s without an event a subscriber is shown that the connection lives."""
+    broker = started(world)
+    subscription = Subscription(broker, '/all')
+    wait_for(lambda: subscription.comments == [': subscribed'], 'the first comment')
+    begun = time.monotonic()
+    wait_for(lambda: len(subscription.comments) > 1, 'a heartbeat')
+    holds(10 < time.monotonic() - begun < 25, f'after {time.monotonic() - begun} s')
+    same((subscription.comments[1], broker.client().metric('edda_http_subscription_heartbeats_total')), (':', 1))
+
+
 SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, pages_lead_on, topics_are_made_changed_and_deleted,
              a_subscription_has_neither_gap_nor_repeat, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
              conditional_appends_lose_nothing, consumers_compete_for_records, who_asks_and_whether_he_may,
              pages_of_other_sites, describes_itself]
+if '--slow' in sys.argv:
+    SCENARIOS = [a_comment_comes_when_nothing_else_does]
 
 if __name__ == '__main__':
     edda.main(SCENARIOS)

@@ -34,13 +34,13 @@ struct subscriber {
     struct edda_request *request;
     struct feed *feed;
     struct list link;       /* of its feed, or of those behind */
-    struct list all;
+    struct list all;        /* of the service: the one to whom nothing was sent for the longest time first */
     struct list sent;       /* of the service: it has something to be flushed */
     struct selection selection;
     int64_t from;           /* version or position: nothing before it is given */
     int64_t next;           /* while behind: the one to be looked at next */
     bool paused;            /* it waits for its client, on no list */
-    bool quiet;             /* nothing has been sent since the last heartbeat */
+    int64_t sent_ns;        /* when something was sent last */
     uint8_t names[];
 };
 
@@ -52,7 +52,7 @@ struct live {
     uint64_t position;      /* everything before it has been handed out to those that are live */
     struct store_cursor cursor;
     bool walking;           /* the cursor is in use */
-    int64_t beat_ns;
+    int64_t now_ns;         /* boot clock, of this turn */
     struct buffer by_version, by_position; /* the record that is handed out, in words */
     struct live_counts counts;
 };
@@ -129,7 +129,9 @@ static void message_put(const struct store_record *record, int64_t version, stru
 
 static void mark_sent(struct subscriber *subscriber)
 {
-    subscriber->quiet = false;
+    subscriber->sent_ns = subscriber->service->now_ns;
+    list_remove(&subscriber->all);
+    list_push_back(&subscriber->service->all, &subscriber->all);
     if (!list_linked(&subscriber->sent))
         list_push_back(&subscriber->service->sent, &subscriber->sent);
 }
@@ -357,31 +359,32 @@ static void flush_sent(struct live *live)
     }
 }
 
-static void heartbeat(struct live *live)
+/* A client that still has something to take sees by that that the connection lives. Returns when the next one is due. */
+static int64_t heartbeat(struct live *live)
 {
-    for (struct list *link = live->all.next; link != &live->all; link = link->next) {
-        struct subscriber *subscriber = container_of(link, struct subscriber, all);
-        if (subscriber->quiet && connection_unsent(connection_of(subscriber)) == 0) {
+    while (!list_empty(&live->all)) {
+        struct subscriber *subscriber = container_of(live->all.next, struct subscriber, all);
+        if (subscriber->sent_ns + HEARTBEAT_NS > live->now_ns)
+            return subscriber->sent_ns + HEARTBEAT_NS;
+        if (connection_unsent(connection_of(subscriber)) == 0) {
             buffer_append_str(&connection_of(subscriber)->out, ":\n\n");
             live->counts.heartbeats++;
-            mark_sent(subscriber);
         }
-        subscriber->quiet = true;
+        mark_sent(subscriber);
     }
+    return INT64_MAX;
 }
 
 int64_t live_turn(struct live *live, int64_t now_ns)
 {
     if (!live->store)
         return INT64_MAX;
+    live->now_ns = now_ns;
     bool more = live_walk(live, store_durable_position(live->store));
     more |= !list_empty(&live->behind) && behind_turn(live);
-    if (!list_empty(&live->all) && now_ns >= live->beat_ns) {
-        heartbeat(live);
-        live->beat_ns = now_ns + HEARTBEAT_NS;
-    }
+    int64_t next_ns = heartbeat(live);
     flush_sent(live);
-    return more ? now_ns : list_empty(&live->all) ? INT64_MAX : live->beat_ns;
+    return more ? now_ns : next_ns;
 }
 
 /* --- subscribers ------------------------------------------------------------------------------------------------------- */
@@ -506,12 +509,10 @@ int events_subscribe(struct edda_request *request, const struct selection *selec
         return rc;
     if (selection->partition >= 0 && from > 0)
         return edda_fail_field(&request->error, EDDA_EINVAL, "from", "the subscription of a partition begins at its beginning, or behind an id: ids are positions, not offsets");
-    bool first = list_empty(&live->all);
     struct subscriber *subscriber = subscriber_new(live, request, selection);
     if (!subscriber)
         return edda_fail_with(&request->error, EDDA_ENOMEM, "out of memory for a subscription");
-    if (first)
-        live->beat_ns = io_clock_boot_ns(server_io(request->server)) + HEARTBEAT_NS;
+    live->now_ns = io_clock_boot_ns(server_io(request->server));
     subscriber->from = subscriber->next = from;
     list_push_back(&live->behind, &subscriber->link);
     struct connection *connection = connection_of(subscriber);

@@ -422,10 +422,10 @@ int groups_open(const struct groups_options *options, struct groups **ret_groups
     list_init(&groups->ended);
     list_init(&groups->told);
     groups->loading = true;
-    int r = groups_fold(groups);
+    struct edda_error why = { .code = 0 };
+    int r = groups_fold(groups, &why);
     if (r < 0) {
-        const char *why = r == EDDA_EFORMAT ? "its form is another" : r == EDDA_ENOMEM ? "out of memory" : store_read_error(groups->store)->message;
-        edda_fail_with(error, r, "the consumer groups cannot be read, at offset %" PRId64 " of " OFFSETS_TOPIC ": %s", groups->folded, why);
+        edda_fail_with(error, r, "the consumer groups cannot be read: %s", why.message);
         groups_close(groups);
         return r;
     }

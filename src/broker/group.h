@@ -129,9 +129,6 @@ struct group_offset {
 /* 0, or negative: it cannot be read. Metadata is borrowed until the next call. */
 int group_offset(struct groups *groups, struct slice group, struct slice topic, uint32_t partition, struct group_offset *ret_offset);
 /* `visit` must make no call here; a result other than 0 ends it and is returned. Likewise below. */
-/* Around the end of a transaction, whose offsets count from then on: what the first returns is given to the second, which reads them. */
-uint64_t groups_before_end(struct groups *groups);
-int groups_after_end(struct groups *groups, uint64_t position, struct edda_error *error);
 int group_offsets_each(struct groups *groups, struct slice group, int (*visit)(void *user, const struct group_offset *offset), void *user);
 
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };

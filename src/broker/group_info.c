@@ -12,7 +12,7 @@ static void info_of(const struct group *group, struct group_info *ret_info)
 
 int group_get(struct groups *groups, struct slice name, struct group_info *ret_info)
 {
-    int r = groups_fold(groups);
+    int r = groups_fold(groups, NULL);
     if (r < 0)
         return r;
     const struct group *group = group_find(groups, name);
@@ -47,7 +47,7 @@ int group_members_each(struct groups *groups, struct slice name, int (*visit)(vo
 
 int groups_each(struct groups *groups, int (*visit)(void *user, const struct group_info *group), void *user)
 {
-    int r = groups_fold(groups);
+    int r = groups_fold(groups, NULL);
     for (struct table_link *l = table_each(&groups->by_name, NULL); l && r == 0; l = table_each(&groups->by_name, l)) {
         struct group_info info;
         info_of(container_of(l, struct group, link), &info);

@@ -2,6 +2,7 @@
  * group_offsets: what groups have committed. The log is the truth: `__consumer_offsets` is folded into memory record by record, whoever has written them, so that
  * commits of transactions and of the store's own subscribers are seen like those made here. In memory is all but the metadata of an offset, which is looked up when it is asked for.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "broker/group_parts.h"
@@ -91,54 +92,32 @@ static int fold_record(struct groups *groups, struct slice key, struct slice val
     return groups->loading ? group_record_load(groups, parsed.group, value) : 0;
 }
 
-static int fold_visit(void *user, const struct store_record *record, int64_t version)
-{
-    struct groups *groups = user;
-    (void)version;
-    int r = fold_record(groups, record->record.key, record->record.value);
-    if (r == 0)
-        groups->folded = record->record.offset + 1;
-    return r;
-}
-
-int groups_fold(struct groups *groups)
-{
-    if (!groups->topic)
-        groups->topic = store_topic(groups->store, SLICE(OFFSETS_TOPIC));
-    if (!groups->topic)
-        return 0;
-    int64_t end = store_next_offset(groups->topic, 0);
-    if (groups->folded >= end)
-        return 0;
-    int64_t n = store_partition_read(groups->store, groups->topic, 0, groups->folded, UINT64_MAX, fold_visit, groups);
-    if (n < 0)
-        return (int)n;
-    groups->folded = end; /* what is not there any more has no part in it */
-    return 0;
-}
-
-/* The records of a transaction have had offsets that were passed over; with its end they have positions, at the tail. */
-uint64_t groups_before_end(struct groups *groups)
-{
-    (void)groups_fold(groups);
-    return store_tail(groups->store);
-}
-
-int groups_after_end(struct groups *groups, uint64_t position, struct edda_error *error)
+/* By position: a transaction's commits count from where it has ended, also against plain ones made while it was open, which have greater offsets. */
+int groups_fold(struct groups *groups, struct edda_error *error)
 {
     struct store_cursor cursor;
     struct store_record record;
     int r;
     if (!groups->topic)
         groups->topic = store_topic(groups->store, SLICE(OFFSETS_TOPIC));
-    if (!groups->topic)
+    if (!groups->topic || groups->folded_offset == store_next_offset(groups->topic, 0))
         return 0;
-    store_cursor_init(&cursor, position, groups->topic);
-    while ((r = store_cursor_next(groups->store, &cursor, &record, error)) > 0 && r == 1)
-        if ((r = fold_record(groups, record.record.key, record.record.value)) < 0)
+    store_cursor_init(&cursor, groups->folded_position, groups->topic);
+    while ((r = store_cursor_next(groups->store, &cursor, &record, error)) > 0) {
+        r = fold_record(groups, record.record.key, record.record.value);
+        if (r < 0) {
+            edda_fail_with(error, r, "the record at offset %" PRId64 " of " OFFSETS_TOPIC " cannot be read: %s", record.record.offset,
+                           r == EDDA_EFORMAT ? "its form is another" : "out of memory");
             break;
+        }
+        groups->folded_position = cursor.position;
+    }
     store_cursor_deinit(&cursor);
-    return r;
+    if (r < 0)
+        return r;
+    groups->folded_position = store_tail(groups->store);
+    groups->folded_offset = store_next_offset(groups->topic, 0);
+    return 0;
 }
 
 int groups_append(struct groups *groups, struct slice key, struct slice value, struct edda_error *error)
@@ -150,8 +129,10 @@ int groups_append(struct groups *groups, struct slice key, struct slice value, s
     const struct store_message message = { .topic = groups->topic, .key = key, .value = value, .partition = 0 };
     r = store_append(groups->store, NULL, 0, &message, 1, false, &appended, error);
     /* Usually nobody else has written meanwhile, and it need not be read. */
-    if (r == 0 && appended.offset == groups->folded && fold_record(groups, key, value) == 0)
-        groups->folded++;
+    if (r == 0 && appended.offset == groups->folded_offset && fold_record(groups, key, value) == 0) {
+        groups->folded_offset++;
+        groups->folded_position = appended.position + 1;
+    }
     return r;
 }
 
@@ -223,7 +204,7 @@ static int offset_of(struct groups *groups, const struct group_offset_entry *ent
 
 int group_offset(struct groups *groups, struct slice name, struct slice topic, uint32_t partition, struct group_offset *ret_offset)
 {
-    int r = groups_fold(groups);
+    int r = groups_fold(groups, NULL);
     if (r < 0)
         return r;
     struct group *group = group_find(groups, name);
@@ -236,7 +217,7 @@ int group_offset(struct groups *groups, struct slice name, struct slice topic, u
 
 int group_offsets_each(struct groups *groups, struct slice name, int (*visit)(void *user, const struct group_offset *offset), void *user)
 {
-    int r = groups_fold(groups);
+    int r = groups_fold(groups, NULL);
     const struct group *group = r == 0 ? group_find(groups, name) : NULL;
     if (!group)
         return r;
@@ -262,7 +243,7 @@ int16_t group_offset_delete(struct groups *groups, struct slice name, struct sli
 {
     if (name.len == 0)
         return KAFKA_INVALID_GROUP_ID;
-    int r = groups_fold(groups);
+    int r = groups_fold(groups, NULL);
     if (r < 0)
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     struct group *group = group_find(groups, name);
@@ -281,7 +262,7 @@ int16_t group_delete(struct groups *groups, struct slice name, int64_t now_ns)
     groups_enter(groups, now_ns);
     if (name.len == 0)
         return KAFKA_INVALID_GROUP_ID;
-    if (groups_fold(groups) < 0)
+    if (groups_fold(groups, NULL) < 0)
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     struct group *group = group_find(groups, name);
     if (!group)
@@ -290,7 +271,7 @@ int16_t group_delete(struct groups *groups, struct slice name, int64_t now_ns)
         return KAFKA_NON_EMPTY_GROUP;
     int r = group_record_delete(groups, group);
     if (r == 0)
-        r = groups_fold(groups);
+        r = groups_fold(groups, NULL);
     if (r == 0)
         group_free(groups, group);
     return group_append_error(r);
@@ -336,7 +317,7 @@ void groups_sweep(struct groups *groups)
     unsigned left = SWEEP_REMOVALS_MAX;
     int64_t now_ms = store_time_ms(groups->store);
     struct table_link *next;
-    int r = groups_fold(groups);
+    int r = groups_fold(groups, NULL);
     for (struct table_link *l = table_each(&groups->by_name, NULL); l && r == 0 && left > 0; l = next) {
         next = table_each(&groups->by_name, l);
         r = group_sweep(groups, container_of(l, struct group, link), now_ms, &left);

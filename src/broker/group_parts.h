@@ -115,7 +115,8 @@ struct groups {
     struct waiting *telling_of;
     struct list told;          /* whose answers are borrowed until the next call */
     struct topic *topic;       /* NULL until it is there */
-    int64_t folded;            /* the offset in it up to which it was read */
+    uint64_t folded_position;  /* up to which it was read */
+    int64_t folded_offset;     /* ... what its next offset was then: while it still is, nobody has written */
     bool loading;
     bool started;              /* the sessions of the members that were loaded run */
     int64_t now_ns;
@@ -212,7 +213,7 @@ const struct group_protocol *member_protocol(const struct group_member *member, 
 /* --- group_offsets.c ---------------------------------------------------------------------------------- */
 
 /* Takes in what was appended to the topic since the last time. Negative: it cannot be read. */
-int groups_fold(struct groups *groups);
+int groups_fold(struct groups *groups, struct edda_error *error);
 /* Removes offsets and groups that have expired. */
 void groups_sweep(struct groups *groups);
 void group_offset_free(struct groups *groups, struct group_offset_entry *entry);

@@ -60,7 +60,11 @@ static void fetch_offset(struct broker_call *call, struct slice group, struct sl
         answer->error_code = call_code(call, KAFKA_UNSTABLE_OFFSET_COMMIT);
         return;
     }
-    if (group_offset(broker->groups, group, topic, partition, &offset) < 0 || offset.offset < 0)
+    /* That it cannot be read is not that there is none: who is told so begins anew. */
+    int rc = group_offset(broker->groups, group, topic, partition, &offset);
+    if (rc < 0)
+        answer->error_code = call_failed(call, rc);
+    if (rc < 0 || offset.offset < 0)
         return;
     answer->committed_offset = offset.offset;
     answer->committed_leader_epoch = offset.leader_epoch;

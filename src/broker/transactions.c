@@ -165,13 +165,7 @@ void end_txn_handle(struct broker *broker, struct broker_call *call)
     const struct kafka_end_txn_request *request = call->request;
     struct kafka_end_txn_response *response = call->response;
     struct producer_id producer = { .id = request->producer_id, .epoch = request->producer_epoch };
-    struct edda_error error = { .code = 0 };
     response->error_code = transaction_permitted(call, request->transactional_id);
-    if (response->error_code != KAFKA_NONE)
-        return;
-    uint64_t position = groups_before_end(broker->groups);
-    int rc = transaction_end(broker->store, request->transactional_id, producer, request->committed, NULL);
-    if (rc == 0 && groups_after_end(broker->groups, position, &error) < 0)
-        broker_log(broker, "kafka.offsets", "the offsets of a transaction cannot be read: %s", error.message);
-    response->error_code = producer_failed(call, rc);
+    if (response->error_code == KAFKA_NONE)
+        response->error_code = producer_failed(call, transaction_end(broker->store, request->transactional_id, producer, request->committed, NULL));
 }

@@ -203,6 +203,45 @@ static void offsets_count_when_the_transaction_commits(void **state)
     assert_int_equal(offset_now(client, true).committed_offset, 7);
 }
 
+static int16_t commit_plain(struct client *client, int64_t offset)
+{
+    struct kafka_offset_commit_request_offset_commit_request_partition part = { .committed_offset = offset, .committed_leader_epoch = -1, .committed_metadata = SLICE("note") };
+    struct kafka_offset_commit_request_offset_commit_request_topic row = { .name = SLICE("t"), .partitions = &part, .partitions_count = 1 };
+    const struct kafka_offset_commit_response *answer =
+        ASK(client, offset_commit, 7, .group_id = SLICE(GROUP), .generation_id_or_member_epoch = -1, .topics = &row, .topics_count = 1);
+    return answer->topics[0].partitions[0].error_code;
+}
+
+/* What a transaction commits counts from its end, whatever was committed while it was open, and after a restart, too. */
+static void plain_commits_and_those_of_transactions_count_in_the_order_of_their_ends(void **state)
+{
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0];
+    struct producer_id producer = producer_begin(client, 0);
+    assert_int_equal(ASK(client, add_offsets_to_txn, 3, .transactional_id = SLICE(TX), .producer_id = producer.id, .producer_epoch = producer.epoch,
+                         .group_id = SLICE(GROUP))->error_code, 0);
+    assert_int_equal(commit_in(client, producer, 7), 0);
+    assert_int_equal(commit_plain(client, 50), 0);
+    assert_int_equal(offset_now(client, false).committed_offset, 50);
+    rig_flush(rig);
+    rig_crash(rig, true);
+    assert_int_equal(offset_now(client, false).committed_offset, 50);
+    assert_int_equal(end(client, producer, true), 0);
+    for (int again = 0; again < 3; again++) {
+        assert_int_equal(offset_now(client, true).committed_offset, 7);
+        assert_true(slice_eq_str(offset_now(client, true).metadata, ""));
+        rig_flush(rig);
+        rig_crash(rig, again == 0);
+    }
+    assert_int_equal(commit_plain(client, 60), 0);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(offset_now(client, true).committed_offset, 60);
+        assert_true(slice_eq_str(offset_now(client, true).metadata, "note"));
+        rig_flush(rig);
+        rig_crash(rig, again == 0);
+    }
+}
+
 static void tools_see_producers_and_transactions(void **state)
 {
     struct rig *rig = *state;
@@ -260,6 +299,7 @@ int main(void)
         TEST(an_older_instance_is_fenced),
         TEST(what_a_producer_asks_is_checked),
         TEST(offsets_count_when_the_transaction_commits),
+        TEST(plain_commits_and_those_of_transactions_count_in_the_order_of_their_ends),
         TEST(tools_see_producers_and_transactions),
         TEST(a_transaction_that_takes_too_long_is_aborted),
     };

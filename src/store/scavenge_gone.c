@@ -71,11 +71,11 @@ static bool batch_is_gone(const struct scavenger *s, uint32_t number, int64_t la
     return last_offset < place->entry->topic.partitions[place->partition].settled_start;
 }
 
-/* A batch that must stay so that its partition's next offset is known when the index is made again. */
+/* A batch that must stay so that its partition's next offset is known when the index is made again: the last durable one, since those behind it may be lost. */
 static bool batch_is_last(const struct scavenger *s, uint32_t number, int64_t last_offset)
 {
     const struct partition_place *place = &s->store->places[number];
-    return last_offset + 1 == place->entry->topic.partitions[place->partition].next_offset;
+    return last_offset + 1 == place->entry->topic.partitions[place->partition].durable_offset;
 }
 
 /* Whether the frame that gave a position to a record is still there: 1 or 0. */

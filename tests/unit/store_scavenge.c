@@ -342,6 +342,45 @@ static void a_reader_goes_on(void **state)
     store_cursor_deinit(&cursor);
 }
 
+/* A null that is the last durable record of its partition stays, though there is another behind it that a crash may take away. */
+static void only_what_is_durable_lets_a_null_go(void **state)
+{
+    struct world *w = *state;
+    struct topic *pad = topic_of(w, "pad", 1), *topic = topic_of(w, "prices", 1);
+    char key[16];
+    setting(w, topic, "cleanup.policy", "compact");
+    setting(w, topic, "delete.retention.ms", "1000");
+    for (int turn = 1; turn <= 12; turn++) {
+        for (int i = 0; i < 200; i++)
+            fill(w, pad, "k", i);
+        for (int i = 0; i < 20; i++) {
+            snprintf(key, sizeof(key), "%d-%d", turn, i % 10);
+            put(w, topic, key, i < 10 ? "value" : NULL);
+            world_flush(w);
+        }
+        for (int i = 0; i < 200; i++)
+            fill(w, pad, "k", i);
+        assert_int_equal(store_partition_truncate(w->store, pad, 0, -1, &w->error), 0);
+        io_simulated_advance(w->io, INT64_C(10) * 1000000000);
+        assert_true(scavenge(w, true));
+        int64_t next = store_next_offset(topic, 0);
+        store_scavenge_start(w->store, true);
+        /* A pass that begins behind the put waits for it to become durable. */
+        for (int i = 0; store_scavenging(w->store) && i < 500; i++) {
+            if (i == turn)
+                put(w, topic, "lost", "value");
+            store_maintain(w->store);
+            io_simulated_advance(w->io, 10000000);
+            io_jobs_finish(w->io);
+        }
+        world_crash(w);
+        pad = store_topic(w->store, SLICE("pad"));
+        topic = store_topic(w->store, SLICE("prices"));
+        assert_int_equal(store_next_offset(topic, 0), next);
+        whole(w);
+    }
+}
+
 /* Nothing is left in the log that tells how far it went but its start. */
 static void an_emptied_partition_ends_at_its_start(void **state)
 {
@@ -496,6 +535,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_deleted_topic_gives_its_space_back, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_crash_anywhere_leaves_one_file_or_the_other, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_reader_goes_on, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(only_what_is_durable_lets_a_null_go, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(an_emptied_partition_ends_at_its_start, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(the_index_may_end_in_a_gap, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(an_index_with_more_than_was_removed_is_made_again, world_setup_manual, world_teardown),

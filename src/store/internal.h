@@ -81,6 +81,7 @@ struct topic_entry {
     uint32_t partitions_known; /* with those of before the topic was deleted and made again with fewer: they hold nothing */
     bool table;                /* internal, and of each key only the last record counts: it is compacted */
     bool truncated;            /* one of its partitions does not begin at 0 any more */
+    uint64_t recorded;         /* the tail when its row or one of its starts was recorded last: they are durable when that is */
     uint64_t emptied;          /* what lies before this position was deleted with the topic; 0: it never was */
 };
 

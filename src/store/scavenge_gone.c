@@ -170,9 +170,10 @@ int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame)
         }
         if (batch_is_gone(s, b->partition, last))
             continue;
-        const struct topic *topic = &store->places[b->partition].entry->topic;
-        bool may = topic_setting_get(topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT || (s->deep && store->streams_topic);
-        if (!may || batch_is_last(s, b->partition, last))
+        const struct topic_entry *entry = store->places[b->partition].entry;
+        bool may = topic_setting_get(&entry->topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT || (s->deep && store->streams_topic);
+        /* Settings and starts that are not durable may yet be lost, and what they take away would be missed. */
+        if (!may || entry->recorded > s->settled || batch_is_last(s, b->partition, last))
             return 0;
         all = false;
     }
@@ -180,7 +181,7 @@ int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame)
         struct store_record record;
         int r = frame_record_at(store, frame, position, &record, NULL);
         if (r == EDDA_ENOTFOUND)
-            continue; /* before a start; one that does not count yet keeps its batch alive, above */
+            continue; /* before a start, which counts: else the frame stays, above */
         if (r == 0 && !record.record.key.data)
             return 0;
         if (r == 0)

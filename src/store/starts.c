@@ -38,6 +38,7 @@ void start_apply(struct topic_entry *entry, struct partition *partition, int64_t
     partition->start_offset = offset;
     partition->start_position = position;
     partition->start_recorded = tail;
+    entry->recorded = tail > entry->recorded ? tail : entry->recorded;
     entry->truncated = true;
 }
 

@@ -235,9 +235,10 @@ static int row_apply(struct store *store, struct slice name, const struct topic_
     topic->first_partition = entry->partitions_known ? topic->partitions[0].number : 0;
     topic->deleted = row->deleted;
     entry->emptied = (uint64_t)row->emptied;
+    entry->recorded = store->topics_topic ? store_tail(store) : 0;
     const int64_t *ends = row->ends.items;
     for (uint32_t i = 0; i < row->ends.count && i < entry->partitions_known; i++)
-        start_apply(entry, &topic->partitions[i], ends[i], entry->emptied, store->topics_topic ? store_tail(store) : 0);
+        start_apply(entry, &topic->partitions[i], ends[i], entry->emptied, entry->recorded);
     entry->mixed |= row->mixed;
     if (r == 0)
         *ret_topic = topic;

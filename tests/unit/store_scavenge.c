@@ -342,6 +342,63 @@ static void a_reader_goes_on(void **state)
     store_cursor_deinit(&cursor);
 }
 
+/* A pass, in one turn of which the caller does something that is not durable when the machine dies after it. */
+static void scavenge_and_crash(struct world *w, int turn, void (*act)(struct world *w, struct topic *topic), struct topic *topic)
+{
+    store_scavenge_start(w->store, true);
+    /* One that begins behind the act waits for it to become durable. */
+    for (int i = 0; store_scavenging(w->store) && i < 500; i++) {
+        if (i == turn)
+            act(w, topic);
+        store_maintain(w->store);
+        io_simulated_advance(w->io, 10000000);
+        io_jobs_finish(w->io);
+    }
+    world_crash(w);
+}
+
+static void act_put(struct world *w, struct topic *topic)
+{
+    put(w, topic, "lost", "value");
+}
+
+static void act_truncate(struct world *w, struct topic *topic)
+{
+    assert_int_equal(store_partition_truncate(w->store, topic, 0, -1, &w->error), 0);
+}
+
+static void act_compact(struct world *w, struct topic *topic)
+{
+    setting(w, topic, "cleanup.policy", "compact");
+}
+
+static void act_delete(struct world *w, struct topic *topic)
+{
+    assert_int_equal(store_topic_delete(w->store, topic, &w->error), 0);
+}
+
+/* Whoever asked for records to be removed, and got no answer before the crash, finds all of them. */
+static void what_is_not_durable_takes_no_records_away(void **state)
+{
+    struct world *w = *state;
+    void (*const acts[])(struct world *w, struct topic *topic) = { act_truncate, act_compact, act_delete };
+    fill(w, topic_of(w, "cut", 1), "k", 0);
+    assert_int_equal(store_stream_truncate(w->store, SLICE("cut"), SLICE("k"), 1, &w->error), 0);
+    for (size_t a = 0; a < sizeof(acts) / sizeof(acts[0]); a++) {
+        for (int turn = 1; turn <= 8; turn++) {
+            int64_t count = 0;
+            char name[16];
+            snprintf(name, sizeof(name), "t%zu-%d", a, turn);
+            struct topic *topic = topic_of(w, name, 1);
+            for (int i = 0; i < 250; i++)
+                fill(w, topic, "k", i);
+            scavenge_and_crash(w, turn, acts[a], topic);
+            assert_int_equal(store_stream_read(w->store, slice_str(name), SLICE("k"), 0, false, UINT64_MAX, count_visit, &count), 250);
+            assert_int_equal(store_verify(w->store, NULL, NULL, &w->error), 0);
+        }
+    }
+}
+
 /* A null that is the last durable record of its partition stays, though there is another behind it that a crash may take away. */
 static void only_what_is_durable_lets_a_null_go(void **state)
 {
@@ -364,16 +421,7 @@ static void only_what_is_durable_lets_a_null_go(void **state)
         io_simulated_advance(w->io, INT64_C(10) * 1000000000);
         assert_true(scavenge(w, true));
         int64_t next = store_next_offset(topic, 0);
-        store_scavenge_start(w->store, true);
-        /* A pass that begins behind the put waits for it to become durable. */
-        for (int i = 0; store_scavenging(w->store) && i < 500; i++) {
-            if (i == turn)
-                put(w, topic, "lost", "value");
-            store_maintain(w->store);
-            io_simulated_advance(w->io, 10000000);
-            io_jobs_finish(w->io);
-        }
-        world_crash(w);
+        scavenge_and_crash(w, turn, act_put, topic);
         pad = store_topic(w->store, SLICE("pad"));
         topic = store_topic(w->store, SLICE("prices"));
         assert_int_equal(store_next_offset(topic, 0), next);
@@ -535,6 +583,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_deleted_topic_gives_its_space_back, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_crash_anywhere_leaves_one_file_or_the_other, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(a_reader_goes_on, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_durable_takes_no_records_away, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(only_what_is_durable_lets_a_null_go, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(an_emptied_partition_ends_at_its_start, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(the_index_may_end_in_a_gap, world_setup_manual, world_teardown),

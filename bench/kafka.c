@@ -3,9 +3,10 @@
  * what stands beside it: real Kafka, as it comes and synced at every append, and a bare log behind TCP, which is what a durable append can cost at least.
  *
  *     bench/kafka_peer.py                              says where it listens
- *     bench_kafka --peer PORT [--broker PORT] [--seconds 2] [--json] [--dir PARENT]
+ *     bench_kafka --peer PORT [--broker PORT] [--seconds 2] [--row N] [--json] [--dir PARENT]
  *
- * Without --broker it starts `edda serve` of this build, with its data in a directory of its own; without --peer there is no peer.
+ * Without --broker it starts `edda serve` of this build, with its data in a directory of its own; without --peer there is no peer. With --row there is only
+ * that row of the table below, counted from 1, and what is read is what it has written.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,7 +42,10 @@ static const struct row {
 struct places {
     int broker, peer, bare; /* ports; 0: none */
     double seconds;
+    size_t first, end; /* rows */
 };
+
+#define ROW_READ 3 /* the one whose topic is read again, if it is among those that are run */
 
 static bool serves(int port)
 {
@@ -168,7 +172,8 @@ static void consume(const struct bench *b, const struct places *places, int numb
 /* Takes our options out of the command line and leaves those of every bench. */
 static struct places options_take(int *argc, char **argv)
 {
-    struct places places = { .seconds = 2 };
+    const size_t count = sizeof rows / sizeof rows[0];
+    struct places places = { .seconds = 2, .end = count };
     int kept = 1;
     for (int i = 1; i < *argc; i++) {
         char *colon = i + 1 < *argc ? strrchr(argv[i + 1], ':') : NULL;
@@ -179,6 +184,8 @@ static struct places options_take(int *argc, char **argv)
             places.peer = (int)strtol(value, NULL, 10), i++;
         else if (strcmp(argv[i], "--seconds") == 0)
             places.seconds = strtod(value, NULL), i++;
+        else if (strcmp(argv[i], "--row") == 0)
+            places.end = (size_t)strtoul(value, NULL, 10), places.first = places.end - 1, i++;
         else
             argv[kept++] = argv[i];
     }
@@ -186,6 +193,8 @@ static struct places options_take(int *argc, char **argv)
     errno = 0;
     if (places.broker < 0 || places.peer < 0 || places.seconds <= 0)
         kafka_die("--broker and --peer are followed by a port, --seconds by a number");
+    if (places.first >= places.end || places.end > count)
+        kafka_die("--row is followed by the number of a row, the first is 1");
     return places;
 }
 
@@ -201,9 +210,10 @@ int main(int argc, char **argv)
     }
     /* So that topics of a run before are no trouble, where a broker is older than the bench. */
     int number = (int)(getpid() % 900) * 10;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = places.first; i < places.end; i++)
         row_run(&b, &rows[i], &places, number + (int)i);
-    consume(&b, &places, number + 3);
+    bool has_read = places.first <= ROW_READ && ROW_READ < places.end;
+    consume(&b, &places, number + (has_read ? ROW_READ : (int)places.first));
     (void)kill(bare, SIGKILL);
     if (edda) {
         (void)kill(edda, SIGTERM);

@@ -71,7 +71,7 @@ void broker_close(struct broker *broker)
     heap_deinit(&broker->due);
     table_deinit(&broker->waiters);
     buffer_deinit(&broker->slices);
-    buffer_deinit(&broker->gathered);
+    buffer_deinit(&broker->pieces);
     free(broker);
 }
 
@@ -231,6 +231,8 @@ void broker_handle(struct broker *broker, struct broker_call *call, struct slice
     call->api = NULL;
     call->silent = call->fatal = false;
     call->waiting = NULL;
+    call->pieces = NULL;
+    call->records_bytes = 0;
     call->head = (struct kafka_request_head){ .api_key = -1, .api_version = -1 };
     call->state = BROKER_CALL_RUNNING;
     if (kafka_request_head(frame, &call->head, &error) < 0) {
@@ -261,7 +263,7 @@ int broker_response_put(const struct broker_call *call, struct buffer *out, stru
     size_t before = out->len;
     /* KIP-511: the head of this one response is never flexible, since who asks may not know what was understood. */
     bool flexible = api->key != API_VERSIONS_KEY && kafka_message_flexible(api->response, call->version);
-    int rc = kafka_response_put(out, call->head.correlation_id, flexible, api->response, call->version, call->response, error);
+    int rc = kafka_response_put(out, call->head.correlation_id, flexible, api->response, call->version, call->response, call->pieces, error);
     if (rc == 0)
         call->broker->counts.bytes_out += out->len - before;
     return rc;
@@ -308,7 +310,7 @@ int64_t broker_turn(struct broker *broker, int64_t now_ns)
         call_run(call, call->resume);
     }
     scratch_trim(&broker->slices);
-    scratch_trim(&broker->gathered);
+    scratch_trim(&broker->pieces);
     if ((node = heap_first(&broker->due)) && node->key < next)
         next = node->key;
     return list_empty(&broker->ready) ? next : now_ns;

@@ -61,6 +61,8 @@ struct broker_call {
     struct arena arena;               /* of request and response */
     const void *request;              /* as its API has it */
     void *response;
+    const struct slice *pieces;       /* of the records in the response; NULL: they lie where it says */
+    uint64_t records_bytes;           /* of the records in the response, as good as all of a large one */
     const void *principal;            /* the server's */
     const char *host;                 /* the client's address and the one it has reached, for groups and Metadata */
     const char *local_host;

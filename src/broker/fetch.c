@@ -2,8 +2,8 @@
  * fetch: Fetch. Whole batches as they lie, of what is durable. A fetch that finds too little waits: it is entered with each of its partitions, is looked at
  * again when one of them has more that is durable, and is answered with what there is when its time is over.
  *
- * What the store gives are slices of its mapping or of frames in memory. Where a partition's bytes are one slice, the answer is encoded from there; where
- * they are several they are put together once, since the encoder takes one. Both are good because an answer is encoded before anything else happens.
+ * What the store gives are slices of its mapping. The answer is encoded from there, which copies them once, and is good because an answer is encoded before
+ * anything else happens.
  *
  * Partitions are looked at in a ring that begins elsewhere each time, or the first ones of a long list would use up the bytes of every answer.
  */
@@ -123,17 +123,6 @@ static uint64_t fetch_look_all(struct broker_call *call, struct fetch *fetch, bo
 
 /* --- answering ------------------------------------------------------------------------------------------ */
 
-/* Bytes that have to be put together. */
-static size_t bytes_to_gather(const struct broker *broker, const struct fetch *fetch)
-{
-    const struct slice *slices = (const struct slice *)(const void *)broker->slices.data;
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < fetch->part_count; i++)
-        for (size_t k = 0; fetch->parts[i].slice_count > 1 && k < fetch->parts[i].slice_count; k++)
-            bytes += slices[fetch->parts[i].first_slice + k].len;
-    return bytes;
-}
-
 /* The offset behind the last batch of those given. */
 static int64_t end_of(struct slice bytes, int64_t end)
 {
@@ -144,6 +133,11 @@ static int64_t end_of(struct slice bytes, int64_t end)
         bytes = slice_from(bytes, (size_t)len);
     }
     return end;
+}
+
+static const struct slice *slices_of(const struct broker *broker, const struct fetch_part *part)
+{
+    return (const struct slice *)(const void *)broker->slices.data + part->first_slice;
 }
 
 struct aborted_list {
@@ -174,10 +168,13 @@ static int take_aborted(void *user, const struct store_aborted *aborted)
 static void fill_aborted(struct broker_call *call, struct fetch_part *part)
 {
     struct aborted_list list = { .call = call };
-    struct slice records = part->answer->records;
-    if (records.len > 0)
-        (void)store_aborted_each(call->broker->store, part->topic, (uint32_t)part->asked->partition, part->asked->fetch_offset,
-                                 end_of(records, part->asked->fetch_offset), take_aborted, &list);
+    const struct slice *slices = slices_of(call->broker, part);
+    int64_t end = part->asked->fetch_offset;
+    for (size_t i = 0; i < part->slice_count; i++)
+        end = end_of(slices[i], end);
+    if (part->slice_count > 0)
+        (void)store_aborted_each(call->broker->store, part->topic, (uint32_t)part->asked->partition, part->asked->fetch_offset, end,
+                                 take_aborted, &list);
     part->answer->aborted_transactions = list.rows;
     part->answer->aborted_transactions_count = list.count;
 }
@@ -186,26 +183,23 @@ static void fetch_fill(struct broker_call *call, struct fetch *fetch)
 {
     const struct kafka_fetch_request *request = call->request;
     struct broker *broker = call->broker;
-    const struct slice *slices = (const struct slice *)(const void *)broker->slices.data;
-    struct buffer *gathered = &broker->gathered;
-    buffer_clear(gathered);
-    if (!buffer_reserve(gathered, bytes_to_gather(broker, fetch))) {
-        call->fatal = true;
-        return;
-    }
+    buffer_clear(&broker->pieces);
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct fetch_part *part = &fetch->parts[i];
-        size_t from = gathered->len;
-        if (part->slice_count == 1)
-            part->answer->records = slices[part->first_slice];
-        for (size_t k = 0; part->slice_count > 1 && k < part->slice_count; k++)
-            buffer_append_slice(gathered, slices[part->first_slice + k]);
-        if (part->slice_count > 1)
-            part->answer->records = slice_of(gathered->data + from, gathered->len - from);
+        const struct slice *slices = slices_of(broker, part);
+        if (part->slice_count > 0)
+            part->answer->records.data = slices[0].data;
+        for (size_t k = 0; k < part->slice_count; k++)
+            part->answer->records.len += slices[k].len;
+        buffer_append(&broker->pieces, slices, part->slice_count * sizeof *slices);
         if (part->topic && request->isolation_level == 1)
             fill_aborted(call, part);
-        broker->counts.fetched_bytes += part->answer->records.len;
+        call->records_bytes += part->answer->records.len;
     }
+    broker->counts.fetched_bytes += call->records_bytes;
+    call->pieces = (const struct slice *)(const void *)broker->pieces.data;
+    if (!buffer_ok(&broker->pieces))
+        call->fatal = true;
 }
 
 /* --- waiting -------------------------------------------------------------------------------------------- */

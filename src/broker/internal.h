@@ -58,7 +58,7 @@ struct broker {
     struct table waiters;    /* struct fetch_waiter, by partition */
     uint64_t fetch_turn;     /* where a fetch begins among its partitions */
     struct buffer slices;    /* of one fetch: what the store has given */
-    struct buffer gathered;  /* ... put together, where it is not one piece */
+    struct buffer pieces;    /* ... in the order of the answer */
     struct broker_api_counts api_counts[BROKER_APIS_MAX];
     struct broker_counts counts;
 };

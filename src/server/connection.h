@@ -122,6 +122,9 @@ uint16_t connection_local_address(const struct connection *connection, char ret_
 const char *connection_peer(const struct connection *connection);
 bool connection_is_tls(const struct connection *connection);
 
+/* Before about so many bytes are appended to `out`: memory for them, which large answers take over from those before. It need not be called, and cannot fail: what is
+ * appended tells. */
+void connection_reserve(struct connection *connection, size_t bytes);
 /* Everything appended to `out` so far leaves when the journal is durable up to `gate`; server_gate() is the tail of this moment. To be called after each answer. */
 void connection_stamp(struct connection *connection, uint64_t gate);
 uint64_t server_gate(const struct server *server);

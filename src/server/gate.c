@@ -5,12 +5,17 @@
  *
  * A connection remembers at most GATE_MARKS_MAX stamps; further answers wait with the last of them, which is later than they
  * need and never earlier.
+ *
+ * The memory of a large answer goes on to the next one. Fresh memory costs a consumer more than reading the log does: the kernel clears each of its pages, and
+ * takes them back.
  */
 #include <errno.h>
 
 #include "server/parts.h"
 
 #define OUTPUT_KEPT_BYTES 4096  /* an output that is empty keeps no more memory than this */
+#define OUTPUT_SPARE_BYTES_MAX (UINT32_C(16) << 20)
+#define OUTPUT_SPARE_NS INT64_C(1000000000)
 #define OUTPUT_SENT_BYTES 65536 /* what is sent is forgotten from here on, when it is the greater part */
 
 size_t connection_unsent(const struct connection *connection)
@@ -80,6 +85,38 @@ static void output_shift(struct connection *connection)
     connection->sent = 0;
 }
 
+void connection_reserve(struct connection *connection, size_t bytes)
+{
+    struct buffer *out = &connection->out, *spare = &connection->server->spare_out;
+    if (bytes > OUTPUT_KEPT_BYTES && out->len == 0 && out->capacity < bytes && spare->data) {
+        buffer_deinit(out);
+        *out = *spare;
+        *spare = BUFFER_EMPTY;
+    }
+    (void)buffer_reserve(out, bytes);
+}
+
+void output_spare_expire(struct server *server)
+{
+    if (server->spare_out.data && server->now_ns - server->spare_out_ns > OUTPUT_SPARE_NS)
+        buffer_deinit(&server->spare_out);
+}
+
+/* The larger one is kept. */
+static void output_give(struct connection *connection)
+{
+    struct server *server = connection->server;
+    struct buffer *out = &connection->out, *spare = &server->spare_out;
+    if (out->capacity <= OUTPUT_SPARE_BYTES_MAX && out->capacity > spare->capacity) {
+        struct buffer smaller = *spare;
+        buffer_clear(out);
+        *spare = *out;
+        *out = smaller;
+        server->spare_out_ns = server->now_ns;
+    }
+    buffer_deinit(out);
+}
+
 /* Forgets what is sent. */
 static void output_trim(struct connection *connection)
 {
@@ -91,7 +128,7 @@ static void output_trim(struct connection *connection)
     ASSERT(connection->mark_count == 0 && connection->open == connection->sent);
     connection->sent = connection->open = 0;
     if (connection->out.capacity > OUTPUT_KEPT_BYTES)
-        buffer_deinit(&connection->out);
+        output_give(connection);
     else
         buffer_clear(&connection->out);
 }

@@ -12,6 +12,7 @@
 #include "base/cursor.h"
 
 #define LENGTH_BYTES 4
+#define HEAD_BYTES_USUAL 4096 /* of an answer with records, beside them */
 #define IPV4_IN_IPV6 "::ffff:"
 
 static struct kafka_session *session_of(struct connection *connection)
@@ -51,6 +52,8 @@ static void on_answered(void *user, struct broker_call *call)
     struct edda_error error = { .code = 0 };
     (void)user;
     size_t before = connection->out.len;
+    if (call->records_bytes > 0 && !call->fatal)
+        connection_reserve(connection, call->records_bytes + HEAD_BYTES_USUAL);
     if (!call->fatal && !call->silent && broker_response_put(call, &connection->out, &error) < 0) {
         server_log(connection->server, "kafka.response", "%s: an answer could not be encoded: %s", session->host, error.message);
         if (buffer_ok(&connection->out))

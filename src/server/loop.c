@@ -52,6 +52,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     (void)fd, (void)what;
     server->now_ns = io_clock_boot_ns(server->io);
     connections_expire(server);
+    output_spare_expire(server);
 }
 
 /* --- one turn ----------------------------------------------------------------------------------------------------- */
@@ -451,6 +452,7 @@ void server_close(struct server *server)
     tls_close(server->tls);
     router_deinit(&server->router);
     buffer_deinit(&server->spare_in);
+    buffer_deinit(&server->spare_out);
     buffer_deinit(&server->content);
     buffer_deinit(&server->extra);
     free(server);

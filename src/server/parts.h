@@ -125,6 +125,8 @@ struct server {
     struct list waiting;    /* connections with answers behind the gate */
     struct list stalled;
     struct buffer spare_in; /* the memory of inputs goes from one connection to the next */
+    struct buffer spare_out; /* and so does that of large outputs */
+    int64_t spare_out_ns;    /* when it was given back */
     char peer[ADDRESS_TEXT_BYTES + 8]; /* what connection_peer() has last said */
     struct server_counts counts;
     struct tls *tls; /* NULL: no listener has it */
@@ -165,6 +167,8 @@ ssize_t connection_send(struct connection *connection, const void *bytes, size_t
 size_t output_max(const struct connection *connection);
 /* Sends what may leave. EDDA_ECLOSED: the peer is gone. */
 int output_send(struct connection *connection);
+/* Gives up the spare memory when nobody has wanted it for a while. */
+void output_spare_expire(struct server *server);
 /* Sends what has become durable, of all connections. */
 void gate_open(struct server *server);
 

@@ -105,21 +105,21 @@ static void responses(void **state)
     kafka_message_init(&kafka_api_versions_response_message, &versions);
     versions.api_keys = keys;
     versions.api_keys_count = 2;
-    assert_int_equal(kafka_response_put(&out, 7, false, &kafka_api_versions_response_message, 0, &versions, NULL), 0);
+    assert_int_equal(kafka_response_put(&out, 7, false, &kafka_api_versions_response_message, 0, &versions, NULL, NULL), 0);
     assert_bytes(&out, "00000016" "00000007" "0000" "00000002" "0012" "0000" "0004" "0003" "0000" "000c");
     buffer_clear(&out);
-    assert_int_equal(kafka_response_put(&out, 7, false, &kafka_api_versions_response_message, 3, &versions, NULL), 0);
+    assert_int_equal(kafka_response_put(&out, 7, false, &kafka_api_versions_response_message, 3, &versions, NULL, NULL), 0);
     assert_bytes(&out, "0000001a" "00000007" "0000" "03" "00120000000400" "00030000000c00" "00000000" "00");
     versions.finalized_features_epoch = 5;
     versions.zk_migration_ready = true;
     buffer_clear(&out);
-    assert_int_equal(kafka_response_put(&out, 7, false, &kafka_api_versions_response_message, 3, &versions, NULL), 0);
+    assert_int_equal(kafka_response_put(&out, 7, false, &kafka_api_versions_response_message, 3, &versions, NULL, NULL), 0);
     assert_bytes(&out, "00000027" "00000007" "0000" "03" "00120000000400" "00030000000c00" "00000000" "02" "0108" "0000000000000005" "030101");
 
     struct kafka_heartbeat_response heartbeat = kafka_heartbeat_response_default;
     heartbeat.error_code = 27;
     buffer_clear(&out);
-    assert_int_equal(kafka_response_put(&out, -2, true, &kafka_heartbeat_response_message, 4, &heartbeat, NULL), 0);
+    assert_int_equal(kafka_response_put(&out, -2, true, &kafka_heartbeat_response_message, 4, &heartbeat, NULL, NULL), 0);
     assert_bytes(&out, "0000000c" "fffffffe" "00" "00000000" "001b" "00");
     buffer_deinit(&out);
 }
@@ -238,7 +238,7 @@ static void not_in_the_version(void **state)
     assert_string_equal(error.message, "MetadataRequest AllowAutoTopicCreation: is set, and version 3 does not have it");
     struct kafka_request_head head = { .api_key = 3, .api_version = 3 };
     assert_int_equal(kafka_request_put(&out, &head, &kafka_metadata_request_message, &metadata, &error), EDDA_EUNSUPPORTED);
-    assert_int_equal(kafka_response_put(&out, 1, true, &kafka_metadata_request_message, 3, &metadata, &error), EDDA_EUNSUPPORTED);
+    assert_int_equal(kafka_response_put(&out, 1, true, &kafka_metadata_request_message, 3, &metadata, NULL, &error), EDDA_EUNSUPPORTED);
     assert_true(slice_eq_str(buffer_slice(&out), "before"));
 
     struct kafka_heartbeat_response heartbeat = { .throttle_time_ms = 5, .error_code = 2 };
@@ -322,7 +322,7 @@ static void long_strings(void **state)
     struct buffer little;
     buffer_init(&little, 10);
     group.protocol_type = SLICE("consumer");
-    assert_int_equal(kafka_response_put(&little, 1, true, &kafka_list_groups_response_message, 4, &groups, &error), 0);
+    assert_int_equal(kafka_response_put(&little, 1, true, &kafka_list_groups_response_message, 4, &groups, NULL, &error), 0);
     assert_false(buffer_ok(&little));
     buffer_deinit(&little);
     buffer_deinit(&out);
@@ -356,12 +356,47 @@ static void heads(void **state)
     buffer_deinit(&out);
 }
 
+/* Records in pieces are the same bytes as records in one, and a field without any takes none. */
+static void pieces(void **state)
+{
+    (void)state;
+    struct kafka_fetch_response_partition_data partitions[3];
+    struct kafka_fetch_response_fetchable_topic_response topic = kafka_fetch_response_fetchable_topic_response_default;
+    struct kafka_fetch_response response = kafka_fetch_response_default;
+    const struct slice apart[] = { SLICE("ab"), SLICE("cde"), SLICE("f"), SLICE("gh") };
+    struct slice none = SLICE("");
+    for (size_t i = 0; i < 3; i++)
+        partitions[i] = kafka_fetch_response_partition_data_default;
+    partitions[0].records = SLICE("abcdef");
+    partitions[1].records = none;
+    partitions[2].records = SLICE("gh");
+    topic.topic = SLICE("t");
+    topic.partitions = partitions;
+    topic.partitions_count = 3;
+    response.responses = &topic;
+    response.responses_count = 1;
+    for (int version = 4; version <= 12; version += 8) {
+        struct buffer whole = BUFFER_EMPTY, put = BUFFER_EMPTY;
+        struct edda_error error;
+        partitions[0].records = SLICE("abcdef");
+        partitions[2].records = SLICE("gh");
+        assert_int_equal(kafka_response_put(&whole, 1, version == 12, &kafka_fetch_response_message, version, &response, NULL, &error), 0);
+        partitions[0].records.data = apart[0].data;
+        partitions[2].records.data = apart[0].data;
+        assert_int_equal(kafka_response_put(&put, 1, version == 12, &kafka_fetch_response_message, version, &response, apart, &error), 0);
+        assert_int_equal(put.len, whole.len);
+        assert_memory_equal(put.data, whole.data, whole.len);
+        buffer_deinit(&whole);
+        buffer_deinit(&put);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_client), cmocka_unit_test(responses),          cmocka_unit_test(tagged_fields), cmocka_unit_test(nothing),
         cmocka_unit_test(defaults),    cmocka_unit_test(not_in_the_version), cmocka_unit_test(counts),        cmocka_unit_test(long_strings),
-        cmocka_unit_test(heads),
+        cmocka_unit_test(heads),       cmocka_unit_test(pieces),
     };
     arena_init(&arena, 0, 0);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

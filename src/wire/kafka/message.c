@@ -139,7 +139,7 @@ static int frame_finish(struct buffer *out, size_t start, int r, const struct ka
 }
 
 int kafka_response_put(struct buffer *out, int32_t correlation_id, bool flexible, const struct kafka_message *message, int version,
-                       const void *value, struct edda_error *error)
+                       const void *value, const struct slice *pieces, struct edda_error *error)
 {
     size_t start = out->len;
     uint8_t *at = buffer_extend(out, LENGTH_BYTES + 4 + (flexible ? 1 : 0));
@@ -148,7 +148,7 @@ int kafka_response_put(struct buffer *out, int32_t correlation_id, bool flexible
         if (flexible)
             put_u8(at, 0); /* no tagged fields */
     }
-    return frame_finish(out, start, kafka_encode(message, version, value, out, error), message, error);
+    return frame_finish(out, start, kafka_encode_pieces(message, version, value, pieces, out, error), message, error);
 }
 
 int kafka_request_put(struct buffer *out, const struct kafka_request_head *head, const struct kafka_message *message, const void *value,

@@ -45,6 +45,10 @@ int kafka_decode(const struct kafka_message *message, int version, struct slice 
                  struct edda_error *error);
 /* Appends a body. The buffer's stickiness tells of lack of memory. */
 int kafka_encode(const struct kafka_message *message, int version, const void *value, struct buffer *out, struct edda_error *error);
+/* The same with record batches that lie in several places, so that they are copied once only: the `records` of the value tell how many bytes they are (data is only
+ * looked at for whether they are null), and the bytes are those of `pieces`, from the first on and in the order of the fields. A piece belongs to one field. */
+int kafka_encode_pieces(const struct kafka_message *message, int version, const void *value, const struct slice *pieces, struct buffer *out,
+                        struct edda_error *error);
 
 /* The head of a request: api key, version, correlation id, client id (null: data NULL). `ret_body` is what follows. `flexible` tells of the pair (key,
  * version), so that unknown ones can be answered. EDDA_EMALFORMED. */
@@ -58,9 +62,10 @@ int kafka_request_head(struct slice frame, struct kafka_request_head *ret_head, 
 /* Behind the head; after kafka_request_head(). With `flexible` its tagged fields are skipped. */
 int kafka_request_body(struct slice frame, bool flexible, struct slice *ret_body, struct edda_error *error);
 
-/* Appends a response with its length and head before it; `flexible`: of the head (never for ApiVersions, KIP-511). */
+/* Appends a response with its length and head before it; `flexible`: of the head (never for ApiVersions, KIP-511). `pieces`: as above, NULL when the records lie
+ * where the value says. */
 int kafka_response_put(struct buffer *out, int32_t correlation_id, bool flexible, const struct kafka_message *message, int version,
-                       const void *value, struct edda_error *error);
+                       const void *value, const struct slice *pieces, struct edda_error *error);
 /* The same for clients: tests and benches. */
 int kafka_request_put(struct buffer *out, const struct kafka_request_head *head, const struct kafka_message *message, const void *value,
                       struct edda_error *error);

@@ -11,6 +11,7 @@
 struct encoder {
     struct buffer *out;
     struct message_path path;
+    const struct slice *pieces; /* of records, the next first; NULL: they lie where the fields say */
     int version;
     bool flexible;
 };
@@ -83,6 +84,15 @@ static void write_length(struct encoder *e, bool wide, int64_t length)
         put_be16(at, (uint16_t)length);
 }
 
+static void write_pieces(struct encoder *e, size_t len)
+{
+    while (len > 0) {
+        ASSERT(e->pieces->len <= len);
+        len -= e->pieces->len;
+        buffer_append_slice(e->out, *e->pieces++);
+    }
+}
+
 static int encode_slice(struct encoder *e, const struct kafka_field *field, bool nullable, struct slice value)
 {
     size_t bytes_max = field->kind == KAFKA_STRING ? STRING_BYTES_MAX : INT32_MAX;
@@ -90,7 +100,9 @@ static int encode_slice(struct encoder *e, const struct kafka_field *field, bool
         return message_path_fail(&e->path, field, EDDA_ETOOLARGE, "has %zu bytes; at most %zu", value.len, bytes_max);
     bool null = !value.data && nullable;
     write_length(e, field->kind != KAFKA_STRING, null ? -1 : (int64_t)value.len);
-    if (value.len > 0)
+    if (value.len > 0 && field->kind == KAFKA_RECORDS && e->pieces)
+        write_pieces(e, value.len);
+    else if (value.len > 0)
         buffer_append_slice(e->out, value);
     return 0;
 }
@@ -222,8 +234,14 @@ static int encode_struct(struct encoder *e, const struct kafka_type *type, const
 
 int kafka_encode(const struct kafka_message *message, int version, const void *value, struct buffer *out, struct edda_error *error)
 {
+    return kafka_encode_pieces(message, version, value, NULL, out, error);
+}
+
+int kafka_encode_pieces(const struct kafka_message *message, int version, const void *value, const struct slice *pieces, struct buffer *out,
+                        struct edda_error *error)
+{
     struct encoder e = {
-        .out = out, .path.message = message, .path.error = error, .version = version,
+        .out = out, .path.message = message, .path.error = error, .pieces = pieces, .version = version,
     };
     int r = message_version_check(message, version, error);
     if (r < 0)

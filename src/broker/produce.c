@@ -3,7 +3,7 @@
  * durable, whatever `acks` says, and the connection's next request is handled meanwhile. With acks=0 there is no answer, and a failure ends the
  * connection, which is the only way to tell.
  *
- * When the log is too far behind its disk the call waits, with the batches before the one that was refused already sequenced, and goes on with that
+ * When the log is too far behind its disk, or the index behind the log, the call waits, with the batches before the one that was refused already sequenced, and goes on with that
  * one when the log has caught up. What is still refused then is refused for good.
  */
 #include "broker/internal.h"
@@ -75,7 +75,7 @@ static bool produce_batch(struct broker_call *call, struct slice name, const str
                                 &(struct store_batch){ .topic = topic, .partition = (uint32_t)data->index, .bytes = data->records,
                                                        .zstd_allowed = call->head.api_version >= ZSTD_FROM },
                                 &appended, &error);
-    if (rc == EDDA_EBUSY && store_durable_position(broker->store) < store_tail(broker->store))
+    if (rc == EDDA_EBUSY && store_is_behind(broker->store))
         return false;
     if (rc < 0) {
         answer->error_code = produce_code(call, rc, &error);
@@ -125,7 +125,7 @@ static void produce_run(struct broker *broker, struct broker_call *call)
 
 void produce_unstall(struct broker *broker)
 {
-    if (list_empty(&broker->stalled) || store_durable_position(broker->store) < store_tail(broker->store))
+    if (list_empty(&broker->stalled) || store_is_behind(broker->store))
         return;
     for (struct list *link = broker->stalled.next; link != &broker->stalled; link = link->next)
         call_ready(container_of(link, struct produce, stalled)->call);

@@ -201,7 +201,7 @@ static inline int journal_flush(struct journal *j, bool idle, struct edda_error 
     return j->ops->flush(j, idle, error);
 }
 
-/* Whether something sequenced is not durable yet. */
+/* Whether something sequenced is not durable yet, or what was refused with EDDA_EBUSY has something else to wait for. */
 static inline bool journal_flushing(struct journal *j)
 {
     return j->ops->flushing(j);

@@ -230,8 +230,7 @@ static void local_before_flush(struct journal *journal, journal_hook_fn *hook, v
 
 static bool local_flushing(struct journal *journal)
 {
-    struct store *store = local_of(journal)->store;
-    return store_durable_position(store) < store_tail(store);
+    return store_is_behind(local_of(journal)->store);
 }
 
 /* What must wait is no failure: nobody was told of it. */

@@ -94,7 +94,7 @@ static void run_resumed(struct server *server)
 
 bool server_is_behind(const struct server *server)
 {
-    return journal_tail(server->journal) > journal_durable(server->journal);
+    return journal_flushing(server->journal);
 }
 
 void server_stall(struct server *server, struct stall *stall)

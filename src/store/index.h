@@ -106,6 +106,8 @@ bool index_seal_failed(const struct index *index);
  * must be durable). Nothing when a seal is under way or the tail is empty. After a failed seal, tries that one
  * again, up to its own `to`. */
 void index_seal(struct index *index, uint64_t to);
+/* Whether a seal or a merge is under way, whose end may be what additions that were refused wait for. */
+bool index_is_working(const struct index *index);
 /* Waits until no job is under way, also no merge; returns the first failure since the last call (a failed seal keeps
  * its entries in memory, a failed merge its runs). EDDA_ECLOSED when jobs were lost in a simulated crash. */
 int index_wait(struct index *index);

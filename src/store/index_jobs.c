@@ -186,6 +186,14 @@ static int seal_start(struct index_seal *s)
     return r;
 }
 
+bool index_is_working(const struct index *index)
+{
+    bool working = index->seal.state == SEAL_WRITING || index->seal.state == SEAL_CLEARING;
+    for (size_t i = 0; i < INDEX_MERGES_MAX; i++)
+        working = working || index->merges[i].state == MERGE_MERGING;
+    return working;
+}
+
 bool index_runs_full(const struct index *index)
 {
     bool merging = false;

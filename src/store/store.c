@@ -217,6 +217,11 @@ uint64_t store_open_frame_bytes(const struct store *store)
     return store->open && store->open->record_count > 0 ? store->open->body_bytes : 0;
 }
 
+bool store_is_behind(const struct store *store)
+{
+    return store_durable_position(store) < store_tail(store) || (store->unindexed && index_is_working(store->index));
+}
+
 bool store_frames_unflushed(const struct store *store)
 {
     return log_unflushed_bytes(store->log) > 0;

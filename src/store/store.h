@@ -183,6 +183,8 @@ int store_broken(const struct store *store);
 /* The next position to be given; everything below the second is durable. */
 uint64_t store_tail(const struct store *store);
 uint64_t store_durable_position(const struct store *store);
+/* Whether an append that was refused with EDDA_EBUSY may be taken when what is under way has ended: a flush, or a job of the index that has to come before it takes more. */
+bool store_is_behind(const struct store *store);
 int64_t store_time_ms(struct store *store);
 
 /* Work that is due between turns: sealing the index, forgetting frames that are durable, a slice of scavenging. Cheap when there is none. What was borrowed from the

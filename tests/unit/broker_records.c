@@ -161,6 +161,44 @@ static void a_produce_waits_for_the_disk(void **state)
     rig->store_options.unflushed_bytes_max = 0;
 }
 
+/* An index that is being written and takes no more: all is durable, and still a Produce waits instead of being refused. */
+static void a_produce_waits_for_the_index(void **state)
+{
+    struct rig *rig = *state;
+    struct edda_error error;
+    io_simulated_set_capacity(rig->io, UINT64_C(256) << 20); /* the index needs room beside the segment */
+    rig->store_options.index.tail_entries_max = 16;
+    rig_reopen(rig);
+    struct client *client = &rig->clients[0];
+    struct slice batch = rig_batch(&(struct batch_spec){ .value = "v" });
+    struct kafka_produce_request_partition_produce_data part = { .index = 0, .records = batch };
+    struct kafka_produce_request_topic_produce_data row = { .name = SLICE(TOPIC), .partition_data = &part, .partition_data_count = 1 };
+    bool answered = true;
+    for (int sent = 0; answered; sent++) {
+        assert_true(sent < 100);
+        SEND(client, produce, 7, .acks = -1, .timeout_ms = 1000, .topic_data = &row, .topic_data_count = 1);
+        answered = client->answered;
+        if (answered)
+            assert_int_equal(((struct kafka_produce_response *)rig_answer(client))->responses[0].partition_responses[0].error_code, 0);
+        /* On this thread, so that no job ends. */
+        assert_int_equal(store_flush(rig->store, &error), 0);
+        store_maintain(rig->store);
+    }
+    assert_int_equal(store_durable_position(rig->store), store_tail(rig->store));
+    assert_true(store_is_behind(rig->store));
+    broker_turn(rig->broker, io_clock_boot_ns(rig->io));
+    assert_false(client->answered);
+    while (store_is_behind(rig->store)) {
+        assert_int_equal(io_jobs_wait(rig->io, -1), 1);
+        io_jobs_finish(rig->io);
+        store_maintain(rig->store);
+    }
+    broker_turn(rig->broker, io_clock_boot_ns(rig->io));
+    const struct kafka_produce_response *answer = rig_answer(client);
+    assert_int_equal(answer->responses[0].partition_responses[0].error_code, 0);
+    rig->store_options.index.tail_entries_max = 0;
+}
+
 /* --- Fetch ------------------------------------------------------------------------------------------------ */
 
 static void fetch_send(struct client *client, int32_t partition, int64_t offset, int32_t wait_ms, int32_t bytes_min, int32_t bytes_max)
@@ -357,6 +395,7 @@ int main(void)
         TEST(without_acks_there_is_no_answer_but_an_end),
         TEST(a_repeated_batch_is_appended_once),
         TEST(a_produce_waits_for_the_disk),
+        TEST(a_produce_waits_for_the_index),
         TEST(a_fetch_waits_for_what_is_durable),
         TEST(a_fetch_waits_for_as_many_bytes_as_it_wants),
         TEST(a_waiting_fetch_goes_with_its_connection),

@@ -464,7 +464,7 @@ static int run_seen(void *user, const char *name)
 {
     struct runs *runs = user;
     assert_true(runs->count < RUNS_SEEN_MAX && strlen(name) < sizeof(runs->names[0]));
-    strcpy(runs->names[runs->count++], name);
+    memcpy(runs->names[runs->count++], name, strlen(name) + 1);
     return 0;
 }
 

@@ -60,6 +60,9 @@ static void handshake(struct kafka_session *session, struct broker_call *call)
     if (session->sasl)
         sasl_free(session->sasl);
     session->sasl = NULL;
+    /* What was begun before is over, whether or not something begins now. */
+    if (session->login == KAFKA_LOGIN_BEGUN)
+        session->login = KAFKA_LOGIN_WANTED;
     if (sasl_start(server_users(session->connection.server), request->mechanism, &session->sasl, NULL) < 0) {
         session->sasl = NULL;
         response->error_code = KAFKA_UNSUPPORTED_SASL_MECHANISM;

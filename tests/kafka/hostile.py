@@ -14,11 +14,11 @@ import edda  # noqa: E402
 import serve  # noqa: E402
 from edda import holds, same, says, wait_for  # noqa: E402
 
-API_VERSIONS, FETCH, METADATA, PRODUCE = 18, 1, 3, 0
+API_VERSIONS, FETCH, METADATA, PRODUCE, SASL_HANDSHAKE, SASL_AUTHENTICATE = 18, 1, 3, 0, 17, 36
 
 
-def started(world):
-    return serve.Broker(world, '--kafka', '127.0.0.1:0', '--http', '127.0.0.1:0', *serve.others_off(world, 'kafka', 'http')).wait_listening()
+def started(world, *options):
+    return serve.Broker(world, '--kafka', '127.0.0.1:0', '--http', '127.0.0.1:0', *options, *serve.others_off(world, 'kafka', 'http')).wait_listening()
 
 
 def connect(broker):
@@ -120,5 +120,25 @@ def who_waits_and_goes_away_leaves_nothing(world):
         clients[4].close()
 
 
+def a_login_begins_with_its_mechanism(world):
+    """A handshake that fails undoes one that did not: what comes next is no message of the first one."""
+    users = os.path.join(world.directory, 'users')
+    password = os.path.join(world.directory, 'password')
+    with open(password, 'w') as file:
+        file.write('correct horse\n')
+    world.run('user', 'add', 'alice', '--users', users, '--manage', '*', '--password-file', password)
+    broker = started(world, '--users', users)
+    code = lambda client: struct.unpack('>h', answer(client)[1][:2])[0]
+    message = b'\0alice\0correct horse'
+    authenticate = request(SASL_AUTHENTICATE, 0, 3, struct.pack('>i', len(message)) + message)
+    with connect(broker) as client:
+        client.sendall(request(SASL_HANDSHAKE, 1, 1, text('PLAIN')) + request(SASL_HANDSHAKE, 1, 2, text('NONE')) + authenticate)
+        same([code(client) for _ in range(3)], [0, 33, 34])
+        client.sendall(request(SASL_HANDSHAKE, 1, 1, text('PLAIN')) + authenticate)
+        same([code(client) for _ in range(2)], [0, 0])
+    same(broker.end()[0], 0)
+
+
 if __name__ == '__main__':
-    edda.main([answers_come_in_order_however_bytes_arrive, what_is_no_request_ends_the_connection, who_waits_and_goes_away_leaves_nothing])
+    edda.main([answers_come_in_order_however_bytes_arrive, what_is_no_request_ends_the_connection, who_waits_and_goes_away_leaves_nothing,
+               a_login_begins_with_its_mechanism])

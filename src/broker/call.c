@@ -153,10 +153,8 @@ int16_t call_partition(struct broker_call *call, enum broker_verb verb, struct s
 
 struct topic *broker_topic_by_id(struct broker *broker, const struct kafka_uuid *id)
 {
-    for (struct topic *topic = NULL; (topic = store_topic_each(broker->store, topic));)
-        if (memcmp(topic->id, id->bytes, sizeof id->bytes) == 0 && !topic_hidden(slice_str(topic->name)))
-            return topic->deleted ? NULL : topic;
-    return NULL;
+    struct topic *topic = store_topic_by_id(broker->store, id->bytes);
+    return topic && !topic_hidden(slice_str(topic->name)) ? topic : NULL;
 }
 
 struct kafka_uuid topic_uuid(const struct topic *topic)

@@ -76,6 +76,7 @@ static inline int64_t partition_start(const struct topic *topic, uint32_t partit
 struct topic_entry {
     struct topic topic;
     struct table_link link;    /* by name */
+    struct table_link by_id;
     uint32_t ordinal;          /* in order of creation */
     bool mixed;                /* streams may lie in other partitions than their key's hash says */
     uint32_t partitions_known; /* with those of before the topic was deleted and made again with fewer: they hold nothing */
@@ -133,6 +134,7 @@ struct store {
     struct edda_error read_error;
 
     struct table topics_by_name;
+    struct table topics_by_id;
     struct topic_entry **topics;
     uint32_t topic_count, topic_capacity;
     struct partition_place *places; /* by partition number */

@@ -55,6 +55,7 @@ static struct store *store_new(struct io *io, const char *path, const struct sto
     store->random_used = sizeof(store->random);
     additions_init(&store->additions);
     table_init(&store->topics_by_name);
+    table_init(&store->topics_by_id);
     table_init(&store->verified);
     list_init(&store->free_frames);
     for (size_t i = 0; i < LOG_FLUSHES_MAX; i++)

@@ -97,6 +97,8 @@ struct io *store_io(struct store *store);
 
 /* NULL when there is none, or it is deleted. */
 struct topic *store_topic(struct store *store, struct slice name);
+/* The same, by the id that it has had since it was made. */
+struct topic *store_topic_by_id(struct store *store, const uint8_t id[16]);
 /* EDDA_EINVAL for a name that no topic can have. */
 int store_topic_name_check(struct slice name, struct edda_error *error);
 /* The topic, made with `partitions` (0: the default) when missing. EDDA_EINVAL for a bad name, EDDA_ELIMIT. */

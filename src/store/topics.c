@@ -70,6 +70,20 @@ struct topic_entry *topic_entry_find(const struct store *store, struct slice nam
     return link ? container_of(link, struct topic_entry, link) : NULL;
 }
 
+static uint64_t id_hash(const uint8_t id[16])
+{
+    return hash64(slice_of(id, 16), 0);
+}
+
+/* Gives a topic its id: a new one when it is made, also when it was there before and deleted. It is in the table already, with another, so there is room. */
+static void entry_identify(struct store *store, struct topic_entry *entry, const uint8_t id[16])
+{
+    table_remove(&store->topics_by_id, &entry->by_id);
+    memmove(entry->topic.id, id, sizeof entry->topic.id);
+    bool there = table_insert(&store->topics_by_id, &entry->by_id, id_hash(entry->topic.id));
+    ASSERT(there);
+}
+
 /* Internal topics of which the last record of a key is all that counts. Of the others, such as what is in quarantine, earlier records are read too. */
 static bool is_table(struct slice name)
 {
@@ -101,6 +115,11 @@ static struct topic_entry *entry_new(struct store *store, struct slice name)
     entry->table = is_table(name);
     entry->topic.deleted = true; /* until its row is applied */
     if (!table_insert(&store->topics_by_name, &entry->link, hash64(name, 0))) {
+        free(entry);
+        return NULL;
+    }
+    if (!table_insert(&store->topics_by_id, &entry->by_id, id_hash(entry->topic.id))) {
+        table_remove(&store->topics_by_name, &entry->link);
         free(entry);
         return NULL;
     }
@@ -262,6 +281,7 @@ void topics_deinit(struct store *store)
     free(store->topics);
     free(store->places);
     table_deinit(&store->topics_by_name);
+    table_deinit(&store->topics_by_id);
 }
 
 static void topic_known(struct store *store, struct topic *topic)
@@ -311,7 +331,10 @@ int topics_apply(struct store *store, struct slice name, struct slice row, bool 
     if (r == 0)
         r = row_apply(store, name, &decoded, offsets, &topic, error);
     if (r == 0) {
-        uuid_parse(slice_of(decoded.id.data, decoded.id.len), topic->id);
+        uint8_t id[sizeof topic->id];
+        memcpy(id, topic->id, sizeof id);
+        uuid_parse(slice_of(decoded.id.data, decoded.id.len), id);
+        entry_identify(store, topic_entry_of(topic), id);
         topic_known(store, topic);
     } else if (r != EDDA_ENOMEM) {
         r = EDDA_ECORRUPT;
@@ -441,7 +464,7 @@ static int row_append(struct store *store, struct topic_entry *entry, const stru
     if (r == 0)
         r = row_apply(store, topic_name(topic), &row, false, &topic, error);
     if (r == 0) {
-        memmove(topic->id, change->id, sizeof(topic->id));
+        entry_identify(store, entry, change->id);
         topic_known(store, topic);
     }
     buffer_deinit(&json);
@@ -452,6 +475,15 @@ static int row_append(struct store *store, struct topic_entry *entry, const stru
 struct topic *store_topic(struct store *store, struct slice name)
 {
     struct topic_entry *entry = topic_entry_find(store, name);
+    return entry && !entry->topic.deleted ? &entry->topic : NULL;
+}
+
+struct topic *store_topic_by_id(struct store *store, const uint8_t id[16])
+{
+    struct table_link *link = table_find(&store->topics_by_id, id_hash(id));
+    while (link && memcmp(container_of(link, struct topic_entry, by_id)->topic.id, id, 16) != 0)
+        link = table_find_next(link);
+    struct topic_entry *entry = link ? container_of(link, struct topic_entry, by_id) : NULL;
     return entry && !entry->topic.deleted ? &entry->topic : NULL;
 }
 

@@ -98,9 +98,11 @@ static void a_deleted_topic_comes_back_empty(void **state)
     put(w, other, "o", "o0");
     assert_int_equal(store_offset_commit(w->store, SLICE("g"), SLICE("orders"), 0, 1, SLICE(""), &w->error), 0);
     assert_int_equal(store_offset_commit(w->store, SLICE("g"), SLICE("others"), 0, 1, SLICE(""), &w->error), 0);
+    assert_ptr_equal(store_topic_by_id(w->store, id), topic);
     assert_int_equal(store_topic_delete(w->store, topic, &w->error), 0);
     for (int round = 0; round < ROUNDS; round++) {
         assert_null(store_topic(w->store, SLICE("orders")));
+        assert_null(store_topic_by_id(w->store, id));
         assert_string_equal(all_text(w), "o0");
         assert_string_equal(stream_text(w, "orders", "a"), "");
         assert_true(info_of(w, "orders", "a").deleted);
@@ -114,11 +116,14 @@ static void a_deleted_topic_comes_back_empty(void **state)
     topic = topic_of(w, "orders", 1);
     assert_int_equal(topic->partition_count, 1);
     assert_memory_not_equal(topic->id, id, sizeof(id));
+    assert_null(store_topic_by_id(w->store, id));
+    memcpy(id, topic->id, sizeof(id));
     assert_int_equal(put_expecting(w, topic, "a", 1), EDDA_EVERSION);
     assert_int_equal(put_expecting(w, topic, "a", STORE_NONE), 0);
     assert_int_equal(put_expecting(w, topic, "a", 2), 0);
     for (int round = 0; round < ROUNDS; round++) {
         topic = store_topic(w->store, SLICE("orders"));
+        assert_ptr_equal(store_topic_by_id(w->store, id), topic);
         assert_int_equal(topic->partition_count, 1);
         assert_string_equal(stream_text(w, "orders", "a"), "x@2 x@3");
         assert_false(info_of(w, "orders", "a").deleted);

@@ -35,6 +35,7 @@
 #define STORE_APPEND_RECORDS_MAX 65536
 #define STORE_PARTITIONS_MAX 10000    /* of one topic */
 #define STORE_TOPICS_MAX 10000
+#define STORE_TOPICS_EVER_MAX 100000 /* with those that were deleted, whose offsets and versions are kept */
 #define STORE_PARTITIONS_DEFAULT 1
 
 struct store;

@@ -478,6 +478,22 @@ struct topic *store_topic(struct store *store, struct slice name)
     return entry && !entry->topic.deleted ? &entry->topic : NULL;
 }
 
+/* Whether there may be one topic more. Edda's own tables are always made, or who fills the log with topics would take groups and transactions from everybody. */
+static int topics_room(struct store *store, const struct topic_entry *known, bool own, struct edda_error *error)
+{
+    uint32_t there = 0;
+    if (own || store->topic_count < STORE_TOPICS_MAX)
+        return 0;
+    for (uint32_t i = 0; i < store->topic_count; i++)
+        there += !store->topics[i]->topic.deleted && !store->topics[i]->topic.internal;
+    if (there >= STORE_TOPICS_MAX)
+        return edda_fail_field(error, EDDA_ELIMIT, "topic", "there are %" PRIu32 " topics, as many as there may be", there);
+    if (!known && store->topic_count >= STORE_TOPICS_EVER_MAX)
+        return edda_fail_field(error, EDDA_ELIMIT, "topic", "there have been %" PRIu32 " topics, as many as a log can have, with those that were deleted: "
+                               "only one that was there before can be made", store->topic_count);
+    return 0;
+}
+
 struct topic *store_topic_by_id(struct store *store, const uint8_t id[16])
 {
     struct table_link *link = table_find(&store->topics_by_id, id_hash(id));
@@ -503,10 +519,10 @@ int store_topic_ensure(struct store *store, struct slice name, uint32_t partitio
     if (partitions > STORE_PARTITIONS_MAX)
         return edda_fail_field(error, EDDA_ELIMIT, "partitions", "a topic has at most %d partitions, not %" PRIu32,
                                STORE_PARTITIONS_MAX, partitions);
-    if (store->topic_count >= STORE_TOPICS_MAX)
-        return edda_fail_field(error, EDDA_ELIMIT, "topic", "there are %" PRIu32 " topics, as many as there may be",
-                               store->topic_count);
     struct topic_entry *entry = topic_entry_find(store, name);
+    r = topics_room(store, entry, has_prefix(name, "_edda.") || slice_eq_str(name, TOPIC_OFFSETS), error);
+    if (r < 0)
+        return r;
     if (!entry)
         entry = entry_new(store, name);
     if (!entry)

@@ -167,6 +167,41 @@ static void an_identity_goes_with_its_record(void **state)
     }
 }
 
+static int topic_make(struct world *w, unsigned number)
+{
+    char name[16];
+    struct topic *topic;
+    snprintf(name, sizeof(name), "t%u", number);
+    int r = store_topic_ensure(w->store, slice_str(name), 1, &topic, &w->error);
+    if (r == EDDA_EBUSY) {
+        world_flush(w);
+        r = store_topic_ensure(w->store, slice_str(name), 1, &topic, &w->error);
+    }
+    return r;
+}
+
+/* Who has as many topics as there may be deletes some, and has room again; Edda's own tables always have. */
+static void deleted_topics_make_room(void **state)
+{
+    struct world *w = *state;
+    unsigned count = 0;
+    while (count < STORE_TOPICS_MAX)
+        assert_int_equal(topic_make(w, count++), 0);
+    assert_int_equal(topic_make(w, count), EDDA_ELIMIT);
+    assert_string_equal(w->error.field, "topic");
+    assert_int_equal(store_offset_commit(w->store, SLICE("g"), SLICE("t1"), 0, 1, SLICE(""), &w->error), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_topic_delete(w->store, store_topic(w->store, SLICE("t7")), &w->error), 0);
+        assert_int_equal(topic_make(w, i ? count : 7), 0);
+        assert_int_equal(topic_make(w, count + 1), EDDA_ELIMIT);
+    }
+    world_flush(w);
+    world_reopen(w);
+    assert_int_equal(topic_make(w, 7), EDDA_ELIMIT);
+    assert_int_equal(store_topic_delete(w->store, store_topic(w->store, SLICE("t8")), &w->error), 0);
+    assert_int_equal(topic_make(w, 7), 0);
+}
+
 static void tables_are_not_cut(void **state)
 {
     struct world *w = *state;
@@ -182,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_offset_between_batches_of_many_frames, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(a_deleted_topic_comes_back_empty, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(an_identity_goes_with_its_record, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(deleted_topics_make_room, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(tables_are_not_cut, world_setup, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,6 +288,34 @@ static void counts(void **state)
     arena_deinit(&small);
 }
 
+/* A request of so many topics, each without a name, and without partitions but for the first, which has the others: all of them count. */
+static int items_decode(uint32_t topics, uint32_t partitions, struct edda_error *error)
+{
+    struct kafka_list_offsets_request request;
+    struct buffer body = BUFFER_EMPTY;
+    uint8_t number[4];
+    buffer_append_zeros(&body, 4);
+    put_be32(number, topics);
+    buffer_append(&body, number, 4);
+    put_be32(number, partitions);
+    buffer_append_zeros(&body, 2);
+    buffer_append(&body, number, 4);
+    buffer_append_zeros(&body, partitions * 12 + (topics - 1) * 6);
+    int r = kafka_decode(&kafka_list_offsets_request_message, 1, buffer_slice(&body), &arena, &request, error);
+    buffer_deinit(&body);
+    return r;
+}
+
+static void a_message_has_so_many_items_in_all(void **state)
+{
+    (void)state;
+    struct edda_error error = { .message = "" };
+    assert_int_equal(items_decode(1000, KAFKA_ITEMS_MAX - 1000, &error), 0);
+    assert_int_equal(items_decode(1000, KAFKA_ITEMS_MAX - 999, &error), EDDA_ELIMIT);
+    assert_string_equal(error.message, "ListOffsetsRequest Topics[0].Partitions: has a count of 99001 at byte 10, and a message has at most 100000 items in all");
+    assert_int_equal(items_decode(KAFKA_ITEMS_MAX + 1, 0, &error), EDDA_ELIMIT);
+}
+
 static void long_strings(void **state)
 {
     (void)state;
@@ -396,7 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_client), cmocka_unit_test(responses),          cmocka_unit_test(tagged_fields), cmocka_unit_test(nothing),
         cmocka_unit_test(defaults),    cmocka_unit_test(not_in_the_version), cmocka_unit_test(counts),        cmocka_unit_test(long_strings),
-        cmocka_unit_test(heads),       cmocka_unit_test(pieces),
+        cmocka_unit_test(heads),       cmocka_unit_test(pieces),            cmocka_unit_test(a_message_has_so_many_items_in_all),
     };
     arena_init(&arena, 0, 0);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

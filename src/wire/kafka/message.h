@@ -23,6 +23,8 @@
 #include "base/buffer.h"
 #include "edda/error.h"
 
+#define KAFKA_ITEMS_MAX 100000 /* in all arrays of a message that is decoded */
+
 struct kafka_uuid {
     uint8_t bytes[16];
 };
@@ -40,7 +42,8 @@ bool kafka_message_flexible(const struct kafka_message *message, int version);
 void kafka_message_init(const struct kafka_message *message, void *ret_value);
 
 /* Decodes a body. Counts are checked against the bytes that are left before memory is taken. What is behind its end is left alone, as Kafka does: librdkafka, when it
- * asks for all topics in a flexible version, writes the count of none in four bytes instead of one. EDDA_EMALFORMED names the field; EDDA_ENOMEM. */
+ * asks for all topics in a flexible version, writes the count of none in four bytes instead of one. EDDA_EMALFORMED and EDDA_ELIMIT (KAFKA_ITEMS_MAX) name the
+ * field; EDDA_ENOMEM. */
 int kafka_decode(const struct kafka_message *message, int version, struct slice body, struct arena *arena, void *ret_value,
                  struct edda_error *error);
 /* Appends a body. The buffer's stickiness tells of lack of memory. */

@@ -3,7 +3,8 @@
  * one more in the flexible one, and that there each struct ends with its tagged fields (KIP-482).
  *
  * Every struct begins as its defaults, so that what a version does not have needs no work. Nothing is believed: a length is compared with the bytes that are left
- * before they are lent, a count with the least bytes that so many items take, in this version, before memory is taken. So a message takes memory in proportion to its bytes.
+ * before they are lent, a count with the least bytes that so many items take, in this version, before memory is taken. So a message takes memory in proportion to its bytes,
+ * and the work that it makes for whoever answers it is bounded by the number of items in it.
  * How deep the structs go is a matter of the tables, not of the bytes.
  */
 #include "base/assert.h"
@@ -19,6 +20,7 @@ struct decoder {
     struct message_path path;
     int version;
     bool flexible;
+    uint32_t items; /* of all arrays so far */
 };
 
 /* Bytes of a field whose size is always the same; 0: of a length of its own. */
@@ -173,6 +175,10 @@ static int decode_array(struct decoder *d, const struct kafka_field *field, uint
     if (count < -1 || (count > 0 && (uint64_t)count > left(d) / item_bytes_min(d, field)))
         return message_path_fail(&d->path, field, EDDA_EMALFORMED, "has a count of %lld at byte %zu, with %zu bytes left", (long long)count,
                                  byte_at(d, from), left(d));
+    if (count > KAFKA_ITEMS_MAX - (int64_t)d->items)
+        return message_path_fail(&d->path, field, EDDA_ELIMIT, "has a count of %lld at byte %zu, and a message has at most %d items in all", (long long)count,
+                                 byte_at(d, from), KAFKA_ITEMS_MAX);
+    d->items += count > 0 ? (uint32_t)count : 0;
     uint8_t *items = NULL;
     if (count > 0) {
         items = arena_alloc(d->arena, (size_t)count * field->item_size);

@@ -10,6 +10,8 @@
 enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4 };
 enum { SOURCE_TOPIC = 1, SOURCE_STATIC_BROKER = 4, SOURCE_DEFAULT = 5 };
 
+#define CHANGES_MAX 1000 /* of one resource in one request: names are compared with each other */
+
 /* What tools look at to know which release's features they may use. */
 #define SPOKEN_RELEASE "3.9"
 
@@ -217,6 +219,10 @@ void alter_configs_handle(struct broker *broker, struct broker_call *call)
 static int16_t incremental_changes(struct broker_call *call, const struct kafka_incremental_alter_configs_request_alter_configs_resource *asked,
                                    struct setting_change *changes, struct slice *ret_words)
 {
+    if (asked->configs_count > CHANGES_MAX) {
+        *ret_words = call_text(call, "a topic has %d settings, and %d are to be changed", TOPIC_SETTING_COUNT, asked->configs_count);
+        return call_code(call, KAFKA_INVALID_REQUEST);
+    }
     for (int32_t k = 0; k < asked->configs_count; k++) {
         int8_t operation = asked->configs[k].config_operation;
         if (operation < SETTING_SET || operation > SETTING_SUBTRACT) {

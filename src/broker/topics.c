@@ -12,11 +12,16 @@ static int16_t assignments_check(struct broker_call *call, const struct kafka_cr
         *ret_words = SLICE("with assignments the numbers of partitions and replicas are both -1");
         return call_code(call, KAFKA_INVALID_REQUEST);
     }
+    bool *found = call_rows(call, asked->assignments_count, sizeof *found);
+    if (!found)
+        return KAFKA_INVALID_REQUEST; /* which nobody is told: the connection ends */
     for (int32_t i = 0; i < asked->assignments_count; i++) {
-        bool found = false;
-        for (int32_t k = 0; k < asked->assignments_count; k++)
-            found |= asked->assignments[k].partition_index == i && asked->assignments[k].broker_ids_count > 0;
-        if (!found) {
+        int32_t partition = asked->assignments[i].partition_index;
+        if (partition >= 0 && partition < asked->assignments_count && asked->assignments[i].broker_ids_count > 0)
+            found[partition] = true;
+    }
+    for (int32_t i = 0; i < asked->assignments_count; i++) {
+        if (!found[i]) {
             *ret_words = call_text(call, "partition %d is assigned to nobody", i);
             return call_code(call, KAFKA_INVALID_REPLICA_ASSIGNMENT);
         }
@@ -55,6 +60,10 @@ static int16_t name_check(struct broker_call *call, const struct kafka_create_to
     struct slice name = request->topics[at].name;
     if (!call_may(call, BROKER_MANAGE, name))
         return call_code(call, KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    if (request->topics_count > STORE_TOPICS_MAX) {
+        *ret_words = call_text(call, "there are at most %d topics", STORE_TOPICS_MAX);
+        return call_code(call, KAFKA_INVALID_REQUEST);
+    }
     for (int32_t i = 0; i < request->topics_count; i++)
         if (i != at && slice_eq(request->topics[i].name, name)) {
             *ret_words = SLICE("the request names the topic twice");

@@ -258,6 +258,29 @@ static void who_may_not_is_told_so(void **state)
     assert_int_equal(producer->error_code, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
 }
 
+/* What is compared with each other is limited, or one request would hold up everybody. */
+static void long_lists_are_refused(void **state)
+{
+    enum { TOPICS = STORE_TOPICS_MAX + 1 };
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0];
+    struct kafka_create_topics_request_creatable_topic *topics = test_calloc(TOPICS, sizeof *topics);
+    struct kafka_incremental_alter_configs_request_alterable_config *changes = test_calloc(TOPICS, sizeof *changes);
+    for (int i = 0; i < TOPICS; i++) {
+        topics[i] = (struct kafka_create_topics_request_creatable_topic){ .name = SLICE("t"), .num_partitions = 1, .replication_factor = 1 };
+        changes[i] = (struct kafka_incremental_alter_configs_request_alterable_config){ .name = SLICE("retention.ms"), .value = SLICE("1") };
+    }
+    const struct kafka_create_topics_response *created = ASK(client, create_topics, 5, .topics = topics, .topics_count = TOPICS);
+    assert_int_equal(created->topics[0].error_code, KAFKA_INVALID_REQUEST);
+    assert_true(slice_eq_str(created->topics[TOPICS - 1].error_message, "there are at most 10000 topics"));
+    rig_topic(client, "t", 1);
+    struct kafka_incremental_alter_configs_request_alter_configs_resource row = { .resource_type = 2, .resource_name = SLICE("t"), .configs = changes, .configs_count = TOPICS };
+    const struct kafka_incremental_alter_configs_response *altered = ASK(client, incremental_alter_configs, 1, .resources = &row, .resources_count = 1);
+    assert_int_equal(altered->responses[0].error_code, KAFKA_INVALID_REQUEST);
+    test_free(topics);
+    test_free(changes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -271,6 +294,7 @@ int main(void)
         TEST(all_topics_but_eddas_own_are_listed),
         TEST(partitions_are_described_in_pages),
         TEST(who_may_not_is_told_so),
+        TEST(long_lists_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,7 @@ void broker_log(struct broker *broker, const char *event, const char *format, ..
 void broker_call_init(struct broker_call *call)
 {
     *call = (struct broker_call){ .state = BROKER_CALL_FREE, .due = HEAP_NODE_INIT };
-    arena_init(&call->arena, 4096, 0);
+    arena_init(&call->arena, 4096, BROKER_CALL_BYTES_MAX);
     list_init(&call->ready);
 }
 
@@ -100,6 +100,14 @@ void broker_call_deinit(struct broker_call *call)
 {
     ASSERT(call->state == BROKER_CALL_FREE);
     arena_deinit(&call->arena);
+}
+
+void broker_call_trim(struct broker_call *call)
+{
+    if (call->arena.used <= ARENA_KEPT_BYTES)
+        return;
+    arena_deinit(&call->arena);
+    arena_init(&call->arena, 4096, BROKER_CALL_BYTES_MAX);
 }
 
 static void call_answer(struct broker_call *call)
@@ -163,6 +171,7 @@ void broker_cancel(struct broker *broker, struct broker_call *call)
         return;
     call_take(call);
     call->state = BROKER_CALL_FREE;
+    broker_call_trim(call);
 }
 
 /* --- requests ------------------------------------------------------------------------------------------- */
@@ -222,10 +231,6 @@ void broker_handle(struct broker *broker, struct broker_call *call, struct slice
     ASSERT(call->state == BROKER_CALL_FREE);
     broker->now_ns = now_ns;
     broker->counts.bytes_in += frame.len;
-    if (call->arena.used > ARENA_KEPT_BYTES) {
-        arena_deinit(&call->arena);
-        arena_init(&call->arena, 4096, 0);
-    }
     arena_reset(&call->arena);
     call->broker = broker;
     call->api = NULL;

@@ -25,6 +25,7 @@
 #define BROKER_FETCH_WAIT_MAX_MS 60000
 #define BROKER_PARTITIONS_ASKED_MAX 20000 /* of one Fetch */
 #define BROKER_APIS_MAX 64
+#define BROKER_CALL_BYTES_MAX (UINT32_C(256) << 20) /* memory of one request and its answer, but for the records */
 
 struct broker;
 struct broker_call;
@@ -100,6 +101,8 @@ int64_t broker_turn(struct broker *broker, int64_t now_ns);
 
 /* Appends the response of an answered call, with its length and head. EDDA_ENOMEM. */
 int broker_response_put(const struct broker_call *call, struct buffer *out, struct edda_error *error);
+/* After that: gives back what a large request or answer took, for its client may not come again for long. */
+void broker_call_trim(struct broker_call *call);
 
 /* Whether the API may be asked before anybody has said who he is. */
 bool broker_api_is_open(int16_t api_key);

@@ -1,4 +1,5 @@
 /* call: what handlers need of a call: memory of its answer, what its client may do, the topics it names. */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -10,8 +11,10 @@ void *call_rows(struct broker_call *call, int64_t count, size_t row_bytes)
     ASSERT(count >= 0);
     if ((uint64_t)count <= SIZE_MAX / row_bytes)
         rows = arena_alloc(&call->arena, (size_t)count * row_bytes);
-    if (!rows)
-        call->fatal = true;
+    if (!rows && !call->fatal)
+        broker_log(call->broker, "kafka.memory", "%s: what API %d asks for takes more than %" PRIu32 " bytes, or more than there are", call->host ? call->host : "?",
+                   call->head.api_key, BROKER_CALL_BYTES_MAX);
+    call->fatal |= !rows;
     return rows;
 }
 

@@ -60,6 +60,7 @@ static void on_answered(void *user, struct broker_call *call)
             buffer_truncate(&connection->out, before);
         call->fatal = true;
     }
+    broker_call_trim(call);
     if (call->fatal)
         connection_end(connection);
     else if (!call->silent)

@@ -139,6 +139,26 @@ def a_login_begins_with_its_mechanism(world):
     same(broker.end()[0], 0)
 
 
+def resident_mb(broker):
+    with open(f'/proc/{broker.process.pid}/status') as status:
+        return next(int(line.split()[1]) for line in status if line.startswith('VmRSS:')) / 1024
+
+
+def what_a_large_request_took_is_given_back(world):
+    """Also by clients that stay, and send nothing more."""
+    broker = started(world)
+    names = request(METADATA, 4, 7, struct.pack('>i', 99000) + b''.join(text(f'{i:05}') for i in range(99000)) + b'\0')
+    before = resident_mb(broker)
+    clients = [connect(broker) for _ in range(60)]
+    for client in clients:
+        client.sendall(names)
+        same(answer(client)[0], 7)
+    holds(resident_mb(broker) - before < 400, f'{before} MiB have become {resident_mb(broker)}')
+    for client in clients:
+        client.close()
+    same(broker.end()[0], 0)
+
+
 if __name__ == '__main__':
     edda.main([answers_come_in_order_however_bytes_arrive, what_is_no_request_ends_the_connection, who_waits_and_goes_away_leaves_nothing,
-               a_login_begins_with_its_mechanism])
+               a_login_begins_with_its_mechanism, what_a_large_request_took_is_given_back])

@@ -258,6 +258,26 @@ static void who_may_not_is_told_so(void **state)
     assert_int_equal(producer->error_code, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
 }
 
+/* Settings of the broker, asked for so often that the answer would take gigabytes. */
+static void an_answer_has_a_limit(void **state)
+{
+    enum { RESOURCES = 99000 };
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0];
+    struct kafka_describe_configs_request_describe_configs_resource *resources = test_calloc(RESOURCES, sizeof *resources);
+    for (int i = 0; i < RESOURCES; i++)
+        resources[i] = (struct kafka_describe_configs_request_describe_configs_resource){ .resource_type = 4, .resource_name = SLICE("1"), .configuration_keys_count = -1 };
+    SEND(client, describe_configs, 4, .resources = resources, .resources_count = RESOURCES, .include_synonyms = true);
+    assert_true(client->answered && client->fatal);
+    assert_non_null(strstr(rig->logged, "kafka.memory: 10.0.0.1: what API 32 asks for takes more than 268435456 bytes"));
+    assert_true(client->call.arena.used <= BROKER_CALL_BYTES_MAX);
+    broker_call_trim(&client->call);
+    assert_int_equal(client->call.arena.used, 0);
+    test_free(resources);
+    client->fatal = client->answered = false;
+    assert_int_equal(ASK(client, api_versions, 0, .client_software_name = SLICE(""))->error_code, 0);
+}
+
 /* What is compared with each other is limited, or one request would hold up everybody. */
 static void long_lists_are_refused(void **state)
 {
@@ -294,6 +314,7 @@ int main(void)
         TEST(all_topics_but_eddas_own_are_listed),
         TEST(partitions_are_described_in_pages),
         TEST(who_may_not_is_told_so),
+        TEST(an_answer_has_a_limit),
         TEST(long_lists_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@ void producers_init(struct producers *producers)
     table_init(&producers->by_producer);
     list_init(&producers->age);
     list_init(&producers->transactions);
+    list_init(&producers->open);
 }
 
 void producers_deinit(struct store *store)

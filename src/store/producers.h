@@ -87,6 +87,7 @@ struct transaction_offset {
 struct transaction {
     struct table_link by_name, by_producer;
     struct list link;          /* the store's */
+    struct list open;          /* of those whose transaction is open */
     struct producer_id producer;
     struct producer_id last;   /* the one before, for repeated requests; id -1 */
     int32_t timeout_ms;
@@ -116,7 +117,9 @@ struct producers {
     int64_t next_id, ids_end;  /* producer ids given, and noted */
     struct table by_name, by_producer;
     struct list transactions;
+    struct list open;          /* those that are ongoing: they are looked at in every turn, and there may be many others */
     uint32_t transaction_count, ongoing;
+    int64_t idle_due_ms;       /* log time before which none of the others expires */
     struct topic *topic;       /* "_edda.producers"; NULL until first needed */
     struct buffer scratch;     /* rows and control batches */
     /* The checkpoint. */

@@ -52,6 +52,7 @@ struct transaction *transaction_new(struct store *store, struct slice name)
         return NULL;
     }
     list_push_back(&p->transactions, &t->link);
+    list_init(&t->open);
     p->transaction_count++;
     return t;
 }
@@ -71,6 +72,9 @@ void transaction_set_state(struct store *store, struct transaction *t, enum tran
 {
     store->producers->ongoing += (uint32_t)(state == TRANSACTION_ONGOING) - (uint32_t)(t->state == TRANSACTION_ONGOING);
     t->state = state;
+    list_remove(&t->open);
+    if (state == TRANSACTION_ONGOING)
+        list_push_back(&store->producers->open, &t->open);
 }
 
 void transaction_clear(struct transaction *t)
@@ -209,8 +213,8 @@ int transactions_note(struct store *store, struct edda_error *error)
 {
     if (!store->transactions_changed)
         return 0;
-    for (struct list *link = store->producers->transactions.next; link != &store->producers->transactions; link = link->next) {
-        struct transaction *t = container_of(link, struct transaction, link);
+    for (struct list *link = store->producers->open.next; link != &store->producers->open; link = link->next) {
+        struct transaction *t = container_of(link, struct transaction, open);
         int r = t->changed ? row_append(store, t, TRANSACTION_ONGOING, t->producer, t->last, error) : 0;
         if (r < 0)
             return r;
@@ -462,8 +466,8 @@ bool transaction_offset_pending(struct store *store, struct slice group, struct 
         return false;
     group_record_offset_key(&row, group, topic, partition);
     uint64_t hash = offset_hash(buffer_slice(&row));
-    for (struct list *link = store->producers->transactions.next; !pending && link != &store->producers->transactions; link = link->next) {
-        const struct transaction *t = container_of(link, struct transaction, link);
+    for (struct list *link = store->producers->open.next; !pending && link != &store->producers->open; link = link->next) {
+        const struct transaction *t = container_of(link, struct transaction, open);
         for (uint32_t i = 0; !pending && i < t->offset_count; i++)
             pending = t->offsets[i].hash == hash;
     }
@@ -517,29 +521,40 @@ static int transaction_forget(struct store *store, struct transaction *t)
     return r;
 }
 
-int64_t transactions_expire(struct store *store)
+/* Looks at all that have no transaction open, and returns when that is to be done again: whoever ends a transaction meanwhile is used later than now. */
+static int64_t idle_expire(struct store *store, int64_t now)
 {
-    int64_t now = log_time_ms(store->log), next = INT64_MAX;
-    producers_expire(store, now);
+    int64_t next = now + TRANSACTIONAL_ID_EXPIRES_MS;
     for (struct list *link = store->producers->transactions.next, *following; link != &store->producers->transactions; link = following) {
         struct transaction *t = container_of(link, struct transaction, link);
+        int64_t due = t->last_time_ms + TRANSACTIONAL_ID_EXPIRES_MS;
         following = link->next;
-        bool ongoing = t->state == TRANSACTION_ONGOING;
-        int64_t due = ongoing ? t->begun_ms + t->timeout_ms : t->last_time_ms + TRANSACTIONAL_ID_EXPIRES_MS;
-        int r = 0;
-        if (due <= now && ongoing) {
-            struct producer_id fenced = { t->producer.id, (int16_t)(t->producer.epoch + 1) };
-            r = transaction_finish(store, t, &(struct transaction_ending){ false, fenced, { -1, -1 } }, NULL);
-            due = t->last_time_ms + TRANSACTIONAL_ID_EXPIRES_MS;
-        } else if (due <= now) {
-            r = transaction_forget(store, t);
-            due = INT64_MAX;
-        }
-        if (r < 0)
-            due = now + RETRY_MS;
+        if (t->state == TRANSACTION_ONGOING || (due <= now && transaction_forget(store, t) == 0))
+            continue;
+        due = due <= now ? now + RETRY_MS : due;
         next = due < next ? due : next;
     }
     return next;
+}
+
+int64_t transactions_expire(struct store *store)
+{
+    struct producers *p = store->producers;
+    int64_t now = log_time_ms(store->log), next = INT64_MAX;
+    producers_expire(store, now);
+    for (struct list *link = p->open.next, *following; link != &p->open; link = following) {
+        struct transaction *t = container_of(link, struct transaction, open);
+        following = link->next;
+        int64_t due = t->begun_ms + t->timeout_ms;
+        struct producer_id fenced = { t->producer.id, (int16_t)(t->producer.epoch + 1) };
+        if (due <= now && transaction_finish(store, t, &(struct transaction_ending){ false, fenced, { -1, -1 } }, NULL) == 0)
+            continue;
+        due = due <= now ? now + RETRY_MS : due;
+        next = due < next ? due : next;
+    }
+    if (p->idle_due_ms <= now)
+        p->idle_due_ms = idle_expire(store, now);
+    return p->transaction_count > p->ongoing && p->idle_due_ms < next ? p->idle_due_ms : next;
 }
 
 /* --- for listings --------------------------------------------------------------------------------------- */

@@ -319,7 +319,8 @@ static int transaction_of(struct store *store, struct slice name, struct produce
     if (!t || t->producer.id != producer.id)
         return edda_fail_with(error, EDDA_EPRODUCER, "transactional id %.*s has no producer %" PRId64, (int)(name.len < 128 ? name.len : 128),
                               (const char *)name.data, producer.id);
-    if (t->producer.epoch != producer.epoch)
+    /* The epoch behind the last one only fences the last one: nobody was given it. */
+    if (t->producer.epoch != producer.epoch || producer.epoch > EPOCH_LAST)
         return edda_fail_with(error, EDDA_EFENCED, "producer %" PRId64 " has epoch %d now, not %d", producer.id, t->producer.epoch, producer.epoch);
     *ret_transaction = t;
     return 0;

@@ -306,6 +306,27 @@ static void epochs_run_out(void **state)
     assert_string_equal(fetched(w, t, 0, 0, true), "|0:a0 |1:abort");
 }
 
+/* The epoch behind the last one fences the last one; nobody is given it, so who comes with it is no producer. */
+static void the_epoch_behind_the_last_is_nobodys(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct producer_id q = begin(w);
+    for (int i = 0; i < 32766; i++)
+        q = begin(w);
+    add(w, q, t, 0);
+    io_simulated_advance(w->io, TIMEOUT_MS * INT64_C(1000000));
+    (void)transactions_expire(w->store);
+    EACH_AGAIN(i) {
+        agains[i](w);
+        t = topic_of(w, "orders", 1);
+        assert_int_equal(transaction_add_partition(w->store, NAME, q, t, 0, &w->error), EDDA_EFENCED);
+        assert_int_equal(transaction_add_partition(w->store, NAME, (struct producer_id){ q.id, INT16_MAX }, t, 0, &w->error), EDDA_EFENCED);
+    }
+    struct producer_id next = begin(w);
+    assert_true(next.id != q.id && next.epoch == 0);
+}
+
 static void a_transaction_times_out(void **state)
 {
     struct world *w = *state;
@@ -516,6 +537,7 @@ int main(void)
         TEST(what_does_not_belong_is_refused),
         TEST(a_new_instance_fences_the_old_one),
         TEST(epochs_run_out),
+        TEST(the_epoch_behind_the_last_is_nobodys),
         TEST(a_transaction_times_out),
         TEST(group_offsets_count_with_the_commit),
         TEST(partitions_outlive_a_crash),

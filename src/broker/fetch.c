@@ -31,6 +31,7 @@ struct fetch {
     struct fetch_part *parts;
     uint32_t part_count;
     int64_t end_ns; /* of waiting */
+    bool waited;
 };
 
 static uint64_t waiter_hash(const struct topic *topic, uint32_t partition)
@@ -77,6 +78,12 @@ static uint64_t fetch_look(struct broker_call *call, struct fetch_part *part, ui
     uint32_t partition = (uint32_t)part->asked->partition;
     if (part->topic->deleted) {
         part->answer->error_code = call_code(call, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+        return 0;
+    }
+    /* What the client may do can have changed while it waited. */
+    const struct fetch *fetch = call->waiting;
+    if (fetch->waited && !call_may(call, BROKER_READ, slice_str(part->topic->name))) {
+        part->answer->error_code = call_code(call, KAFKA_TOPIC_AUTHORIZATION_FAILED);
         return 0;
     }
     store_partition_bounds(broker->store, part->topic, partition, &bounds);
@@ -228,6 +235,7 @@ static bool fetch_wait(struct broker_call *call, struct fetch *fetch)
         }
         part->waiter.call = call;
     }
+    fetch->waited = true;
     call_park(call, fetch->end_ns, fetch_run, fetch_forget);
     return true;
 }

@@ -268,6 +268,8 @@ bool resp_number(struct slice word, int64_t *ret_number);
 bool resp_is_known(const struct resp_session *session);
 /* Whether who is connected may; EDDA_EFORBIDDEN with words. */
 int resp_may(struct resp_call *call, enum broker_verb verb, struct slice topic);
+/* The same now, for what was asked for before: the users are read again while clients wait. */
+bool resp_session_may(const struct resp_session *session, enum broker_verb verb, struct slice topic);
 /* Something was appended to its output: it is stamped and sent at the end of the turn. */
 void resp_tell(struct resp_session *session);
 

@@ -299,7 +299,9 @@ static void hand_out(struct resp_host *host, struct resp_wanted *wanted, struct 
         struct resp_subscription *subscription = container_of(link, struct resp_subscription, of_wanted);
         if (record->position < subscription->from)
             continue;
-        if (!buffer_ok(message))
+        /* Who may read it no more since the users were read again is let go, as who would ask now is refused. */
+        bool may = resp_session_may(subscription->session, BROKER_READ, slice_str(record->topic->name));
+        if (!buffer_ok(message) || !may)
             resp_let_go(subscription->session);
         else
             push(subscription->session, buffer_slice(message));

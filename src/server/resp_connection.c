@@ -59,9 +59,15 @@ bool resp_is_known(const struct resp_session *session)
     return session->connection.principal || !server_users(session->host->server);
 }
 
+bool resp_session_may(const struct resp_session *session, enum broker_verb verb, struct slice topic)
+{
+    const struct principal *principal = session->connection.principal;
+    return !server_users(session->host->server) || (principal && principal_may(principal, verb, topic));
+}
+
 int resp_may(struct resp_call *call, enum broker_verb verb, struct slice topic)
 {
-    if (!server_users(call->host->server) || principal_may(call->session->connection.principal, verb, topic))
+    if (resp_session_may(call->session, verb, topic))
         return 0;
     return edda_fail_with(&call->error, EDDA_EFORBIDDEN, "this user has no permission to %s the topic '%.*s'", verb == BROKER_READ ? "read" : "write to",
                           (int)topic.len, (const char *)topic.data);

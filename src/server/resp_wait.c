@@ -120,6 +120,21 @@ void resp_wait_wake(struct resp_session *session)
         list_push_back(&session->host->woken, &session->wait->woken);
 }
 
+/* The users may have been read again since it was asked for. */
+static int still_may(const struct resp_session *session, const struct resp_wait *wait, struct edda_error *error)
+{
+    for (size_t i = 0; i < wait->count; i++) {
+        struct resp_stream stream;
+        int rc = resp_stream_find(session->host, wait->reads[i].name, &stream, error);
+        if (rc < 0)
+            return rc;
+        if (!resp_session_may(session, BROKER_READ, stream.topic))
+            return edda_fail_with(error, EDDA_EFORBIDDEN, "this user has no permission to read the topic '%.*s' any more", (int)stream.topic.len,
+                                  (const char *)stream.topic.data);
+    }
+    return 0;
+}
+
 static void answered(struct resp_session *session)
 {
     resp_wait_end(session);
@@ -136,7 +151,9 @@ void resp_waits_turn(struct resp_host *host, int64_t now_ns)
         struct resp_session *session = wait->session;
         struct edda_error error = { 0 };
         arena_reset(&host->arena);
-        int rc = resp_read_now(session, wait->reads, wait->count, wait->max, &error);
+        int rc = still_may(session, wait, &error);
+        if (rc == 0)
+            rc = resp_read_now(session, wait->reads, wait->count, wait->max, &error);
         if (rc < 0)
             resp_fail((struct resp_writer){ &session->connection.out, session->version }, rc, &error);
         if (rc != 0)

@@ -213,6 +213,27 @@ static void fetch_send(struct client *client, int32_t partition, int64_t offset,
          .session_epoch = -1, .topics = &row, .topics_count = 1);
 }
 
+static bool writes_only(enum broker_verb verb, struct slice name)
+{
+    (void)name;
+    return verb == BROKER_WRITE;
+}
+
+/* Permissions may change while a fetch waits. */
+static void who_may_no_more_fetches_nothing(void **state)
+{
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0], *producer = &rig->clients[1];
+    fetch_send(client, 1, 0, 500, 1, 1000);
+    assert_false(client->answered);
+    rig->allowed = writes_only;
+    assert_int_equal(rig_produce(producer, TOPIC, 1, &(struct batch_spec){ .value = "v" }).error_code, 0);
+    rig_flush(rig);
+    const struct kafka_fetch_response *answer = rig_answer(client);
+    assert_int_equal(answer->responses[0].partitions[0].error_code, KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    assert_int_equal(answer->responses[0].partitions[0].records.len, 0);
+}
+
 static void a_fetch_waits_for_what_is_durable(void **state)
 {
     struct rig *rig = *state;
@@ -397,6 +418,7 @@ int main(void)
         TEST(a_produce_waits_for_the_disk),
         TEST(a_produce_waits_for_the_index),
         TEST(a_fetch_waits_for_what_is_durable),
+        TEST(who_may_no_more_fetches_nothing),
         TEST(a_fetch_waits_for_as_many_bytes_as_it_wants),
         TEST(a_waiting_fetch_goes_with_its_connection),
         TEST(whole_batches_are_given_and_at_least_one),

@@ -212,6 +212,69 @@ static void each_may_what_stands_in_the_file(void **state)
     says(w, "XINFO STREAM secret:out", "-NOPERM ");
 }
 
+/* A record of a topic, sequenced and not yet durable. */
+static void put(struct world *w, const char *name)
+{
+    struct store *store = journal_local_store(w->journal);
+    struct store_appended appended;
+    struct topic *topic;
+    struct edda_error error = { 0 };
+    assert_int_equal(store_topic_ensure(store, slice_str(name), 1, &topic, &error), 0);
+    const struct store_message message = { .topic = topic, .value = SLICE("v"), .partition = -1 };
+    assert_int_equal(store_append(store, NULL, 0, &message, 1, false, &appended, &error), 0);
+}
+
+/* The user may read mail from now on, and nothing else. */
+static void read_mail_only(struct world *w)
+{
+    struct edda_error error = { 0 };
+    const struct user_change change = { .name = SLICE("jjy"), .names = { SLICE("mail"), slice_of(NULL, 0), slice_of(NULL, 0) } };
+    assert_int_equal(users_change(w->io, w->path, &change, &error), 0);
+    assert_int_equal(users_reload(w->users, &error), 0);
+}
+
+static ssize_t next_bytes(struct world *w)
+{
+    struct edda_error error = { 0 };
+    ssize_t n = -1;
+    for (int turns = 0; turns < TURNS_MAX && n < 0; turns++) {
+        assert_int_equal(server_turn(w->server, true, &error), 0);
+        n = recv(w->fd, w->answer, sizeof w->answer - 1, 0);
+    }
+    return n;
+}
+
+static void who_may_no_more_hears_no_more(void **state)
+{
+    struct world *w = *state;
+    says(w, "HELLO 3 AUTH jjy sesame", "%7\r\n");
+    says(w, "SUBSCRIBE news", ">3");
+    put(w, "news");
+    assert_true(next_bytes(w) > 0);
+    read_mail_only(w);
+    put(w, "news");
+    assert_int_equal(next_bytes(w), 0);
+}
+
+static void who_may_no_more_waits_for_nothing(void **state)
+{
+    struct world *w = *state;
+    struct edda_error error = { 0 };
+    static const char wait[] = "XREAD BLOCK 0 STREAMS news $\r\n";
+    says(w, "AUTH jjy sesame", "+OK");
+    assert_int_equal(send(w->fd, wait, sizeof wait - 1, MSG_NOSIGNAL), sizeof wait - 1);
+    struct resp_info info = { .waiting = 0 };
+    for (int turns = 0; turns < TURNS_MAX && info.waiting == 0; turns++) {
+        assert_int_equal(server_turn(w->server, true, &error), 0);
+        resp_look(w->server, &info);
+    }
+    assert_int_equal(info.waiting, 1);
+    read_mail_only(w);
+    put(w, "news");
+    assert_true(next_bytes(w) > 0);
+    assert_memory_equal(w->answer, "-NOPERM ", 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest names[] = {
@@ -220,6 +283,8 @@ int main(void)
     const struct CMUnitTest users[] = {
         cmocka_unit_test_setup_teardown(who_has_not_said_who_it_is_may_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(each_may_what_stands_in_the_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_may_no_more_hears_no_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_may_no_more_waits_for_nothing, setup, teardown),
     };
     int failed = cmocka_run_group_tests(names, NULL, NULL);
     return users_supported() ? failed + cmocka_run_group_tests(users, NULL, NULL) : failed;

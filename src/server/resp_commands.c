@@ -150,8 +150,10 @@ int resp_command_run(struct resp_session *session)
         return RESP_ANSWERED;
     arena_reset(&host->arena);
     size_t begin = call.out.out->len;
-    int rc = run(&call, row_of(call.args[0]));
-    if (rc == EDDA_EBUSY && server_is_behind(host->server))
+    const struct resp_command *row = row_of(call.args[0]);
+    int rc = run(&call, row);
+    /* Only who appends waits for the log: a login that is refused because too many have failed would hold up everybody. */
+    if (rc == EDDA_EBUSY && row && row->flags & RESP_WRITES && server_is_behind(host->server))
         return rc;
     host->counts.commands++;
     if (rc >= 0)

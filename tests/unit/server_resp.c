@@ -19,6 +19,7 @@
 #include "engine/engine.h"
 #include "io/posix.h"
 #include "journal/local.h"
+#include "server/parts.h"
 #include "server/resp.h"
 
 #define TURNS_MAX 20000
@@ -275,6 +276,20 @@ static void who_may_no_more_waits_for_nothing(void **state)
     assert_memory_equal(w->answer, "-NOPERM ", 8);
 }
 
+/* Too many logins have failed within a second, and the log is behind: that is no reason for anybody to wait. */
+static void guessing_holds_nobody_up(void **state)
+{
+    struct world *w = *state;
+    bool busy = false;
+    for (int i = 0; i < 1000 && !busy; i++) {
+        put(w, "news");
+        says(w, "AUTH jjy wrong", "-");
+        busy = strncmp(w->answer, "-BUSY", 5) == 0;
+    }
+    assert_true(busy);
+    assert_int_equal(w->server->counts.stalls, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest names[] = {
@@ -285,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_may_what_stands_in_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(who_may_no_more_hears_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(who_may_no_more_waits_for_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(guessing_holds_nobody_up, setup, teardown),
     };
     int failed = cmocka_run_group_tests(names, NULL, NULL);
     return users_supported() ? failed + cmocka_run_group_tests(users, NULL, NULL) : failed;

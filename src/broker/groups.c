@@ -239,6 +239,7 @@ static bool word_among(const struct slice *words, int32_t count, const char *wor
 
 struct group_listing {
     struct broker_call *call;
+    bool states[GROUP_DEAD + 1]; /* that are asked for: there are few, while filters and groups may be many */
     int32_t capacity;
 };
 
@@ -246,10 +247,9 @@ static int list_group(void *user, const struct group_info *group)
 {
     struct group_listing *listing = user;
     struct broker_call *call = listing->call;
-    const struct kafka_list_groups_request *request = call->request;
     struct kafka_list_groups_response *response = call->response;
     const char *state = group_state_name(group->state);
-    if (!call_sees(call, group->group) || !word_among(request->states_filter, request->states_filter_count, state))
+    if (!listing->states[group->state] || !call_sees(call, group->group))
         return 0;
     if (response->groups_count == listing->capacity) {
         listing->capacity = listing->capacity ? listing->capacity * 2 : 16;
@@ -270,6 +270,8 @@ void list_groups_handle(struct broker *broker, struct broker_call *call)
 {
     const struct kafka_list_groups_request *request = call->request;
     struct group_listing listing = { .call = call };
+    for (int i = 0; i <= GROUP_DEAD; i++)
+        listing.states[i] = word_among(request->states_filter, request->states_filter_count, group_state_name((enum group_state)i));
     if (word_among(request->types_filter, request->types_filter_count, "classic"))
         (void)groups_each(broker->groups, list_group, &listing);
 }

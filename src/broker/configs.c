@@ -167,6 +167,8 @@ static int16_t alter_topic(struct broker_call *call, int8_t type, struct slice n
 {
     struct edda_error error = { .code = 0 };
     struct topic *topic;
+    if (type == RESOURCE_BROKER && !call_may(call, BROKER_MANAGE, slice_of(NULL, 0)))
+        return call_code(call, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
     if (type != RESOURCE_TOPIC) {
         *ret_words = SLICE("settings of topics can be changed; those of the broker are its options");
         return call_code(call, KAFKA_INVALID_REQUEST);

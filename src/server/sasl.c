@@ -40,6 +40,7 @@ struct sasl {
     struct scram_key key;        /* his, as it was when he was challenged */
     struct buffer gs2;           /* the header of the first message, in base64 */
     struct buffer nonce;         /* the client's and ours */
+    size_t nonce_theirs_bytes;
     struct buffer exchanged;     /* the client's first message without its header, and the challenge */
 };
 
@@ -174,6 +175,7 @@ static int scram_first(struct sasl *sasl, struct slice message, struct buffer *o
     base64_put(slice_of(message.data, header), &sasl->gs2);
     io_random_fill(sasl->users->io, random, sizeof random);
     buffer_append_slice(&sasl->nonce, nonce);
+    sasl->nonce_theirs_bytes = nonce.len;
     base64_put(slice_of(random, sizeof random), &sasl->nonce);
     size_t start = out->len;
     buffer_append_str(out, "r=");
@@ -208,6 +210,13 @@ static bool proof_is_right(const struct sasl *sasl, struct slice proof_text)
     return right && sasl->principal;
 }
 
+/* librdkafka before 2.6.1 puts its own nonce before the whole one once more. */
+static bool nonce_is_right(const struct sasl *sasl, struct slice nonce)
+{
+    struct slice whole = buffer_slice(&sasl->nonce), theirs = slice_of(whole.data, sasl->nonce_theirs_bytes);
+    return slice_eq(nonce, whole) || (slice_has_prefix(nonce, theirs) && slice_eq(slice_from(nonce, theirs.len), whole));
+}
+
 static int scram_final(struct sasl *sasl, struct slice message, struct buffer *out, struct principal **ret_principal, struct edda_error *error)
 {
     enum scram_hash hash = sasl->row->hash;
@@ -222,7 +231,7 @@ static int scram_final(struct sasl *sasl, struct slice message, struct buffer *o
     left = slice_from(message, at);
     if (at == 0 || !attribute_next(&left, 'p', &proof))
         return malformed(error, "it has no proof");
-    if (!slice_eq(binding, buffer_slice(&sasl->gs2)) || !slice_eq(nonce, buffer_slice(&sasl->nonce)))
+    if (!slice_eq(binding, buffer_slice(&sasl->gs2)) || !nonce_is_right(sasl, nonce))
         return malformed(error, "it does not go on with what it began");
     buffer_append_byte(&sasl->exchanged, ',');
     buffer_append_slice(&sasl->exchanged, slice_of(message.data, at - 1));

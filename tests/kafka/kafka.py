@@ -58,7 +58,8 @@ class Edda:
 
     def _read(self, process):
         with process.stdout:
-            self.said += [line.rstrip('\n') for line in process.stdout]
+            for line in process.stdout:
+                self.said.append(line.rstrip('\n'))
 
     def kill(self):
         if self.process:

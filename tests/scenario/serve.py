@@ -122,11 +122,11 @@ def refuses_what_makes_no_sense(world):
 
 # --- TLS -------------------------------------------------------------------------------------------------------------
 
-def certificate(world, name):
-    """A self-signed one of its own for this name; the paths of it and of its key."""
+def certificate(world, name, *more):
+    """A self-signed one of its own for this name, and `more` ones such as IP:127.0.0.1; the paths of it and of its key."""
     paths = [os.path.join(world.directory, name + end) for end in ('.crt', '.key')]
     subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
-                    '-subj', '/CN=' + name, '-addext', f'subjectAltName=DNS:{name}', '-out', paths[0], '-keyout', paths[1]],
+                    '-subj', '/CN=' + name, '-addext', 'subjectAltName=' + ','.join(('DNS:' + name, *more)), '-out', paths[0], '-keyout', paths[1]],
                    check=True, capture_output=True, timeout=edda.LIMIT_S)
     return paths
 

@@ -248,6 +248,9 @@ static void who_may_not_is_told_so(void **state)
     struct kafka_create_topics_request_creatable_topic topic = { .name = SLICE("mine.too"), .num_partitions = 1, .replication_factor = 1 };
     const struct kafka_create_topics_response *created = ASK(client, create_topics, 5, .topics = &topic, .topics_count = 1);
     assert_int_equal(created->topics[0].error_code, KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    struct kafka_incremental_alter_configs_request_alter_configs_resource settings = { .resource_type = 4, .resource_name = SLICE("1") };
+    const struct kafka_incremental_alter_configs_response *altered = ASK(client, incremental_alter_configs, 1, .resources = &settings, .resources_count = 1);
+    assert_int_equal(altered->responses[0].error_code, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
     const struct kafka_find_coordinator_response *found = ASK(client, find_coordinator, 2, .key = SLICE("their-group"));
     assert_int_equal(found->error_code, KAFKA_GROUP_AUTHORIZATION_FAILED);
     found = ASK(client, find_coordinator, 2, .key = SLICE("mine-group"));

@@ -248,8 +248,8 @@ static void client_key_of(enum scram_hash hash, const char *password, struct sli
     assert_true(scram_hmac(hash, slice_of(salted, (size_t)len), SLICE("Client Key"), ret_key));
 }
 
-/* The client's side of one exchange, with a password; what becomes of it. */
-static int scram_login(struct world *w, enum scram_hash hash, const char *name, const char *password, struct principal **ret_principal)
+/* The client's side of one exchange, with a password; what becomes of it. `again`: what it says before the nonce when it says that again. */
+static int scram_login_again(struct world *w, enum scram_hash hash, const char *name, const char *password, const char *again, struct principal **ret_principal)
 {
     struct sasl *sasl;
     struct buffer out = BUFFER_EMPTY, text = BUFFER_EMPTY, proof_text = BUFFER_EMPTY;
@@ -268,14 +268,14 @@ static int scram_login(struct world *w, enum scram_hash hash, const char *name, 
     assert_true(len > 0);
     assert_true(scram_derive(hash, slice_str(password), slice_of(salt, (size_t)len), iterations, &key));
     buffer_clear(&text);
-    buffer_printf(&text, "%s,%s,c=biws,r=%s", first, buffer_cstr(&out), nonce);
+    buffer_printf(&text, "%s,%s,c=biws,r=%s%s", first, buffer_cstr(&out), again, nonce);
     assert_true(scram_hmac(hash, slice_of(key.stored, scram_bytes(hash)), buffer_slice(&text), signature));
     client_key_of(hash, password, slice_of(salt, (size_t)len), iterations, proof);
     for (uint32_t i = 0; i < scram_bytes(hash); i++)
         proof[i] ^= signature[i];
     base64_put(slice_of(proof, scram_bytes(hash)), &proof_text);
     buffer_clear(&text);
-    buffer_printf(&text, "c=biws,r=%s,p=%s", nonce, buffer_cstr(&proof_text));
+    buffer_printf(&text, "c=biws,r=%s%s,p=%s", again, nonce, buffer_cstr(&proof_text));
     int r = say(w, sasl, buffer_slice(&text), &out, ret_principal);
     if (r == 1)
         assert_int_equal(strncmp(buffer_cstr(&out), "v=", 2), 0);
@@ -285,6 +285,25 @@ static int scram_login(struct world *w, enum scram_hash hash, const char *name, 
     buffer_deinit(&text);
     buffer_deinit(&proof_text);
     return r;
+}
+
+static int scram_login(struct world *w, enum scram_hash hash, const char *name, const char *password, struct principal **ret_principal)
+{
+    return scram_login_again(w, hash, name, password, "", ret_principal);
+}
+
+/* As librdkafka before 2.6.1 says it, which is what distributions have; nothing else before the nonce will do. */
+static void a_client_may_say_its_nonce_twice(void **state)
+{
+    struct world *w = *state;
+    struct principal *principal = NULL;
+    user_add(w, "alice", "correct horse", NULL, NULL, NULL);
+    assert_int_equal(users_open(w->io, FILE_NAME, &w->users, &w->error), 0);
+    assert_int_equal(scram_login_again(w, SCRAM_SHA_256, "alice", "correct horse", "abcdef", &principal), 1);
+    principal_unref(principal);
+    assert_int_equal(scram_login_again(w, SCRAM_SHA_256, "alice", "wrong", "abcdef", &principal), EDDA_EUNAUTHORIZED);
+    assert_int_equal(scram_login_again(w, SCRAM_SHA_256, "alice", "correct horse", "abcde", &principal), EDDA_EMALFORMED);
+    assert_int_equal(scram_login_again(w, SCRAM_SHA_256, "alice", "correct horse", "abcdefabcdef", &principal), EDDA_EMALFORMED);
 }
 
 static void scram_opens_with_both_hashes(void **state)
@@ -362,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_wrong_change_leaves_the_file, setup, teardown),
         cmocka_unit_test(the_arithmetic_is_that_of_rfc_7677),
         cmocka_unit_test_setup_teardown(scram_opens_with_both_hashes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_client_may_say_its_nonce_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(plain_opens_for_oneself_only, setup, teardown),
         cmocka_unit_test_setup_teardown(malformed_first_messages_are_refused, setup, teardown),
     };

@@ -16,6 +16,7 @@
 #include "wire/json/json.h"
 
 #define NS_PER_MS 1000000
+#define GROUP_DELAY_MAX_MS 600000
 
 #define LISTEN_ROW(its_name, port, title) \
     { #its_name, OPTION_TEXT, offsetof(struct serving_values, listen[PROTOCOL_##its_name]), "HOST:PORT", "127.0.0.1:" #port, \
@@ -35,6 +36,8 @@ const struct option_row serving_options[] = {
     { "tls", OPTION_TEXT, offsetof(struct serving_values, tls), "NAMES", "all", "With a certificate: for which of the above clients have to use TLS, such as http" },
     { "insecure", OPTION_FLAG, offsetof(struct serving_values, insecure), NULL, NULL,
       "Lets others than this machine connect without TLS or users" },
+    { "group-delay", OPTION_DURATION, offsetof(struct serving_values, group_delay_ms), "DURATION", NULL,
+      "How long the first member of a Kafka group waits for others; without it the group starts at once, and again with each that comes" },
     { "json", OPTION_FLAG, offsetof(struct serving_values, json), NULL, NULL, "Says what happens as JSON, one object a line" },
     { .name = NULL },
 };
@@ -195,6 +198,14 @@ static int tls_parse(const struct serving_values *values, struct server_options 
     return tls_names_check(values->tls, error);
 }
 
+static int group_delay_parse(const struct serving_values *values, struct server_options *options, struct edda_error *error)
+{
+    if (values->group_delay_ms > GROUP_DELAY_MAX_MS)
+        return edda_fail_field(error, EDDA_EINVAL, "group-delay", "--group-delay is at most 10m");
+    options->kafka_group_delay_ms = (int32_t)values->group_delay_ms;
+    return 0;
+}
+
 static int listeners_parse(struct serving *serving, struct server_options *options, struct edda_error *error)
 {
     for (size_t i = 0; i < PROTOCOL_COUNT; i++) {
@@ -257,6 +268,8 @@ static int serving_open(struct serving *serving, struct log_recovery *ret_recove
     if (!serving->io)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory, threads or descriptors");
     int rc = tls_parse(&serving->values, &server_options, error);
+    if (rc == 0)
+        rc = group_delay_parse(&serving->values, &server_options, error);
     if (rc == 0 && serving->values.users)
         rc = users_open(serving->io, serving->values.users, &serving->users, error);
     server_options.users = serving->users;

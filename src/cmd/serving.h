@@ -21,6 +21,7 @@ struct serving_values {
     const char *tls; /* "all", or names of protocols with commas */
     bool insecure;
     const char *config, *users, *cors;
+    int64_t group_delay_ms;
 };
 
 /* The rows of these values, which lie at the front of the command's own; each protocol is on where its clients look for it. Ends with a NULL name. */

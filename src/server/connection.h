@@ -147,6 +147,7 @@ struct io *server_io(const struct server *server);
 const struct server_limits *server_limits(const struct server *server);
 void *server_host(const struct server *server, const struct protocol *protocol);
 struct users *server_users(const struct server *server);
+int32_t server_kafka_group_delay_ms(const struct server *server);
 void server_log(const struct server *server, const char *event, const char *format, ...) EDDA_PRINTF(3, 4);
 
 /*

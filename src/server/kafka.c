@@ -170,7 +170,8 @@ static int kafka_host_open(struct server *server, void **ret_host, struct edda_e
     if (!server_store(server))
         return edda_fail_with(error, EDDA_EUNSUPPORTED, "Kafka's protocol is spoken over a local log only");
     bool users = server_users(server) != NULL;
-    const struct broker_options options = { .store = server_store(server), .auto_create_topics = true, .allowed = users ? on_allowed : NULL,
+    const struct broker_options options = { .store = server_store(server), .auto_create_topics = true,
+                                            .group_rebalance_delay_ms = server_kafka_group_delay_ms(server), .allowed = users ? on_allowed : NULL,
                                             .sasl = users ? on_sasl : NULL, .answered = on_answered, .log = on_log, .user = server };
     int rc = broker_open(&options, &broker, error);
     if (rc == 0)

@@ -288,6 +288,11 @@ struct store *server_store(const struct server *server)
     return server->options.store;
 }
 
+int32_t server_kafka_group_delay_ms(const struct server *server)
+{
+    return server->options.kafka_group_delay_ms;
+}
+
 struct engine *server_engine(const struct server *server)
 {
     return server->engine;

@@ -65,7 +65,7 @@ def topics(tools):
     wait_for(lambda: 'short' not in tools.run('kafka-topics', '--list'), 'the topic is gone')
 
 
-def settings(tools):
+def settings(tools, ours):
     topic = ('--entity-type', 'topics', '--entity-name', 'orders')
     tools.run('kafka-configs', '--alter', *topic, '--add-config', 'cleanup.policy=compact,max.message.bytes=500000')
     said = wait_for(lambda: (lambda s: s if 'cleanup.policy=compact' in s else None)(tools.run('kafka-configs', '--describe', *topic)), 'the new settings')
@@ -75,7 +75,7 @@ def settings(tools):
     says(tools.run('kafka-configs', '--describe', *topic, '--all'), r'cleanup.policy=delete .*DEFAULT_CONFIG', r'segment.bytes=\d+')
     says(tools.run('kafka-configs', '--alter', *topic, '--add-config', 'retention.ms=never', status=1), 'retention.ms')
     brokers = tools.run('kafka-configs', '--describe', '--entity-type', 'brokers', '--all')
-    says(brokers, r'num.partitions=\d+')
+    says(brokers, r'num.partitions=\d+', r'group.initial.rebalance.delay.ms=' + ('250' if ours else '0'))
 
 
 def records(tools):
@@ -127,11 +127,11 @@ def console_tools(world):
         install.java_programs(version)
     except install.Unavailable as reason:
         raise edda.Skip(str(reason)) from None
-    at = kafka.broker(world)
+    at = kafka.broker(world, '--group-delay', '250ms')
     tools = Tools(at, version)
     world.servers.append(tools)
     topics(tools)
-    settings(tools)
+    settings(tools, isinstance(at, kafka.Edda))
     partition, end = records(tools)
     groups(tools)
     the_rest(tools, world, partition, end)

@@ -108,7 +108,8 @@ def refuses_what_makes_no_sense(world):
     for words, pattern in (
             (('--http', 'here'), '--http takes HOST:PORT.*here'), (('--http', '127.0.0.1:65536'), '--http takes HOST:PORT'),
             (('--http', ':80'), '--http takes HOST:PORT'), (('--http', '127.0.0.1:'), '--http takes HOST:PORT'),
-            (('--http', '[]:1'), '--http takes HOST:PORT'), (('--http', '300.0.0.1:0'), '300.0.0.1 is no IP address'),
+            (('--http', '[]:1'), '--http takes HOST:PORT'), (('--http', '127.0.0.1:0', '--group-delay', '11m'), '--group-delay is at most 10m'),
+            (('--http', '300.0.0.1:0'), '300.0.0.1 is no IP address'),
             (('--http', 'off'), 'nothing would listen')):
         says(world.run('serve', '--data', world.data, *others_off(world, 'http'), *words, status=1), 'edda serve: ' + pattern)
         holds(not os.path.exists(world.data), words)

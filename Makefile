@@ -75,8 +75,8 @@ bench: build ## runs the programs of bench/, or those matching BENCH=pattern
 	@tools/run-each.sh "$(BUILD)/bench" "$(BENCH)"
 
 fuzz: ## fuzzes with libFuzzer, FUZZ_SECONDS=60 each, or those matching FUZZ=pattern
-	@tools/configure.sh build-fuzz clang address,undefined "$(PREFIX)" -Dc_args=-fsanitize=fuzzer-no-link
-	@ninja -C build-fuzz
+	@tools/configure.sh build-fuzz clang address,undefined "$(PREFIX)" -Dc_args=-fsanitize=fuzzer-no-link -Dfuzzer=true
+	@ninja -C build-fuzz fuzzers
 	@tools/run-fuzz.sh build-fuzz "$(FUZZ_SECONDS)" "$(FUZZ)"
 
 install: build ## installs to PREFIX=/usr/local, under DESTDIR if set

@@ -55,7 +55,7 @@ static int take_slice(void *user, struct slice bytes)
     struct buffer *slices = user;
     struct slice *last = slices->len ? (struct slice *)(void *)(slices->data + slices->len - sizeof *last) : NULL;
     /* Batches that lie one behind the other are one piece; the empty slice parts partitions. */
-    if (last && last->data + last->len == bytes.data && last->len > 0)
+    if (last && last->len > 0 && last->data + last->len == bytes.data)
         last->len += bytes.len;
     else
         buffer_append(slices, &bytes, sizeof bytes);

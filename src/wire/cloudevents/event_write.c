@@ -194,9 +194,18 @@ static enum data_kind data_kind_of(const struct record *record, struct slice *re
     return text ? DATA_TEXT : DATA_BYTES;
 }
 
-/* JSON on one line: line ends are white space there, for they cannot stand in a string. */
+static bool is_space(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
+}
+
+/* JSON on one line, without the white space around it: line ends are white space there, for they cannot stand in a string. */
 static void put_line(struct buffer *out, struct slice json)
 {
+    while (json.len && is_space(json.data[0]))
+        json = slice_from(json, 1);
+    while (json.len && is_space(json.data[json.len - 1]))
+        json.len--;
     size_t begin = out->len;
     buffer_append_slice(out, json);
     for (size_t i = begin; buffer_ok(out) && i < out->len; i++)

@@ -66,8 +66,9 @@ static int part_add(struct resp_parser *parser, size_t at, size_t len, const str
 
 static void args_make(struct resp_parser *parser, const uint8_t *base)
 {
+    /* Of a line without anything but empty words there are no bytes at all. */
     for (uint32_t i = 0; i < parser->count; i++)
-        parser->args[i] = slice_of(base + parser->parts[i].at, parser->parts[i].len);
+        parser->args[i] = parser->parts[i].len ? slice_of(base + parser->parts[i].at, parser->parts[i].len) : SLICE("");
 }
 
 /* --- arrays of bulk strings -------------------------------------------------------------------------------- */

@@ -61,6 +61,7 @@ struct io_ops {
     int (*file_size)(struct io_file *file, uint64_t *ret_len);
     int (*file_map)(struct io_file *file, uint64_t len, const uint8_t **ret_data);
     void (*file_unmap)(struct io_file *file, const uint8_t *data, uint64_t len);
+    void (*file_map_rest)(struct io_file *file, const uint8_t *data, uint64_t len);
     int (*file_lock)(struct io_file *file, struct edda_error *error);
     int (*file_rename)(struct io *io, const char *from, const char *to);
     int (*file_remove)(struct io *io, const char *path);
@@ -137,6 +138,13 @@ static inline int io_file_size(struct io *io, struct io_file *file, uint64_t *re
 static inline int io_file_map(struct io *io, struct io_file *file, uint64_t len, const uint8_t **ret_data)
 {
     return io->ops->file_map(file, len, ret_data);
+}
+
+/* Gives the pages of a mapping back that were read; they are read again from the file, or its cache, when they are touched. */
+static inline void io_file_map_rest(struct io *io, struct io_file *file, const uint8_t *data, uint64_t len)
+{
+    if (len)
+        io->ops->file_map_rest(file, data, len);
 }
 
 static inline void io_file_unmap(struct io *io, struct io_file *file, const uint8_t *data, uint64_t len)

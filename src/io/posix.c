@@ -214,6 +214,7 @@ static const struct io_ops posix_ops = {
     .file_size = posix_file_size,
     .file_map = posix_file_map,
     .file_unmap = posix_file_unmap,
+    .file_map_rest = posix_file_map_rest,
     .file_lock = posix_file_lock,
     .file_rename = posix_file_rename,
     .file_remove = posix_file_remove,

@@ -234,6 +234,12 @@ void posix_file_unmap(struct io_file *file, const uint8_t *data, uint64_t len)
     ASSERT(munmap((void *)(uintptr_t)data, (size_t)len) == 0);
 }
 
+void posix_file_map_rest(struct io_file *file, const uint8_t *data, uint64_t len)
+{
+    (void)file;
+    (void)madvise((void *)(uintptr_t)data, (size_t)len, MADV_DONTNEED);
+}
+
 /* Says who holds the lock, as far as the file tells. */
 static int locked_by_another(struct io_file *file, struct edda_error *error)
 {

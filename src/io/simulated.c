@@ -61,6 +61,7 @@ static const struct io_ops simulated_ops = {
     .file_size = sim_file_size,
     .file_map = sim_file_map,
     .file_unmap = sim_file_unmap,
+    .file_map_rest = sim_file_map_rest,
     .file_lock = sim_file_lock,
     .file_rename = sim_file_rename,
     .file_remove = sim_file_remove,

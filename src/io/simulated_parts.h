@@ -179,6 +179,7 @@ int sim_file_truncate(struct io_file *file, uint64_t len);
 int sim_file_size(struct io_file *file, uint64_t *ret_len);
 int sim_file_map(struct io_file *file, uint64_t len, const uint8_t **ret_data);
 void sim_file_unmap(struct io_file *file, const uint8_t *data, uint64_t len);
+void sim_file_map_rest(struct io_file *file, const uint8_t *data, uint64_t len);
 int sim_file_lock(struct io_file *file, struct edda_error *error);
 
 /* Puts the clock to its start. */

@@ -240,6 +240,15 @@ log_address log_find_segment(struct log *log, uint64_t position)
     return segment_at(log, low ? low - 1 : 0)->first_address;
 }
 
+void log_rest(struct log *log)
+{
+    for (size_t i = 0; i < segments_count(log); i++) {
+        const struct segment_view *view = atomic_load(&segment_at(log, i)->view);
+        if (view)
+            io_file_map_rest(log->io, view->file, view->data, view->len);
+    }
+}
+
 uint64_t log_rewrites(const struct log *log)
 {
     return log->rewrites;

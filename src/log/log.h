@@ -104,6 +104,8 @@ uint64_t log_unflushed_bytes(const struct log *log);
 log_address log_end(const struct log *log);
 log_address log_durable_end(const struct log *log);
 log_address log_start(const struct log *log);
+/* What was read so far will hardly be read again soon: it counts to the process's memory no more until it is. Slices into it stay good. */
+void log_rest(struct log *log);
 /* Whether frames wait for a flush that can begin now. */
 bool log_flush_wanted(const struct log *log);
 /* A random number that the log was given when it was made: ties to it what is derived from it. */

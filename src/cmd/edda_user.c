@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cmd/edda_tool.h"
+#include "cmd/secret.h"
 #include "server/users.h"
 
 struct user_values {
@@ -12,14 +13,6 @@ struct user_values {
     uint64_t iterations;
     bool token;
 };
-
-/* A line without its end. False at the end of the file. */
-static bool line_read(FILE *in, char *line, size_t size)
-{
-    bool read = fgets(line, (int)size, in) != NULL;
-    line[read ? strcspn(line, "\r\n") : 0] = '\0';
-    return read && line[0];
-}
 
 /* From the terminal, without showing it, else the first line of standard input. */
 static int password_ask(struct tool *tool, const char *name, char *ret_password, size_t size)
@@ -32,7 +25,7 @@ static int password_ask(struct tool *tool, const char *name, char *ret_password,
         hidden.c_lflag &= ~(tcflag_t)ECHO;
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
     }
-    bool read = line_read(stdin, ret_password, size);
+    bool read = secret_line(stdin, ret_password, size);
     if (terminal) {
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
         (void)fputc('\n', stderr);
@@ -44,11 +37,7 @@ static int password_get(struct tool *tool, const struct user_values *v, char *re
 {
     if (!v->password_file)
         return password_ask(tool, v->name, ret_password, size);
-    FILE *file = fopen(v->password_file, "re");
-    bool read = file && line_read(file, ret_password, size);
-    if (file)
-        (void)fclose(file);
-    return read ? 0 : edda_fail_field(&tool->error, EDDA_EINVAL, "password-file", "%s has no password in its first line", v->password_file);
+    return secret_read("password-file", v->password_file, ret_password, size, &tool->error);
 }
 
 struct user_search {

@@ -9,12 +9,21 @@
 /* Options that each of them has; its struct of values begins with these. */
 struct remote_values {
     const char *url;
+    const char *user, *password_file, *token_file, *ca_file;
     bool json;
 };
 
 #define REMOTE_OPTIONS \
     { "url", OPTION_TEXT, offsetof(struct remote_values, url), \
-      "URL", NULL,        "Of the instance; that of this application on this machine by default" }, \
+      "URL", NULL,        "Of the instance: http://HOST:PORT or https://HOST:PORT; that of this application on this machine by default" }, \
+    { "user", OPTION_TEXT, offsetof(struct remote_values, user), \
+      "NAME", NULL, "Who asks, where the instance has users; goes with --password-file" }, \
+    { "password-file", OPTION_TEXT, offsetof(struct remote_values, password_file), \
+      "FILE", NULL, "Its first line is the password of --user" }, \
+    { "token-file", OPTION_TEXT, offsetof(struct remote_values, token_file), \
+      "FILE", NULL, "Its first line is a user's token, in place of EDDA_TOKEN in the environment" }, \
+    { "ca-file", OPTION_TEXT, offsetof(struct remote_values, ca_file), \
+      "FILE", NULL, "For a URL with https: certificates to trust in place of the system's, PEM" }, \
     { \
         "json", OPTION_FLAG, offsetof(struct remote_values, json), NULL, NULL, "Writes JSON" \
     }

@@ -6,12 +6,13 @@
 
 #include "cmd/cmd.h"
 #include "cmd/run_outside.h"
+#include "cmd/secret.h"
 #include "cmd/serving.h"
 #include "outside/databases.h"
 #include "outside/redis.h"
 
 #define HANDLER_THREADS_MAX 1024
-#define PASSWORD_BYTES_MAX 512
+#define PASSWORD_BYTES_MAX (512 + 2)
 #define QUERY_THREADS 4
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
@@ -82,23 +83,6 @@ static unsigned handler_threads(const struct edda_app *app)
     return threads == 0 ? 1 : threads > HANDLER_THREADS_MAX ? HANDLER_THREADS_MAX : (unsigned)threads;
 }
 
-/* The first line of a file. */
-static int read_password(struct io *io, const char *path, char *ret_password, struct edda_error *error)
-{
-    struct io_file *file;
-    size_t len = 0;
-    int rc = io_file_open(io, path, IO_READ, &file, error);
-    if (rc < 0)
-        return rc;
-    rc = io_file_read(io, file, ret_password, PASSWORD_BYTES_MAX - 1, 0, &len);
-    io_file_close(io, file);
-    ret_password[rc < 0 ? 0 : len] = '\0';
-    ret_password[strcspn(ret_password, "\r\n")] = '\0';
-    if (rc < 0 || ret_password[0] == '\0')
-        return edda_fail_field(error, rc < 0 ? rc : EDDA_EINVAL, "redis-password-file", "%s has no password in its first line", path);
-    return 0;
-}
-
 static int open_channels(struct serving *serving, struct edda_error *error)
 {
     struct run *run = run_of(serving);
@@ -106,7 +90,7 @@ static int open_channels(struct serving *serving, struct edda_error *error)
     const char *path = run->values.redis_password_file;
     if (!run->values.redis)
         return 0;
-    int rc = path ? read_password(serving->io, path, password, error) : 0;
+    int rc = path ? secret_read("redis-password-file", path, password, sizeof password, error) : 0;
     if (rc < 0)
         return rc;
     const struct redis_options options = {

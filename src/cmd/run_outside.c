@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/secret.h"
 #include "edda/remote.h"
 
 #define SECRET_VARIABLE "EDDA_REMOTE_SECRET"
@@ -87,19 +88,6 @@ size_t run_outside_options(const struct edda_app *app, size_t offset, struct opt
     return count ? add(rows, count, common_options, COUNT_OF(common_options), offset) : 0;
 }
 
-/* The first line of the file. */
-static int read_secret(struct run_outside *run, const char *path, struct edda_error *error)
-{
-    FILE *file = fopen(path, "re");
-    bool read = file && fgets(run->secret, sizeof run->secret, file);
-    if (file)
-        (void)fclose(file);
-    if (!read)
-        return edda_fail_with(error, EDDA_EINVAL, "--remote-secret-file: %s cannot be read, or is empty", path);
-    run->secret[strcspn(run->secret, "\r\n")] = '\0';
-    return 0;
-}
-
 /* Sets the URLs that --remote names. */
 static int read_urls(struct run_outside *run, size_t count, const char *text, struct edda_error *error)
 {
@@ -133,7 +121,7 @@ int run_outside_open(struct run_outside *run, const struct edda_app *app, const 
     size_t count = 0;
     if (!has_effects(app) && !has_remote(app))
         return 0;
-    int rc = values->remote_secret_file ? read_secret(run, values->remote_secret_file, error) : 0;
+    int rc = values->remote_secret_file ? secret_read("remote-secret-file", values->remote_secret_file, run->secret, sizeof run->secret, error) : 0;
     for (size_t i = 0; app->services[i] && count < COUNT_OF(run->remotes); i++) {
         const struct edda_remote *remote = app->services[i]->remote;
         if (!remote)

@@ -260,6 +260,14 @@ static int serving_listen(struct serving *serving, struct server_options *option
     return rc;
 }
 
+static int open_users(struct serving *serving, struct edda_error *error)
+{
+    int rc = users_open(serving->io, serving->values.users, &serving->users, error);
+    if (rc == EDDA_ENOTFOUND)
+        return edda_fail_field(error, rc, "users", "--users: there is no file %.200s; `edda user add NAME --users FILE` makes it", serving->values.users);
+    return rc;
+}
+
 static int serving_open(struct serving *serving, struct log_recovery *ret_recovery, struct edda_error *error)
 {
     const struct store_options store_options = { .progress = index_progress, .progress_user = serving };
@@ -271,7 +279,7 @@ static int serving_open(struct serving *serving, struct log_recovery *ret_recove
     if (rc == 0)
         rc = group_delay_parse(&serving->values, &server_options, error);
     if (rc == 0 && serving->values.users)
-        rc = users_open(serving->io, serving->values.users, &serving->users, error);
+        rc = open_users(serving, error);
     server_options.users = serving->users;
     server_options.cors_origins = serving->values.cors;
     if (rc == 0)

@@ -115,6 +115,48 @@ struct tls_channel *tls_accept(struct tls *tls, int fd)
     return NULL;
 }
 
+/* Who the other end must be: SNI is for names only. */
+static bool expect_host(SSL *ssl, const char *host)
+{
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1)
+        return true;
+    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+static int handshake_fail(SSL *ssl, const char *host, struct edda_error *error)
+{
+    long verified = SSL_get_verify_result(ssl);
+    if (verified == X509_V_OK)
+        return edda_fail_with(error, EDDA_EUNAVAILABLE, "no TLS with %s: %s", host, ERR_peek_error() ? reason() : "it ended the connection");
+    return edda_fail_with(error, EDDA_EUNAVAILABLE, "the certificate that %s shows is not trusted: %s", host, X509_verify_cert_error_string(verified));
+}
+
+int tls_connect(int fd, const char *host, const char *ca_path, struct tls_channel **ret_channel, struct edda_error *error)
+{
+    int rc = 0;
+    ERR_clear_error();
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context)
+        return edda_fail_with(error, EDDA_ENOMEM, "out of memory for TLS");
+    (void)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    (void)SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    if (ca_path ? SSL_CTX_load_verify_locations(context, ca_path, NULL) != 1 : SSL_CTX_set_default_verify_paths(context) != 1)
+        return context_fail(context, "ca-file", "the certificates in", ca_path ? ca_path : "the system's store", error);
+    SSL *ssl = SSL_new(context);
+    SSL_CTX_free(context); /* the SSL counts it as well */
+    if (!ssl || SSL_set_fd(ssl, fd) != 1 || !expect_host(ssl, host))
+        rc = edda_fail_with(error, EDDA_ENOMEM, "out of memory for TLS");
+    else if (SSL_connect(ssl) != 1)
+        rc = handshake_fail(ssl, host, error);
+    ERR_clear_error();
+    if (rc < 0)
+        SSL_free(ssl);
+    else
+        *ret_channel = (struct tls_channel *)(void *)ssl;
+    return rc;
+}
+
 void tls_free(struct tls_channel *channel)
 {
     SSL_free(ssl_of(channel));
@@ -192,6 +234,12 @@ struct tls_channel *tls_accept(struct tls *tls, int fd)
 {
     (void)tls, (void)fd;
     return NULL;
+}
+
+int tls_connect(int fd, const char *host, const char *ca_path, struct tls_channel **ret_channel, struct edda_error *error)
+{
+    (void)fd, (void)host, (void)ca_path, (void)ret_channel;
+    return edda_fail_field(error, EDDA_EUNSUPPORTED, "url", "this program was built without OpenSSL, so it has no TLS");
 }
 
 void tls_free(struct tls_channel *channel)

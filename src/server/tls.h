@@ -31,6 +31,9 @@ void tls_close(struct tls *tls);
 /* The server's end over a socket that does not block, which stays the caller's; NULL when out of memory. The handshake is done by the calls that follow. */
 struct tls_channel *tls_accept(struct tls *tls, int fd);
 void tls_free(struct tls_channel *channel);
+/* The client's end over a socket that blocks, with the handshake done: `host`, a name or an address, must be in the other's certificate, which those of `ca_path` (PEM;
+ * NULL: the system's) vouch for. EDDA_EINVAL: `ca_path` cannot be used; EDDA_EUNAVAILABLE: what the other end shows is not trusted, or is no TLS. */
+int tls_connect(int fd, const char *host, const char *ca_path, struct tls_channel **ret_channel, struct edda_error *error);
 /* Whether the handshake is done. */
 bool tls_is_ready(const struct tls_channel *channel);
 /* At least one byte; 0: the client has ended; or what is waited for, or TLS_BROKEN. */

@@ -109,8 +109,8 @@ def refuses_what_makes_no_sense(world):
             (('--http', 'here'), '--http takes HOST:PORT.*here'), (('--http', '127.0.0.1:65536'), '--http takes HOST:PORT'),
             (('--http', ':80'), '--http takes HOST:PORT'), (('--http', '127.0.0.1:'), '--http takes HOST:PORT'),
             (('--http', '[]:1'), '--http takes HOST:PORT'), (('--http', '127.0.0.1:0', '--group-delay', '11m'), '--group-delay is at most 10m'),
-            (('--http', '300.0.0.1:0'), '300.0.0.1 is no IP address'),
-            (('--http', 'off'), 'nothing would listen')):
+            (('--http', '300.0.0.1:0'), '--http: 300.0.0.1 is no IP address'),
+            (('--http', 'off'), 'nothing would listen'), (('--http', '127.0.0.1:0', '--users', '/nowhere'), '--users: there is no file /nowhere; `edda user add')):
         says(world.run('serve', '--data', world.data, *others_off(world, 'http'), *words, status=1), 'edda serve: ' + pattern)
         holds(not os.path.exists(world.data), words)
     with socket.socket() as taken:
@@ -235,8 +235,63 @@ def is_safe_or_does_not_start(world):
     same(broker.client().get('/health')['live'], True)
 
 
+def written(world, name, text):
+    path = os.path.join(world.directory, name)
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(text + '\n')
+    return path
+
+
+def commands_say_who_they_are(world):
+    """What asks a running application does so with a password, a token, and over TLS; what it lacks is said."""
+    users = os.path.join(world.directory, 'users')
+    password = written(world, 'password', 'correct horse')
+    world.run('user', 'add', 'operator', '--users', users, '--password-file', password, '--manage', '*')
+    token = world.run('user', 'add', 'robot', '--users', users, '--token', '--manage', '*').strip()
+    weak = written(world, 'weak', world.run('user', 'add', 'guest', '--users', users, '--token', '--read', 'orders').strip())
+    crt, key = certificate(world, 'localhost')
+    served = Broker(world, command=[application, 'run', '--data', world.data, '--port', '0', '--users', users]).wait_listening()
+    secured = Broker(world, command=[application, 'run', '--data', world.data + '-2', '--http', 'localhost:0', '--users', users, '--tls-cert', crt, '--tls-key', key]).wait_listening()
+    secret = written(world, 'token', token)
+    login, plain, tls = ('--user', 'operator', '--password-file', password), ('--url', f'http://localhost:{served.port}'), ('--url', f'https://localhost:{secured.port}')
+    trust = ('--ca-file', crt)
+
+    def asked(*words, variable=None, status=0):
+        environment = {name: value for name, value in os.environ.items() if name != 'EDDA_TOKEN'}
+        if variable is not None:
+            environment['EDDA_TOKEN'] = variable
+        done = subprocess.run([application, *words], env=environment, capture_output=True, text=True, timeout=edda.LIMIT_S, check=False)
+        same(done.returncode, status, f'{words}: {done.stdout}{done.stderr}')
+        return done.stdout if status == 0 else done.stderr
+
+    for where in (plain, (*tls, *trust)):
+        same(asked('deadlines', *where, *login), 'no deadlines are pending\n')
+        same(asked('quarantine', *where, '--token-file', secret), 'nothing is quarantined\n')
+        asked('projections', *where, variable=token)
+        says(asked('trace', 'nothing', *where, variable=token, status=1), 'there is no process nothing')
+        says(asked('migrate', 'order', '--from', '7', '--to', '8', *where, *login, status=1), 'order')
+        says(asked('deadlines', *where, status=1), 'say who you are.*--user NAME with --password-file FILE, --token-file FILE or EDDA_TOKEN say it')
+        says(asked('deadlines', *where, variable=token + 'x', status=1), 'EDDA_TOKEN say it')
+        says(asked('quarantine', *where, '--token-file', weak, status=1), r'needs the permission read=\*')
+        # What is on the line goes before the environment.
+        asked('deadlines', *where, *login, variable='nonsense')
+    for words, pattern in ((('--user', 'operator'), '--user and --password-file go together; --password-file is missing'),
+                           (('--password-file', password), '--user is missing'), ((*login, '--token-file', secret), '--user and --token-file exclude each other'),
+                           (('--user', 'a:b', '--password-file', password), "a name with ':' cannot be said over HTTP"),
+                           (('--token-file', '/nowhere'), '--token-file: /nowhere cannot be read: No such file'),
+                           (('--token-file', written(world, 'empty', '')), 'the first line of .*empty must have 1 to '),
+                           (('--user', 'operator', '--password-file', written(world, 'long', 'x' * 513)), 'the first line of .*long must have 1 to 512 bytes')):
+        says(asked('deadlines', *plain, *words, status=1), pattern)
+    says(asked('deadlines', *plain, variable='a\nb', status=1), 'EDDA_TOKEN has more than one line')
+    says(asked('deadlines', *tls, *login, status=1), 'the certificate that localhost shows is not trusted: self-signed certificate')
+    says(asked('deadlines', '--url', f'https://127.0.0.1:{secured.port}', *trust, *login, status=1), 'not trusted: IP address mismatch')
+    says(asked('deadlines', '--url', f'https://localhost:{served.port}', *trust, *login, status=1), 'no TLS with localhost: ')
+    says(asked('deadlines', '--url', f'http://localhost:{secured.port}', *login, status=1), 'its URL begins with https://')
+    says(asked('deadlines', *tls, '--ca-file', '/nowhere', *login, status=1), 'the certificates in /nowhere: No such file')
+
+
 application = next((word.partition('=')[2] for word in sys.argv if word.startswith('--application=')), None)
 
 if __name__ == '__main__':
     edda.main([says_where_it_listens, says_it_as_json, serves_the_log_of_an_application, refuses_what_makes_no_sense, speaks_tls, reads_certificates_again,
-               is_safe_or_does_not_start])
+               is_safe_or_does_not_start, commands_say_who_they_are])

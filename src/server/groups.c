@@ -329,13 +329,13 @@ int group_poll(struct edda_request *request, const void *body, void *user)
     struct poll poll = { .request = request };
     bool fresh;
     (void)user;
+    if (asked->from.len && !edda_text_is(asked->from, "now") && !edda_text_is(asked->from, "start"))
+        return edda_fail_field(&request->error, EDDA_EINVAL, "from", "from must be start or now");
     int rc = share_of(request, true, &poll.shares, &poll.share, &fresh);
     if (rc < 0)
         return rc;
     if (fresh && edda_text_is(asked->from, "now"))
         competing_pass(&poll.share->competing, store_tail(poll.shares->store));
-    else if (asked->from.len && !edda_text_is(asked->from, "now") && !edda_text_is(asked->from, "start"))
-        return edda_fail_field(&request->error, EDDA_EINVAL, "from", "from must be start or now");
     if (fresh && (rc = share_write(poll.shares, poll.share, &request->error)) < 0) {
         share_free(poll.shares, poll.share);
         return rc;

@@ -104,9 +104,9 @@ static const struct edda_field StreamChange_fields[] = {
 const struct edda_type StreamChange_type = EDDA_VALUE(StreamChange);
 
 static const struct edda_field GroupPoll_fields[] = {
-    EDDA_FIELD(GroupPoll, max, .optional = true, .max = 1000, .description = "records that are given; 10 when it is missing"),
+    EDDA_FIELD(GroupPoll, max, .optional = true, .min = 1, .max = 1000, .description = "records that are given; 10 when it is missing"),
     EDDA_FIELD(GroupPoll, waitMs, .optional = true, .max = 60000, .description = "how long to wait for the first one"),
-    EDDA_FIELD(GroupPoll, timeoutMs, .optional = true, .max = 43200000, .description = "until a record that is not acknowledged is given to somebody again; 30,000 when it is missing"),
+    EDDA_FIELD(GroupPoll, timeoutMs, .optional = true, .min = 1, .max = 43200000, .description = "until a record that is not acknowledged is given to somebody again; 30,000 when it is missing"),
     EDDA_FIELD(GroupPoll, maxDeliveries, .optional = true, .max = 1000000, .description = "a record that was given so often is parked; missing or 0: never"),
     EDDA_FIELD(GroupPoll, from, .optional = true, .description = "where a group that is new begins: start, as without it, or now") };
 const struct edda_type GroupPoll_type = EDDA_VALUE(GroupPoll);

@@ -385,8 +385,10 @@ def consumers_compete_for_records(world):
              and client.get('/groups/other/topics/jobs')['parked'] >= 1, 'what is given too often is parked')
     same(client.get('/groups/other/topics/jobs/parked')['_embedded']['parked'][0]['position'], poisoned['position'])
     same(client.ask('DELETE', f'/groups/other/topics/jobs/parked/{poisoned["position"]}').status, 204)
+    # A poll that is refused makes no group, so the next one may still say where it begins.
+    same(client.ask('POST', '/groups/late/topics/jobs/poll', {'from': 'here'}).status, 422)
     same(client.ask('POST', '/groups/late/topics/jobs/poll', {'from': 'now'}).json['_embedded']['events'], [])
-    for body, field in (({'max': 1001}, 'max'), ({'waitMs': 60001}, 'waitMs'), ({'from': 'here'}, 'from')):
+    for body, field in (({'max': 1001}, 'max'), ({'max': 0}, 'max'), ({'timeoutMs': 0}, 'timeoutMs'), ({'waitMs': 60001}, 'waitMs'), ({'from': 'here'}, 'from')):
         answer = client.ask('POST', path + '/poll', body)
         same((answer.status, answer.json['field']), (422, field))
     thread = threading.Thread(target=lambda: waiting.append(poll(broker.client(), max=1, waitMs=60000)))

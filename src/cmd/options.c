@@ -275,6 +275,7 @@ static int command_run(const struct command_table *table, const struct command_r
     if (r < 0) {
         fprintf(stderr, "%s %s: %s\n", table->program, command->name, error.message);
         usage_line(stderr, table->program, command);
+        fprintf(stderr, "%s %s --help says more\n", table->program, command->name);
         status = EXIT_USAGE;
     } else if (r > 0) {
         if (asked == 'v')

@@ -126,7 +126,7 @@ int server_check(const struct server_options *options, struct edda_error *error)
         struct sockaddr_storage address;
         socklen_t len;
         if (address_parse(text, row->port, &address, &len) < 0)
-            return edda_fail_field(error, EDDA_EINVAL, name, "%s is no IP address", text);
+            return edda_fail_field(error, EDDA_EINVAL, name, "--%s: %s is no IP address; names are not looked up", name, text);
         if (row->tls && !(options->tls_certificate && options->tls_key))
             return edda_fail_field(error, EDDA_EINVAL, name, "TLS needs a certificate and its key");
         bool has_users = options->users && row->protocol->authenticates;

@@ -144,7 +144,7 @@ static void answer_without_route(struct edda_request *request, int code, struct 
                              (const char *)path.data, (int)allow.len, (const char *)allow.data, (int)method.len,
                              (const char *)method.data);
     else if (code == EDDA_ENOTFOUND)
-        (void)edda_fail_with(&request->error, code, "there is no %.*s", (int)path.len, (const char *)path.data);
+        (void)edda_fail_with(&request->error, code, "there is no %.*s; GET /openapi.json lists what there is", (int)path.len, (const char *)path.data);
     else
         (void)edda_fail_with(&request->error, code, "the path is not percent-encoded UTF-8");
     response_problem(request, 0, &request->error, allow, journal_tail(request->server->journal));

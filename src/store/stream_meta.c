@@ -89,7 +89,8 @@ static int stream_known(struct store *store, struct slice topic, struct slice ke
     if (r < 0)
         return edda_fail_with(error, r, "%s", store->read_error.message);
     if (ret_info->next_version == 0 || ret_info->deleted)
-        return edda_fail_with(error, EDDA_ENOTFOUND, "there is no such stream");
+        return edda_fail_with(error, EDDA_ENOTFOUND, "stream %.*s/%.*s has no events", (int)topic.len, (const char *)topic.data,
+                              (int)key.len, (const char *)key.data);
     return 0;
 }
 

@@ -223,7 +223,7 @@ static void unknown_path_is_404(void **state)
     talk_expect(*state, GET("/nowhere"),
                 PROBLEM("404 Not Found", 130, "",
                         "{\"type\":\"urn:edda:error:notfound\",\"title\":\"it does not exist\",\"status\":404,"
-                        "\"detail\":\"there is no /nowhere\",\"instance\":\"/nowhere\"}"));
+                        "\"detail\":\"there is no /nowhere; GET /openapi.json lists what there is\",\"instance\":\"/nowhere\"}"));
     talk_expect_part(*state, GET("/orders/1/2/3/4/5/6/7/8"), 404, "notfound");
     talk_expect_part(*state, GET("/orders/9"), 404, "orders has none with the key 9");
     talk_expect_part(*state, GET("/%zz"), 400, "percent-encoded");

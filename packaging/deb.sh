@@ -3,7 +3,10 @@
 # deb.sh BUILD OUT: makes the Debian package of what is built in BUILD, which was configured for /usr, and puts it into OUT.
 #
 # The package has the binary, its manual pages, the unit and the settings of the service. Its scripts make the user and the directory for the data, start the service on
-# a system that systemd runs, and restart it on an upgrade. Removing it keeps settings and data; purging removes both.
+# a system that systemd runs, and restart it on an upgrade. A service that does not start, because a port is taken say, is no failure of the installation: the journal tells of it.
+# Removing the package keeps settings and data; purging removes both.
+#
+# DEBFULLNAME and DEBEMAIL name the maintainer of the package.
 
 set -euo pipefail
 
@@ -23,7 +26,27 @@ for page in edda.1 edda.conf.5; do
 done
 install -D -m 644 "$here/edda.service" "$root/lib/systemd/system/edda.service"
 install -D -m 644 "$here/edda.conf" "$root/etc/edda/edda.conf"
-install -D -m 644 "$here/../LICENSE" "$root/usr/share/doc/edda/copyright"
+
+documents=$root/usr/share/doc/edda
+maintainer="${DEBFULLNAME:-The Edda maintainers} <${DEBEMAIL:-edda@localhost}>"
+install -d "$documents"
+cat > "$documents/copyright" <<'COPYRIGHT'
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: edda
+
+Files: *
+Copyright: 2026 The Edda maintainers
+License: Apache-2.0
+ Licensed under the Apache License, Version 2.0, of which Debian has a copy in
+ /usr/share/common-licenses/Apache-2.0.
+COPYRIGHT
+gzip -9n > "$documents/changelog.gz" <<CHANGELOG
+edda ($version) unstable; urgency=medium
+
+  * Release $version.
+
+ -- $maintainer  $(date -R -u ${SOURCE_DATE_EPOCH:+-d "@$SOURCE_DATE_EPOCH"})
+CHANGELOG
 
 # The libraries it is linked with, as the packages that have them.
 mkdir -p "$work/debian"
@@ -35,7 +58,7 @@ cat > "$root/DEBIAN/control" <<CONTROL
 Package: edda
 Version: $version
 Architecture: $(dpkg --print-architecture)
-Maintainer: The Edda maintainers <edda@localhost>
+Maintainer: $maintainer
 Depends: $depends, adduser
 Section: database
 Priority: optional
@@ -55,13 +78,16 @@ if [ "$1" = configure ]; then
     fi
     install -d -o edda -g edda -m 700 /var/lib/edda
     chgrp edda /etc/edda
+    # What an administrator has disabled stays so.
+    if deb-systemd-helper --quiet was-enabled edda.service; then
+        deb-systemd-helper enable edda.service >/dev/null || true
+    else
+        deb-systemd-helper update-state edda.service >/dev/null || true
+    fi
     if [ -d /run/systemd/system ]; then
-        systemctl daemon-reload
-        if [ -z "$2" ]; then
-            systemctl enable --quiet edda.service
-        fi
+        systemctl --system daemon-reload || true
         if systemctl is-enabled --quiet edda.service; then
-            systemctl restart edda.service
+            deb-systemd-invoke restart edda.service >/dev/null || echo 'edda: the service did not start; journalctl -u edda says why' >&2
         fi
     fi
 fi
@@ -70,7 +96,7 @@ cat > "$root/DEBIAN/prerm" <<'SCRIPT'
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-    systemctl disable --quiet --now edda.service
+    deb-systemd-invoke stop edda.service >/dev/null || true
 fi
 SCRIPT
 cat > "$root/DEBIAN/postrm" <<'SCRIPT'
@@ -78,12 +104,14 @@ cat > "$root/DEBIAN/postrm" <<'SCRIPT'
 set -e
 if [ "$1" = purge ]; then
     rm -rf /var/lib/edda /etc/edda
-    if getent passwd edda >/dev/null; then
+    deb-systemd-helper purge edda.service >/dev/null || true
+    # Its package may have been removed before.
+    if getent passwd edda >/dev/null && command -v deluser >/dev/null; then
         deluser --system --quiet edda || true
     fi
 fi
 if [ -d /run/systemd/system ]; then
-    systemctl daemon-reload
+    systemctl --system daemon-reload || true
 fi
 SCRIPT
 chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm" "$root/DEBIAN/postrm"

@@ -3,7 +3,7 @@
 # setup.sh: installs what building and testing Edda needs, and nothing when all of it is there.
 #
 #     setup.sh            what building, running and most tests need
-#     setup.sh clients    besides, what the tests with other people's Kafka clients need, and those clients
+#     setup.sh clients    besides, what the tests with other people's Kafka clients need, and those clients, and what the test of the Debian package needs
 #
 # Safe to run any number of times; with everything in place it asks dpkg once and ends. Uses sudo
 # when it is not run as root. On a system without dpkg it installs nothing and says what is missing.
@@ -53,6 +53,7 @@ maven                     mvn    fetches the Java clients, the console tools and
 golang-go                 go     the program with franz-go
 npm                       npm    fetches kafkajs
 python3-venv              pc:-   an environment for the Python clients
+debootstrap               debootstrap  a system in which the Debian package is installed; that test needs root
 TABLE
 }
 

@@ -130,10 +130,5 @@ void broker_document(struct buffer *out)
         struct slice name = api_name(api);
         buffer_printf(out, "| %d | %.*s | %d–%d | %s |\n", api->key, (int)name.len, (const char *)name.data, api->min, api->max, api->remark ? api->remark : "");
     }
-    buffer_printf(out, "\n## Limits\n\n| what | limit |\n|---|---|\n| records of one Fetch | %d bytes, but at least one batch |\n| wait of one Fetch | %d ms |\n"
-                       "| partitions of one Fetch | %d |\n| partitions of a topic | %d |\n| topics | %d |\n| key of a record | %d bytes |\n"
-                       "| groups | %d |\n| members of a group | %d |\n| session of a member | %d to %d ms |\n| metadata of a committed offset | %d bytes |\n"
-                       "| transaction.timeout.ms | %d |\n",
-                  BROKER_FETCH_BYTES_MAX, BROKER_FETCH_WAIT_MAX_MS, BROKER_PARTITIONS_ASKED_MAX, STORE_PARTITIONS_MAX, STORE_TOPICS_MAX, STORE_KEY_MAX, GROUPS_MAX,
-                  GROUP_MEMBERS_MAX, GROUP_SESSION_MIN_MS, GROUP_SESSION_MAX_MS, GROUP_OFFSET_METADATA_MAX, TRANSACTION_TIMEOUT_MAX_MS);
+    buffer_append_str(out, "\nIts limits are among [all of them](../operating/limits.md).\n");
 }

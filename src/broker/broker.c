@@ -11,9 +11,11 @@
 #include "base/hash.h"
 #include "base/put.h"
 #include "broker/internal.h"
+#include "store/settings.h"
 
 #define NS_PER_MS INT64_C(1000000)
-#define ARENA_KEPT_BYTES (UINT32_C(64) << 10) /* a call that is free keeps no more memory than about this */
+#define ARENA_BLOCK_BYTES 4096
+#define ARENA_KEPT_BYTES 8192 /* a call that is free keeps no more memory than about this: there may be one for each of many connections */
 #define SCRATCH_KEPT_BYTES (UINT32_C(1) << 20)
 
 /* --- opening and closing ------------------------------------------------------------------------------- */
@@ -42,6 +44,8 @@ int broker_open(const struct broker_options *options, struct broker **ret_broker
     broker->store = options->store;
     if (broker->options.partitions_default == 0)
         broker->options.partitions_default = BROKER_PARTITIONS_DEFAULT;
+    if (broker->options.message_bytes_max == 0)
+        broker->options.message_bytes_max = STORE_BATCH_BYTES_DEFAULT;
     cluster_id_make(broker);
     heap_init(&broker->due);
     list_init(&broker->ready);
@@ -92,14 +96,8 @@ void broker_log(struct broker *broker, const char *event, const char *format, ..
 void broker_call_init(struct broker_call *call)
 {
     *call = (struct broker_call){ .state = BROKER_CALL_FREE, .due = HEAP_NODE_INIT };
-    arena_init(&call->arena, 4096, BROKER_CALL_BYTES_MAX);
+    arena_init(&call->arena, ARENA_BLOCK_BYTES, BROKER_CALL_BYTES_MAX);
     list_init(&call->ready);
-}
-
-void broker_call_deinit(struct broker_call *call)
-{
-    ASSERT(call->state == BROKER_CALL_FREE);
-    arena_deinit(&call->arena);
 }
 
 void broker_call_trim(struct broker_call *call)
@@ -107,7 +105,13 @@ void broker_call_trim(struct broker_call *call)
     if (call->arena.used <= ARENA_KEPT_BYTES)
         return;
     arena_deinit(&call->arena);
-    arena_init(&call->arena, 4096, BROKER_CALL_BYTES_MAX);
+    arena_init(&call->arena, ARENA_BLOCK_BYTES, BROKER_CALL_BYTES_MAX);
+}
+
+void broker_call_deinit(struct broker_call *call)
+{
+    ASSERT(call->state == BROKER_CALL_FREE);
+    arena_deinit(&call->arena);
 }
 
 static void call_answer(struct broker_call *call)
@@ -309,11 +313,13 @@ int64_t broker_turn(struct broker *broker, int64_t now_ns)
     list_init(&ready);
     list_insert_before(&broker->ready, &ready);
     list_remove(&broker->ready);
-    while ((link = list_pop_front(&ready))) {
+    while ((!broker->options.full || !broker->options.full(broker->options.user)) && (link = list_pop_front(&ready))) {
         struct broker_call *call = container_of(link, struct broker_call, ready);
         call_take(call);
         call_run(call, call->resume);
     }
+    while ((link = list_pop_front(&ready)))
+        list_push_back(&broker->ready, link);
     scratch_trim(&broker->slices);
     scratch_trim(&broker->pieces);
     if ((node = heap_first(&broker->due)) && node->key < next)
@@ -323,15 +329,15 @@ int64_t broker_turn(struct broker *broker, int64_t now_ns)
 
 static int count_group(void *user, const struct group_info *group)
 {
-    uint64_t *count = user;
-    (void)group;
-    (*count)++;
+    struct broker_counts *counts = user;
+    counts->groups++;
+    counts->members_of_group = group->member_count > counts->members_of_group ? group->member_count : counts->members_of_group;
     return 0;
 }
 
 void broker_counts(const struct broker *broker, struct broker_counts *ret_counts)
 {
     *ret_counts = broker->counts;
-    ret_counts->groups = 0;
-    (void)groups_each(broker->groups, count_group, &ret_counts->groups);
+    (void)groups_each(broker->groups, count_group, ret_counts);
+    groups_sizes(broker->groups, &ret_counts->members_bytes, &ret_counts->offsets);
 }

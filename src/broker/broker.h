@@ -38,6 +38,7 @@ struct broker_options {
     struct store *store;
     uint32_t partitions_default;      /* of topics that are made by being asked for; 0: BROKER_PARTITIONS_DEFAULT */
     bool auto_create_topics;
+    int64_t message_bytes_max;        /* what is said to be the default of max.message.bytes; the store has it */
     int32_t group_rebalance_delay_ms; /* before the first generation of an empty group; 0: none */
     /* Whether who has sent the call may do this with the topic or group (data NULL: with the broker as a whole). NULL: everybody may. */
     bool (*allowed)(void *user, const struct broker_call *call, enum broker_verb verb, struct slice name);
@@ -45,6 +46,8 @@ struct broker_options {
     void (*sasl)(void *user, struct broker_call *call);
     /* The call has been answered: response and gate are filled, and good until this returns: broker_response_put(). */
     void (*answered)(void *user, struct broker_call *call);
+    /* Whether there is no memory for further answers at the moment: calls that could be answered in broker_turn() are answered in a later one. NULL: there always is. */
+    bool (*full)(void *user);
     /* Told of log events: requests that do not parse, versions nobody knows. May be NULL. */
     void (*log)(void *user, const char *event, const char *text);
     void *user;
@@ -119,7 +122,7 @@ struct broker_counts {
     uint64_t malformed;               /* requests that ended their connection */
     uint64_t parked;                  /* calls that wait now */
     uint64_t stalled;                 /* times that a Produce waited because the log was too far behind its disk */
-    uint64_t groups;
+    uint64_t groups, members_of_group, members_bytes, offsets; /* members_of_group: of the one that has most; members_bytes: of all groups */
 };
 void broker_counts(const struct broker *broker, struct broker_counts *ret_counts);
 

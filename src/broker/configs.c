@@ -82,6 +82,7 @@ static int64_t broker_value(const struct broker *broker, const struct setting *s
     } options[] = {
         { "auto.create.topics.enable", broker->options.auto_create_topics },
         { "num.partitions", broker->options.partitions_default },
+        { "message.max.bytes", broker->options.message_bytes_max },
         { "group.initial.rebalance.delay.ms", broker->options.group_rebalance_delay_ms },
         { "fetch.max.bytes", BROKER_FETCH_BYTES_MAX },
     };

@@ -148,6 +148,8 @@ struct group_info {
 int group_get(struct groups *groups, struct slice group, struct group_info *ret_info);
 int group_members_each(struct groups *groups, struct slice group, int (*visit)(void *user, const struct group_member_info *member), void *user);
 int groups_each(struct groups *groups, int (*visit)(void *user, const struct group_info *group), void *user);
+/* Bytes of the members of all groups, and how many offsets are committed. */
+void groups_sizes(const struct groups *groups, uint64_t *ret_bytes, uint64_t *ret_offsets);
 
 /* Kafka's codes: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, GROUP_SUBSCRIBED_TO_TOPIC ... */
 int16_t group_delete(struct groups *groups, struct slice group, int64_t now_ns);

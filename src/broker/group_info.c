@@ -84,3 +84,9 @@ bool group_subscribed(const struct group *group, struct slice topic)
     }
     return false;
 }
+
+void groups_sizes(const struct groups *groups, uint64_t *ret_bytes, uint64_t *ret_offsets)
+{
+    *ret_bytes = groups->bytes;
+    *ret_offsets = groups->offsets.count;
+}

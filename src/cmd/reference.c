@@ -43,13 +43,14 @@ static void remote_answer_document(struct buffer *out)
 static const struct page pages[] = {
     { "errors", errors_document },
     { "kafka", broker_document },
+    { "limits", limits_document },
     { "metrics", metrics_document },
     { "remote-answer", remote_answer_document },
     { "routes", routes_document },
 };
 
 static const struct argument_row reference_arguments[] = {
-    { "PAGE", offsetof(struct reference_values, page), false, "errors, kafka, metrics, remote-answer or routes" },
+    { "PAGE", offsetof(struct reference_values, page), false, "errors, kafka, limits, metrics, remote-answer or routes" },
     { NULL, 0, false, NULL },
 };
 static const struct command_row reference_row = { .name = "reference",
@@ -72,5 +73,5 @@ int cmd_reference(const struct edda_app *app, int argc, char **argv)
         buffer_deinit(&out);
         return EXIT_DONE;
     }
-    return cmd_misused(app, "reference", "PAGE is errors, kafka, metrics, remote-answer or routes");
+    return cmd_misused(app, "reference", "PAGE is errors, kafka, limits, metrics, remote-answer or routes");
 }

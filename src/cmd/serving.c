@@ -13,10 +13,14 @@
 #include "journal/local.h"
 #include "server/notify.h"
 #include "server/users.h"
+#include "store/settings.h"
+#include "store/store.h"
 #include "wire/json/json.h"
 
 #define NS_PER_MS 1000000
 #define GROUP_DELAY_MAX_MS 600000
+#define CONNECTIONS_MAX 1000000               /* that can be asked for */
+#define MEMORY_MIN (UINT64_C(64) << 20)        /* what one client may rightly hold has room */
 
 #define LISTEN_ROW(its_name, port, title) \
     { #its_name, OPTION_TEXT, offsetof(struct serving_values, listen[PROTOCOL_##its_name]), "HOST:PORT", "127.0.0.1:" #port, \
@@ -38,6 +42,14 @@ const struct option_row serving_options[] = {
       "Lets others than this machine connect without TLS or users" },
     { "group-delay", OPTION_DURATION, offsetof(struct serving_values, group_delay_ms), "DURATION", NULL,
       "How long the first member of a Kafka group waits for others; without it the group starts at once, and again with each that comes" },
+    { "connections-max", OPTION_COUNT, offsetof(struct serving_values, connections_max), "N", "10000", "How many clients may be connected; one more is refused" },
+    { "memory-max", OPTION_SIZE, offsetof(struct serving_values, memory_max), "SIZE", "1G",
+      "Memory for what clients have sent and is not done, and for what they have not taken, of all together; beyond, those that hold most are closed" },
+    { "partitions", OPTION_COUNT, offsetof(struct serving_values, partitions), "N", "4", "Partitions of a topic that says nothing about it" },
+    { "message-bytes-max", OPTION_SIZE, offsetof(struct serving_values, message_bytes_max), "SIZE", "1048588",
+      "The largest batch of a producer, for topics that have no max.message.bytes of their own" },
+    { "topics-asked-for", OPTION_FLAG, offsetof(struct serving_values, topics_asked_for), NULL, NULL,
+      "Makes a topic only for who asks for that, not for who writes to or asks about one that is not there" },
     { "json", OPTION_FLAG, offsetof(struct serving_values, json), NULL, NULL, "Says what happens as JSON, one object a line" },
     { .name = NULL },
 };
@@ -228,6 +240,40 @@ static int listeners_parse(struct serving *serving, struct server_options *optio
     return server_check(options, error);
 }
 
+/* An option's number has an upper bound that its kind does not know of. */
+static int limit_check(const char *name, uint64_t value, uint64_t min, uint64_t max, struct edda_error *error)
+{
+    if (value >= min && value <= max)
+        return 0;
+    return edda_fail_field(error, EDDA_EINVAL, name, "--%s is from %llu to %llu, not %llu", name, (unsigned long long)min, (unsigned long long)max,
+                           (unsigned long long)value);
+}
+
+static int limits_parse(const struct serving_values *values, struct server_options *options, struct store_options *store_options, struct edda_error *error)
+{
+    const struct {
+        const char *name;
+        uint64_t value, min, max;
+    } rows[] = {
+        { "connections-max", values->connections_max, 1, CONNECTIONS_MAX },
+        { "memory-max", values->memory_max, MEMORY_MIN, INT64_MAX },
+        { "partitions", values->partitions, 1, STORE_PARTITIONS_MAX },
+        { "message-bytes-max", values->message_bytes_max, 1, STORE_BATCH_BYTES_MAX },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int rc = limit_check(rows[i].name, rows[i].value, rows[i].min, rows[i].max, error);
+        if (rc < 0)
+            return rc;
+    }
+    options->limits.connections_max = (uint32_t)values->connections_max;
+    options->limits.memory_bytes_max = values->memory_max;
+    options->limits.partitions_default = (uint32_t)values->partitions;
+    options->limits.message_bytes_max = (uint32_t)values->message_bytes_max;
+    options->topics_asked_for = values->topics_asked_for;
+    store_options->message_bytes_max = values->message_bytes_max;
+    return 0;
+}
+
 /* A connection takes a descriptor, so as many as are allowed are asked for. */
 static void raise_descriptor_limit(void)
 {
@@ -270,7 +316,7 @@ static int open_users(struct serving *serving, struct edda_error *error)
 
 static int serving_open(struct serving *serving, struct log_recovery *ret_recovery, struct edda_error *error)
 {
-    const struct store_options store_options = { .progress = index_progress, .progress_user = serving };
+    struct store_options store_options = { .progress = index_progress, .progress_user = serving };
     struct server_options server_options = { .engine = NULL };
     serving->io = io_posix_new(serving->threads ? serving->threads : 1);
     if (!serving->io)
@@ -278,6 +324,8 @@ static int serving_open(struct serving *serving, struct log_recovery *ret_recove
     int rc = tls_parse(&serving->values, &server_options, error);
     if (rc == 0)
         rc = group_delay_parse(&serving->values, &server_options, error);
+    if (rc == 0)
+        rc = limits_parse(&serving->values, &server_options, &store_options, error);
     if (rc == 0 && serving->values.users)
         rc = open_users(serving, error);
     server_options.users = serving->users;

@@ -22,10 +22,12 @@ struct serving_values {
     bool insecure;
     const char *config, *users, *cors;
     int64_t group_delay_ms;
+    uint64_t connections_max, memory_max, partitions, message_bytes_max;
+    bool topics_asked_for;
 };
 
 /* The rows of these values, which lie at the front of the command's own; each protocol is on where its clients look for it. Ends with a NULL name. */
-#define SERVING_OPTIONS_MAX 16
+#define SERVING_OPTIONS_MAX 24
 extern const struct option_row serving_options[];
 
 struct serving {

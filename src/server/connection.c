@@ -8,6 +8,7 @@
  * overtake the last answer.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,6 +30,20 @@ static void await_readable(struct connection *connection, bool await)
         (void)event_add(&connection->readable, NULL);
     else
         (void)event_del(&connection->readable);
+}
+
+void connection_weigh(struct connection *connection)
+{
+    const struct protocol *protocol = connection->protocol;
+    size_t held = connection->in.capacity + connection->out.capacity + (protocol->held ? protocol->held(connection) : 0);
+    connection->server->held_bytes += held - connection->held;
+    connection->spoken->counts.held += held - connection->held;
+    connection->held = held;
+}
+
+bool server_is_full(const struct server *server)
+{
+    return server->held_bytes > server->limits.memory_bytes_max;
 }
 
 void connection_touch(struct connection *connection)
@@ -71,6 +86,8 @@ void connection_close(struct connection *connection)
     list_remove(&connection->waiting);
     buffer_deinit(&connection->in);
     buffer_deinit(&connection->out);
+    server->held_bytes -= connection->held;
+    connection->spoken->counts.held -= connection->held;
     connection->spoken->counts.open--;
     server->connection_count--;
     free(connection);
@@ -149,6 +166,7 @@ void connection_flush(struct connection *connection)
         connection->blocked = connection->full = false;
         run_later(connection);
     }
+    connection_weigh(connection);
     if (connection->state == CONNECTION_ENDING && !connection->busy && unsent == 0)
         finish(connection);
     else if (connection->state != CONNECTION_LINGERING)
@@ -177,7 +195,7 @@ void connection_run(struct connection *connection)
             connection->protocol->drained(connection);
     }
     for (int taken = 0; connection->state == CONNECTION_OPEN && !connection->busy && !connection->blocked; taken++) {
-        if (taken == REQUESTS_AT_ONCE) {
+        if (taken == REQUESTS_AT_ONCE || server_is_full(connection->server)) {
             run_later(connection);
             break;
         }
@@ -264,16 +282,17 @@ static void on_readable(evutil_socket_t fd, short what, void *user)
         drop(connection);
         return;
     }
-    /* The log catches up first; the socket stays readable. */
-    if (!list_empty(&server->stalled))
+    /* The log catches up first, and memory is made; the socket stays readable. */
+    if (!list_empty(&server->stalled) || server_is_full(server)) {
+        if (connection->tls && tls_has_more(connection->tls))
+            run_later(connection); /* of what is decrypted already the socket would not tell again */
         return;
+    }
     size_t room = input_room(connection);
     ssize_t n = room ? connection_receive(connection, in->data + in->len, room) : -1;
     if (room && n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        if (connection->tls) {
-            input_trim(connection); /* the socket had bytes, but TLS has none for us */
-            connection_flush(connection);
-        }
+        input_trim(connection); /* of TLS the socket may have bytes, and none for us */
+        connection_flush(connection);
         return;
     }
     if (n < 0 || (n == 0 && connection->busy)) {
@@ -331,6 +350,50 @@ void connection_open(struct server *server, const struct listener *listener, int
     if (connection->protocol->opened)
         connection->protocol->opened(connection);
     connection_flush(connection);
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------------- */
+
+/* Told so, if words can reach it; then it is gone. */
+static void shed(struct connection *connection)
+{
+    struct server *server = connection->server;
+    struct buffer words = BUFFER_EMPTY;
+    server_log(server, "connection.shed", "%s is closed: all clients together hold %" PRIu64 " bytes, over the limit of %" PRIu64 ", and it holds most of them, %zu",
+               connection_peer(connection), server->held_bytes, server->limits.memory_bytes_max, connection->held);
+    connection->spoken->counts.shed++;
+    if (connection->protocol->refused && connection->state == CONNECTION_OPEN && connection_unsent(connection) == 0)
+        connection->protocol->refused(server, "the server has no memory left for what its clients have sent, and for what they have not taken", &words);
+    if (buffer_ok(&words) && words.len && (!connection->tls || tls_is_ready(connection->tls)))
+        (void)connection_send(connection, words.data, words.len);
+    buffer_deinit(&words);
+    connection_close(connection);
+}
+
+/* Who holds most has got most, so one after the other is closed until there is room. It may have done nothing wrong; but it can come back, and all others are served. */
+void connections_shed(struct server *server)
+{
+    if (!server_is_full(server))
+        return;
+    while (server_is_full(server)) {
+        struct connection *largest = NULL;
+        for (struct list *link = server->connections.next; link != &server->connections; link = link->next) {
+            struct connection *connection = container_of(link, struct connection, link);
+            if (!largest || connection->held > largest->held)
+                largest = connection;
+        }
+        ASSERT(largest);
+        shed(largest);
+    }
+    /* Those that found no room, while there was none for anybody. */
+    for (struct list *link = server->connections.next; link != &server->connections; link = link->next) {
+        struct connection *connection = container_of(link, struct connection, link);
+        if (connection->full && connection_unsent(connection) < output_max(connection) / 2) {
+            connection->drained = true;
+            connection->full = false;
+            run_later(connection);
+        }
+    }
 }
 
 /* --- the client's patience, and ours ---------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  *
  * What every protocol gets from here: reading only while it can take more; at most so many unsent bytes, then no further request; so many requests in
  * a turn, then the others; answers that wait behind the output gate until what they tell of is durable; patience with slow clients that
- * ends; an end in order (what is answered is still sent, the sending side is shut, what arrives is dropped). See connection.c for why.
+ * ends; one bound for what all of them hold (server_is_full()); an end in order (what is answered is still sent, the sending side is shut, what arrives is dropped). See connection.c for why.
  *
  * A protocol embeds a struct connection at the front of its own session, and is added to the table in protocols.c. All calls belong to the owner's
  * thread.
@@ -42,8 +42,10 @@ struct protocol {
     void (*stopping)(struct connection *connection, bool last);
     /* The connection is gone: what is under way goes on without it, the session's own memory is to be given back. May be NULL. */
     void (*closed)(struct connection *connection);
-    /* Best effort words for one connection too many; may be NULL. */
-    void (*refused)(struct server *server, struct buffer *out);
+    /* Best effort words for a client that there is no room for, as one sentence says: a connection too many, or one that is closed because memory is short. May be NULL. */
+    void (*refused)(struct server *server, const char *why, struct buffer *out);
+    /* Bytes that the session holds for the client besides `in` and `out`; may be NULL. */
+    size_t (*held)(const struct connection *connection);
 
     /* What the protocol keeps for all of a server's connections, made before it listens; all three may be NULL. */
     int (*host_open)(struct server *server, void **ret_host, struct edda_error *error);
@@ -89,6 +91,7 @@ struct connection {
 
     /* Not for protocols. */
     struct spoken *spoken;
+    size_t held;           /* what it was last found to hold, counted in the server's */
     struct tls_channel *tls; /* NULL: the bytes are plain */
     bool turned;           /* TLS waits for the socket to become writable before it can be read */
     struct list link;      /* of the server */
@@ -139,6 +142,15 @@ void connection_close(struct connection *connection);
 /* Unsent bytes, and how many more may be appended without being asked for: a protocol that pushes stops at 0 and goes on in `drained`. 0 also when it ends. */
 size_t connection_unsent(const struct connection *connection);
 size_t connection_room(struct connection *connection);
+/*
+ * All connections together hold as much as they may (server_limits.memory_bytes_max). Nothing more is read in this turn, and at its end those that hold most are closed until
+ * it is less. A protocol that answers many clients in one turn asks before each, and leaves the others for the next turn; one that cannot wait with what it pushes calls
+ * connection_push(), which sends what may leave at once: EDDA_ECLOSED when the client does not take all of it; what it has not taken is dropped, and it is to be closed.
+ */
+bool server_is_full(const struct server *server);
+/* Counts anew what it holds; connection_stamp() and connection_flush() do. */
+void connection_weigh(struct connection *connection);
+int connection_push(struct connection *connection);
 
 /* What the server was given and has: the store beside the engine, NULL when there is none; limits; who keeps what of a protocol. */
 struct store *server_store(const struct server *server);
@@ -148,6 +160,8 @@ const struct server_limits *server_limits(const struct server *server);
 void *server_host(const struct server *server, const struct protocol *protocol);
 struct users *server_users(const struct server *server);
 int32_t server_kafka_group_delay_ms(const struct server *server);
+/* Whether a topic is made by being used. */
+bool server_makes_topics(const struct server *server);
 void server_log(const struct server *server, const char *event, const char *format, ...) EDDA_PRINTF(3, 4);
 
 /*

@@ -21,6 +21,7 @@
 #define EVENTS_LIMIT_MAX 1000
 #define EVENTS_PAGE_BYTES (4 << 20)      /* a page ends with the event that reaches this */
 #define EVENTS_LOOKED_MAX 50000          /* records looked at for one page; it then has fewer events, and goes on behind them */
+#define EVENTS_UNSENT_BYTES_MAX (UINT32_C(64) << 10) /* of one subscriber */
 #define EVENTS_TYPES_MAX 16              /* of a filter */
 #define EVENTS_SOURCE "http"             /* of events that name none */
 

@@ -96,7 +96,7 @@ static int topic_find(struct edda_request *request, struct store *store, struct 
     if (expected == STORE_EXISTS || expected >= 0)
         return edda_fail_with(&request->error, EDDA_EVERSION, "the stream has no events: there is no topic %.*s; expected version %lld", (int)name.len,
                               (const char *)name.data, (long long)expected);
-    return store_topic_ensure(store, name, BROKER_PARTITIONS_DEFAULT, ret_topic, &request->error);
+    return store_topic_ensure(store, name, server_limits(request->server)->partitions_default, ret_topic, &request->error);
 }
 
 static void answer(struct edda_request *request, struct slice topic, struct slice key, uint32_t count, const struct store_appended *appended)

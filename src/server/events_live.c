@@ -11,7 +11,6 @@
 #include "base/table.h"
 #include "server/events.h"
 
-#define UNSENT_BYTES_MAX (UINT32_C(64) << 10) /* of one subscriber */
 #define HEARTBEAT_NS (INT64_C(15) * 1000000000)
 #define BEHIND_RECORDS 256                    /* read for one subscriber at a time */
 #define BEHIND_TURN_RECORDS 4096              /* for all of them in one turn */
@@ -516,7 +515,7 @@ int events_subscribe(struct edda_request *request, const struct selection *selec
     subscriber->from = subscriber->next = from;
     list_push_back(&live->behind, &subscriber->link);
     struct connection *connection = connection_of(subscriber);
-    connection->out_bytes_max = UNSENT_BYTES_MAX;
+    connection->out_bytes_max = EVENTS_UNSENT_BYTES_MAX;
     connection->pushes = true;
     response_endless(request, "text/event-stream");
     buffer_append_str(&connection->out, ": subscribed\n\n");

@@ -31,7 +31,7 @@ size_t output_max(const struct connection *connection)
 size_t connection_room(struct connection *connection)
 {
     size_t unsent = connection_unsent(connection), max = output_max(connection);
-    if (connection->state == CONNECTION_OPEN && unsent < max)
+    if (connection->state == CONNECTION_OPEN && unsent < max && !server_is_full(connection->server))
         return max - unsent;
     connection->full = connection->state == CONNECTION_OPEN;
     return 0;
@@ -46,6 +46,7 @@ void connection_stamp(struct connection *connection, uint64_t gate)
 {
     size_t end = connection->out.len;
     struct gate_mark *last = connection->mark_count ? &connection->marks[connection->mark_count - 1] : NULL;
+    connection_weigh(connection);
     if (!last && gate <= journal_durable(connection->server->journal)) {
         connection->open = end;
         return;
@@ -163,6 +164,20 @@ int output_send(struct connection *connection)
     await_writable(connection, (ready && connection->sent < connection->open) || connection->turned);
     output_trim(connection);
     return 0;
+}
+
+int connection_push(struct connection *connection)
+{
+    int rc = output_send(connection);
+    if (rc == 0 && connection_unsent(connection) > 0) {
+        connection->mark_count = 0;
+        list_remove(&connection->waiting);
+        connection->sent = connection->open = connection->out.len;
+        output_trim(connection);
+        rc = EDDA_ECLOSED;
+    }
+    connection_weigh(connection);
+    return rc;
 }
 
 void gate_open(struct server *server)

@@ -110,8 +110,8 @@ static int share_of(struct edda_request *request, bool make, struct shares **ret
     if (!store)
         return EDDA_EUNSUPPORTED;
     int rc = request_permit(request, BROKER_READ, topic);
-    if (rc == 0 && group.len > GROUP_NAME_MAX)
-        return edda_fail_field(&request->error, EDDA_EINVAL, "group", "the name of a group has at most %d bytes", GROUP_NAME_MAX);
+    if (rc == 0 && group.len > SHARE_NAME_MAX)
+        return edda_fail_field(&request->error, EDDA_EINVAL, "group", "the name of a group has at most %d bytes", SHARE_NAME_MAX);
     if (rc == 0 && !store_topic(store, topic))
         return edda_fail_field(&request->error, EDDA_ENOTFOUND, "topic", "there is no topic %.*s", (int)topic.len, (const char *)topic.data);
     struct slice name = share_name(request, topic, group);

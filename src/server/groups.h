@@ -9,7 +9,7 @@
 #include "server/events.h"
 
 #define SHARES_MAX 10000              /* groups of topics in memory */
-#define GROUP_NAME_MAX 255
+#define SHARE_NAME_MAX 255            /* bytes, of a group */
 #define POLL_MAX 1000
 #define POLL_DEFAULT 10
 #define POLL_TIMEOUT_DEFAULT_MS 30000

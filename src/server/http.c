@@ -4,6 +4,7 @@
  */
 #include "server/groups.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct http_session *session_of(struct connection *connection)
@@ -71,13 +72,20 @@ static void http_stopping(struct connection *connection, bool last)
     http_part(session);
 }
 
-static void http_refused(struct server *server, struct buffer *out)
+static void http_refused(struct server *server, const char *why, struct buffer *out)
 {
-    static const char content[] = "{\"type\":\"urn:edda:error:limit\",\"title\":\"a limit was reached\",\"status\":503,"
-                                  "\"detail\":\"there are as many open connections as are allowed\"}\n";
+    char content[300];
+    int len = snprintf(content, sizeof content, "{\"type\":\"urn:edda:error:limit\",\"title\":\"a limit was reached\",\"status\":503,\"detail\":\"%s\"}\n", why);
+    ASSERT(len > 0 && (size_t)len < sizeof content);
     server->counts.responses[503]++;
-    http_response_head(out, 503, "application/problem+json", sizeof content - 1, false, SLICE("Retry-After: 1\r\n"));
-    buffer_append_str(out, content);
+    http_response_head(out, 503, "application/problem+json", (size_t)len, false, SLICE("Retry-After: 1\r\n"));
+    buffer_append(out, content, (size_t)len);
+}
+
+static size_t http_held(const struct connection *connection)
+{
+    const struct http_session *session = container_of(connection, const struct http_session, connection);
+    return session->body.capacity + (session->request ? session->request->arena.used : 0);
 }
 
 static void http_drained(struct connection *connection)
@@ -126,5 +134,6 @@ const struct protocol http_protocol = {
     .name = "http", .authenticates = true, .session_bytes = sizeof(struct http_session),
     .take = http_take, .expired = http_expired, .drained = http_drained, .stopping = http_stopping, .closed = http_closed, .refused = http_refused,
     .host_open = http_host_open, .host_turn = http_host_turn, .host_close = http_host_close,
+    .held = http_held,
 };
 /* clang-format on */

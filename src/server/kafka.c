@@ -127,6 +127,13 @@ static int kafka_take(struct connection *connection)
     return 1;
 }
 
+/* A call keeps what it has decoded, and waits for others with a copy of its frame. */
+static size_t kafka_held(const struct connection *connection)
+{
+    const struct kafka_session *session = container_of(connection, const struct kafka_session, connection);
+    return session->call.arena.used + session->sasl_out.capacity;
+}
+
 static void kafka_closed(struct connection *connection)
 {
     struct kafka_session *session = session_of(connection);
@@ -158,6 +165,11 @@ static bool on_allowed(void *user, const struct broker_call *call, enum broker_v
     return call->principal && principal_may(call->principal, verb, name);
 }
 
+static bool on_full(void *user)
+{
+    return server_is_full(user);
+}
+
 static void on_sasl(void *user, struct broker_call *call)
 {
     (void)user;
@@ -170,9 +182,10 @@ static int kafka_host_open(struct server *server, void **ret_host, struct edda_e
     if (!server_store(server))
         return edda_fail_with(error, EDDA_EUNSUPPORTED, "Kafka's protocol is spoken over a local log only");
     bool users = server_users(server) != NULL;
-    const struct broker_options options = { .store = server_store(server), .auto_create_topics = true,
-                                            .group_rebalance_delay_ms = server_kafka_group_delay_ms(server), .allowed = users ? on_allowed : NULL,
-                                            .sasl = users ? on_sasl : NULL, .answered = on_answered, .log = on_log, .user = server };
+    const struct broker_options options = { .store = server_store(server), .auto_create_topics = server_makes_topics(server), .partitions_default = server_limits(server)->partitions_default,
+                                            .message_bytes_max = server_limits(server)->message_bytes_max, .group_rebalance_delay_ms = server_kafka_group_delay_ms(server),
+                                            .allowed = users ? on_allowed : NULL,
+                                            .sasl = users ? on_sasl : NULL, .answered = on_answered, .full = on_full, .log = on_log, .user = server };
     int rc = broker_open(&options, &broker, error);
     if (rc == 0)
         *ret_host = broker;
@@ -192,7 +205,7 @@ static void kafka_host_close(void *host)
 /* clang-format off */
 const struct protocol kafka_protocol = {
     .name = "kafka", .authenticates = true, .session_bytes = sizeof(struct kafka_session), .in_bytes_max = LENGTH_BYTES + (size_t)KAFKA_REQUEST_BYTES_MAX + 1,
-    .opened = kafka_opened, .take = kafka_take, .stopping = kafka_stopping, .closed = kafka_closed,
+    .opened = kafka_opened, .take = kafka_take, .stopping = kafka_stopping, .closed = kafka_closed, .held = kafka_held,
     .host_open = kafka_host_open, .host_turn = kafka_host_turn, .host_close = kafka_host_close,
 };
 /* clang-format on */

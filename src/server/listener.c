@@ -40,7 +40,7 @@ static void refuse_connection(struct listener *listener, int fd)
     struct buffer answer = BUFFER_EMPTY;
     listener->spoken->counts.refused++;
     if (protocol->refused)
-        protocol->refused(listener->server, &answer);
+        protocol->refused(listener->server, "there are as many open connections as are allowed", &answer);
     /* In TLS the words would take a handshake first. */
     if (buffer_ok(&answer) && answer.len && !listener->tls)
         (void)send(fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);

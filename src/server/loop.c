@@ -92,6 +92,11 @@ static void run_resumed(struct server *server)
         connection_run(container_of(link, struct connection, resumed));
 }
 
+bool server_makes_topics(const struct server *server)
+{
+    return !server->options.topics_asked_for;
+}
+
 bool server_is_behind(const struct server *server)
 {
     return journal_flushing(server->journal);
@@ -169,30 +174,13 @@ int server_turn(struct server *server, bool wait, struct edda_error *error)
         server->next_ms = 0;
     run_hosts(server);
     run_stalled(server);
+    connections_shed(server);
     if (server->options.after_turn)
         server->options.after_turn(server->options.after_turn_user);
     return 0;
 }
 
 /* --- starting and stopping ------------------------------------------------------------------------------------- */
-
-static void take_over(uint32_t *limit, uint32_t fallback)
-{
-    if (*limit == 0)
-        *limit = fallback;
-}
-
-static void limits_init(struct server_limits *limits)
-{
-    take_over(&limits->connections_max, 10000);
-    take_over(&limits->head_bytes_max, UINT32_C(16) << 10);
-    take_over(&limits->body_bytes_max, UINT32_C(1) << 20);
-    take_over(&limits->out_bytes_max, UINT32_C(1) << 20);
-    take_over(&limits->handshake_ms, 10000);
-    take_over(&limits->idle_ms, 60000);
-    take_over(&limits->linger_ms, 2000);
-    take_over(&limits->stop_ms, 5000);
-}
 
 static struct event_base *base_new(void)
 {

@@ -93,6 +93,8 @@ OF_PROTOCOL(connections_open, spoken->counts.open)
 OF_PROTOCOL(connections_accepted, spoken->counts.accepted)
 OF_PROTOCOL(connections_refused, spoken->counts.refused)
 OF_PROTOCOL(connections_expired, spoken->counts.expired)
+OF_PROTOCOL(connections_shed_total, spoken->counts.shed)
+OF_PROTOCOL(buffered_bytes, spoken->counts.held)
 OF_PROTOCOL(received_bytes, spoken->counts.bytes_in)
 OF_PROTOCOL(sent_bytes, spoken->counts.bytes_out)
 static struct resp_info resp(const struct server *server)
@@ -180,9 +182,21 @@ static void put_release(const struct metric *metric, const struct server *server
     buffer_printf(out, "%s{application=\"%s\",release=\"%s\"} 1\n", metric->name, server->app->name, edda_version());
 }
 
+static void put_limits(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    limits_put(server, metric->name, out);
+}
+
+static void put_limits_used(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    limits_put_used(server, metric->name, out);
+}
+
 /* clang-format off */
 static const struct metric metrics[] = {
     { "edda_info", "gauge", "Always 1; its labels say what is running.", "application, release", .rows = put_release },
+    { "edda_limit", "gauge", "Limits of what clients may have or do: docs/operating/limits.md says what each is.", "limit", .rows = put_limits },
+    { "edda_limit_used", "gauge", "How much there is now of what has a limit, for limits of quantities.", "limit", .rows = put_limits_used },
     { "edda_journal_tail", "gauge", "Position that the next record will get.", .value = journal_tail_now },
     { "edda_journal_durable", "gauge", "Position below which every record is on the disk.", .value = journal_durable_now },
     { "edda_log_freed_bytes", "gauge", "Bytes of the log from which records were removed, and which take no space.", .value = log_freed },
@@ -227,6 +241,8 @@ static const struct metric metrics[] = {
     { "edda_connections_total", "counter", "Connections accepted.", "protocol", .of_protocol = connections_accepted },
     { "edda_connections_refused_total", "counter", "Connections over the limit, told so and closed.", "protocol", .of_protocol = connections_refused },
     { "edda_connections_expired_total", "counter", "Connections closed because the client kept still for too long.", "protocol", .of_protocol = connections_expired },
+    { "edda_connections_shed_total", "counter", "Connections closed because all together held more memory than they may, and these held most.", "protocol", .of_protocol = connections_shed_total },
+    { "edda_buffered_bytes", "gauge", "Bytes that are held for clients: what they have sent and is not done, and what they have not taken.", "protocol", .of_protocol = buffered_bytes },
     { "edda_received_bytes_total", "counter", "Bytes that clients have sent.", "protocol", .of_protocol = received_bytes },
     { "edda_sent_bytes_total", "counter", "Bytes that clients have been sent.", "protocol", .of_protocol = sent_bytes },
     { "edda_requests_stalled_total", "counter", "Requests that waited because the log was too far behind its disk.", .value = requests_stalled },

@@ -82,7 +82,7 @@ struct spoken {
     const struct protocol *protocol;
     void *host;
     struct {
-        uint64_t accepted, refused, open, expired, bytes_in, bytes_out;
+        uint64_t accepted, refused, open, expired, shed, held, bytes_in, bytes_out; /* held: bytes */
     } counts;
 };
 
@@ -119,6 +119,7 @@ struct server {
     int64_t hosts_ns;     /* boot clock: when a protocol wants its turn; 0: at once */
     uint64_t opened;      /* durable position for which the gate was last opened */
     struct list connections;
+    uint64_t held_bytes;  /* by all of them */
     size_t connection_count;
     struct list patience[PATIENCE_COUNT];
     struct list resumed;
@@ -157,10 +158,19 @@ void connection_run(struct connection *connection);
 void connection_touch(struct connection *connection);
 /* Closes those that have waited too long. */
 void connections_expire(struct server *server);
+/* Closes those that hold most while server_is_full(). */
+void connections_shed(struct server *server);
 
 /* The socket's bytes, in TLS or plain, as recv() and send() have them, with errno. */
 ssize_t connection_receive(struct connection *connection, void *bytes, size_t size);
 ssize_t connection_send(struct connection *connection, const void *bytes, size_t size);
+
+/* limits.c */
+/* What is not given takes its default. */
+void limits_init(struct server_limits *limits);
+/* The rows of two metrics: each limit, and of those that are quantities how much there is now. */
+void limits_put(const struct server *server, const char *metric, struct buffer *out);
+void limits_put_used(const struct server *server, const char *metric, struct buffer *out);
 
 /* gate.c */
 /* So many unsent bytes a connection may have. */

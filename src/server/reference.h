@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 
+void limits_document(struct buffer *out); /* a section of docs/operating/limits.md */
 void metrics_document(struct buffer *out);
 void routes_document(struct buffer *out);
 

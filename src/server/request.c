@@ -12,6 +12,7 @@
 
 #define REQUEST_ARENA_BLOCK (UINT32_C(4) << 10)
 #define REQUEST_ARENA_MAX (UINT32_C(64) << 20)
+#define REQUEST_KEPT_BYTES (UINT32_C(64) << 10) /* a request that is free keeps no more memory than about this */
 #define FREE_REQUESTS_MAX 256
 
 static void request_retry(struct stall *stall);
@@ -53,6 +54,10 @@ void request_free(struct edda_request *request)
     request->error.code = 0;
     request->error.field[0] = request->error.message[0] = '\0';
     request->called = request->answered = request->keep_alive = false;
+    if (request->arena.used > REQUEST_KEPT_BYTES) {
+        arena_deinit(&request->arena);
+        arena_init(&request->arena, REQUEST_ARENA_BLOCK, REQUEST_ARENA_MAX);
+    }
     arena_reset(&request->arena);
     list_remove(&request->link);
     if (request->server->free_request_count == FREE_REQUESTS_MAX) {

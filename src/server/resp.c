@@ -5,11 +5,10 @@
 
 #include "base/assert.h"
 
-#define IN_BYTES_MAX (UINT32_C(4) << 20)
-#define PARTITIONS_DEFAULT 4
+#define IN_BYTES_MAX (RESP_COMMAND_BYTES_MAX + 65536)
 
 static const struct resp_limits limits = {
-    .arguments_max = 65536, .argument_bytes_max = STORE_RECORD_MAX, .command_bytes_max = IN_BYTES_MAX - 65536
+    .arguments_max = RESP_ARGUMENTS_MAX, .argument_bytes_max = STORE_RECORD_MAX, .command_bytes_max = RESP_COMMAND_BYTES_MAX
 };
 
 static struct resp_session *session_of(struct connection *connection)
@@ -121,10 +120,16 @@ static void resp_stopping(struct connection *connection, bool last)
     connection_stamp(connection, server_gate(connection->server));
 }
 
-static void resp_refused(struct server *server, struct buffer *out)
+static void resp_refused(struct server *server, const char *why, struct buffer *out)
 {
     (void)server;
-    resp_error((struct resp_writer){ out, 2 }, "ERR", "max number of clients reached");
+    resp_error((struct resp_writer){ out, 2 }, "ERR", "max number of clients reached: %s", why);
+}
+
+static size_t resp_held(const struct connection *connection)
+{
+    const struct resp_session *session = container_of(connection, const struct resp_session, connection);
+    return session->parser.capacity * (sizeof *session->parser.parts + sizeof *session->parser.args) + session->parser.text.capacity + session->subscribed_bytes;
 }
 
 static int resp_host_open(struct server *server, void **ret_host, struct edda_error *error)
@@ -137,7 +142,7 @@ static int resp_host_open(struct server *server, void **ret_host, struct edda_er
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for clients of Redis");
     host->server = server;
     host->store = store;
-    host->partitions = PARTITIONS_DEFAULT;
+    host->partitions = server_limits(server)->partitions_default;
     host->opened_ns = io_clock_boot_ns(server_io(server));
     list_init(&host->sessions);
     list_init(&host->woken);
@@ -179,6 +184,12 @@ void resp_look(const struct server *server, struct resp_info *ret_info)
         return;
     *ret_info = (struct resp_info){ .counts = host->counts, .waiting = host->channels.subscribers[RESP_AWAITED] };
     ret_info->subscriptions = host->channels.subscribers[RESP_CHANNEL] + host->channels.subscribers[RESP_PATTERN];
+    for (const struct list *link = host->sessions.next; link != &host->sessions; link = link->next) {
+        const struct resp_session *session = container_of(link, const struct resp_session, link);
+        for (int kind = 0; kind < RESP_AWAITED; kind++)
+            ret_info->subscriptions_max = session->counts[kind] > ret_info->subscriptions_max ? session->counts[kind] : ret_info->subscriptions_max;
+        ret_info->blocked += session->wait != NULL;
+    }
 }
 
 const struct protocol resp_protocol = {
@@ -192,6 +203,7 @@ const struct protocol resp_protocol = {
     .stopping = resp_stopping,
     .closed = resp_closed,
     .refused = resp_refused,
+    .held = resp_held,
     .host_open = resp_host_open,
     .host_turn = resp_host_turn,
     .host_close = resp_host_close

@@ -21,6 +21,8 @@
 #include "store/store.h"
 #include "wire/resp/resp.h"
 
+#define RESP_COMMAND_BYTES_MAX ((UINT32_C(4) << 20) - 65536)
+#define RESP_ARGUMENTS_MAX 65536      /* words of a command */
 #define RESP_NAME_BYTES_MAX 1024      /* of a channel, pattern or key as a client names it */
 #define RESP_SUBSCRIPTIONS_MAX 10000  /* of one connection */
 #define RESP_UNSENT_BYTES_MAX (UINT64_C(8) << 20) /* a subscriber with more is closed */
@@ -85,6 +87,8 @@ struct resp_stream {
     struct slice key;    /* data NULL: the whole topic */
     struct topic *found; /* NULL: there is none yet */
 };
+/* The topic that is written to, made if that is how it is done here; EDDA_ENOTFOUND. */
+int resp_topic_ensure(struct resp_host *host, struct slice topic, struct topic **ret_topic, struct edda_error *error);
 int resp_stream_find(struct resp_host *host, struct slice name, struct resp_stream *ret_stream, struct edda_error *error);
 /* The id of its last entry; 0-0 when there are none. */
 int resp_stream_last(struct resp_host *host, const struct resp_stream *stream, struct resp_id *ret_id, struct edda_error *error);
@@ -179,6 +183,7 @@ struct resp_session {
     struct list link;          /* of the host */
     struct list told, over;    /* of the channels */
     struct list subscriptions;
+    size_t subscribed_bytes;   /* that they take; the name of a channel is counted for each of its subscribers */
     size_t counts[RESP_INTERESTS];
     uint64_t id;
     int64_t since_ns;
@@ -304,7 +309,8 @@ extern const struct protocol resp_protocol;
 /* For who looks at it; untouched when the server does not speak the protocol. */
 struct resp_info {
     struct resp_counts counts;
-    uint64_t subscriptions, waiting;
+    uint64_t subscriptions, waiting;     /* waiting: streams that are waited for */
+    uint64_t subscriptions_max, blocked; /* subscriptions of the connection with most; connections that wait */
 };
 void resp_look(const struct server *server, struct resp_info *ret_info);
 

@@ -115,6 +115,11 @@ static void listen_no_more(struct resp_channels *channels)
     store_cursor_deinit(&channels->cursor);
 }
 
+static size_t subscription_bytes(const struct resp_wanted *wanted)
+{
+    return sizeof(struct resp_subscription) + sizeof *wanted + wanted->name_len;
+}
+
 int resp_subscribe(struct resp_session *session, enum resp_interest kind, struct slice name)
 {
     struct resp_host *host = session->host;
@@ -138,6 +143,7 @@ int resp_subscribe(struct resp_session *session, enum resp_interest kind, struct
     list_push_back(&session->subscriptions, &subscription->of_session);
     wanted->count++;
     session->counts[kind]++;
+    session->subscribed_bytes += subscription_bytes(wanted);
     host->channels.subscribers[kind]++;
     session->connection.pushes = session->counts[RESP_CHANNEL] || session->counts[RESP_PATTERN];
     listen_from_now(host);
@@ -154,6 +160,7 @@ static void subscription_end(struct resp_subscription *subscription)
     list_remove(&subscription->of_session);
     wanted->count--;
     session->counts[wanted->kind]--;
+    session->subscribed_bytes -= subscription_bytes(wanted);
     host->channels.subscribers[wanted->kind]--;
     session->connection.pushes = session->counts[RESP_CHANNEL] || session->counts[RESP_PATTERN];
     wanted_drop(host, wanted);
@@ -271,6 +278,7 @@ static void push(struct resp_session *session, struct slice message)
         resp_let_go(session);
         return;
     }
+    bool full = server_is_full(host->server);
     size_t begin = out->len;
     buffer_append_slice(out, message);
     if (!buffer_ok(out)) {
@@ -280,7 +288,17 @@ static void push(struct resp_session *session, struct slice message)
     /* The versions differ in the first byte only. */
     out->data[begin] = session->version == 2 ? '*' : '>';
     host->counts.messages++;
-    resp_tell(session);
+    if (!full) {
+        resp_tell(session);
+        connection_weigh(&session->connection);
+        return;
+    }
+    connection_stamp(&session->connection, store_durable_position(host->store));
+    if (connection_push(&session->connection) < 0) {
+        host->counts.overruns++;
+        server_log(host->server, "resp.slow", "memory is short, and %s does not take at once what it is subscribed to: it is closed", connection_peer(&session->connection));
+        resp_let_go(session);
+    }
 }
 
 static void hand_out(struct resp_host *host, struct resp_wanted *wanted, struct slice channel, const struct store_record *record)

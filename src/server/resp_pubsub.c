@@ -112,7 +112,7 @@ static int publish(struct resp_call *call, const struct cloudevent *event, bool 
     if (rc >= 0)
         rc = resp_may(call, BROKER_WRITE, buffer_slice(&host->text));
     if (rc >= 0)
-        rc = store_topic_ensure(host->store, buffer_slice(&host->text), host->partitions, &topic, &call->error);
+        rc = resp_topic_ensure(host, buffer_slice(&host->text), &topic, &call->error);
     if (rc < 0)
         return rc;
     static const uint8_t nothing[1];

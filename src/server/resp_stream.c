@@ -361,6 +361,14 @@ static int choose_id(struct resp_host *host, struct resp_id last, const struct r
     return 0;
 }
 
+int resp_topic_ensure(struct resp_host *host, struct slice topic, struct topic **ret_topic, struct edda_error *error)
+{
+    if (!server_makes_topics(host->server) && !store_topic(host->store, topic))
+        return edda_fail_field(error, EDDA_ENOTFOUND, "topic", "there is no topic %.*s, and it is not made by being written to (--topics-asked-for)",
+                               (int)topic.len, (const char *)topic.data);
+    return store_topic_ensure(host->store, topic, host->partitions, ret_topic, error);
+}
+
 int resp_stream_add(struct resp_host *host, const struct resp_stream *stream, const struct resp_id *wanted, bool any_seq, const struct slice *fields,
                     size_t count, struct resp_id *ret_id, struct edda_error *error)
 {
@@ -373,7 +381,7 @@ int resp_stream_add(struct resp_host *host, const struct resp_stream *stream, co
     if (rc >= 0)
         rc = choose_id(host, last, wanted, any_seq, &id, &positional, error);
     if (rc >= 0)
-        rc = store_topic_ensure(host->store, stream->topic, host->partitions, &of.found, error);
+        rc = resp_topic_ensure(host, stream->topic, &of.found, error);
     if (rc >= 0)
         rc = next_place(host, &of, of.found, &partition, error);
     if (rc < 0)

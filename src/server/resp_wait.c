@@ -146,7 +146,8 @@ void resp_waits_turn(struct resp_host *host, int64_t now_ns)
 {
     struct list *link;
     struct heap_node *due;
-    while ((link = list_pop_front(&host->woken))) {
+    /* The others have their turn when there is room for what they are answered. */
+    while (!server_is_full(host->server) && (link = list_pop_front(&host->woken))) {
         struct resp_wait *wait = container_of(link, struct resp_wait, woken);
         struct resp_session *session = wait->session;
         struct edda_error error = { 0 };
@@ -169,5 +170,7 @@ void resp_waits_turn(struct resp_host *host, int64_t now_ns)
 int64_t resp_waits_due(const struct resp_host *host)
 {
     const struct heap_node *due = heap_first(&host->waits);
+    if (!list_empty(&host->woken))
+        return 0;
     return due ? due->key : INT64_MAX;
 }

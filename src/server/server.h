@@ -25,10 +25,13 @@ struct server_limits {
     uint32_t head_bytes_max;  /* 16 KiB: request line and headers */
     uint32_t body_bytes_max;  /* 1 MiB */
     uint32_t out_bytes_max;   /* 1 MiB: with more unsent, no further request of the connection is read */
+    uint64_t memory_bytes_max; /* 1 GiB: what clients have sent and is not taken, and what they have been answered and have not taken, of all together */
     uint32_t handshake_ms;    /* 10,000: for TLS to be agreed on */
     uint32_t idle_ms;         /* 60,000: for a request to arrive, and for a client to take some of its answer */
     uint32_t linger_ms;       /* 2,000: for a client to close after the last answer */
     uint32_t stop_ms;         /* 5,000: for clients to take their answers when the server stops */
+    uint32_t partitions_default; /* 4: of topics that are made by being used */
+    uint32_t message_bytes_max;  /* 1,048,588: what the store was given as the default of max.message.bytes */
 };
 
 struct protocol; /* server/connection.h */
@@ -61,6 +64,7 @@ struct server_options {
     const char *notify_socket; /* of the service manager, which is told when the server stops; or NULL */
     const char *cors_origins; /* origins whose pages may use HTTP here, with commas: "https://a.example"; "*": all of them. NULL: none */
     int32_t kafka_group_delay_ms; /* group.initial.rebalance.delay.ms of Kafka: how long an empty group waits for further members; 0: not at all */
+    bool topics_asked_for; /* a topic is made only when a client asks for that, and not by being used over Kafka's or Redis's protocol */
     struct users *users; /* who may connect, and what each may do; NULL: everybody may do everything */
 };
 

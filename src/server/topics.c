@@ -169,7 +169,7 @@ int topic_create(struct edda_request *request, const void *body, void *user)
     if (rc == 0)
         rc = store_topic_settings_alter(store, NULL, changes, count, true, &request->error);
     if (rc == 0)
-        rc = store_topic_ensure(store, name, creation->partitions > 0 ? (uint32_t)creation->partitions : BROKER_PARTITIONS_DEFAULT, &topic, &request->error);
+        rc = store_topic_ensure(store, name, creation->partitions > 0 ? (uint32_t)creation->partitions : server_limits(request->server)->partitions_default, &topic, &request->error);
     if (rc == 0 && count)
         rc = store_topic_settings_alter(store, topic, changes, count, false, &request->error);
     if (rc == 0)

@@ -9,6 +9,9 @@
 #define MAGIC_AT 16
 #define MAGIC 2
 #define RECORD_BYTES_MIN 7
+#define AS_TEXT(number) #number
+#define NUMBER_TEXT(number) AS_TEXT(number)
+#define HEADERS_MAX_TEXT NUMBER_TEXT(STORE_HEADERS_MAX)
 #define KEYS_PER_RECORD 2
 #define ATTRIBUTES_FOREIGN (BATCH_CONTROL | 0x40) /* what only a broker writes: control batches, and a time of deletion */
 
@@ -105,6 +108,8 @@ static int record_check(struct intake *intake, const struct record *record, int3
     const char *wrong = batch_check_record(&intake->batch, record, ordinal);
     if (wrong)
         return record_fail(intake, ordinal, EDDA_EMALFORMED, "", wrong, error);
+    if (record->header_count > STORE_HEADERS_MAX)
+        return record_fail(intake, ordinal, EDDA_EINVAL, "headers", "has more than " HEADERS_MAX_TEXT " headers", error);
     if (rules->key_needed && !record->key.data)
         return record_fail(intake, ordinal, EDDA_EINVAL, "key", "has no key, which a compacted topic needs", error);
     int64_t time = record->timestamp_ms;

@@ -41,7 +41,6 @@
 #include "store/settings.h"
 
 #define FRAME_BYTES_DEFAULT (UINT32_C(256) << 10)
-#define UNFLUSHED_BYTES_DEFAULT (UINT64_C(8) << 20)
 #define FRAMES_KEPT_BYTES (UINT64_C(4) << 20) /* of durable frames that stay in memory for cursors close behind */
 #define FRAMES_KEPT_DEFAULT 256
 #define FRAMES_FREE_MAX 4

@@ -13,7 +13,6 @@
 
 #define RATIO_ONE 1000000
 #define DAY_MS 86400000
-#define BATCH_BYTES_LIMIT 33554432 /* what fits the log's frames whatever else is configured */
 
 static const char *const cleanup_words[] = { "delete", "compact", NULL };
 static const char *const timestamp_words[] = { "CreateTime", "LogAppendTime", NULL };
@@ -55,7 +54,7 @@ const struct setting topic_setting_table[TOPIC_SETTING_COUNT] = {
         .documentation = "No effect: there is no remote storage." },
     [TOPIC_MAX_COMPACTION_LAG_MS] = { "max.compaction.lag.ms", SETTING_LONG, .initial = INT64_MAX, .min = 1, .max = INT64_MAX, .idle = true,
         .documentation = "No effect: compaction goes by how much has been appended since the last." },
-    [TOPIC_MAX_MESSAGE_BYTES] = { "max.message.bytes", SETTING_INT, .initial = 1048588, .min = 0, .max = BATCH_BYTES_LIMIT,
+    [TOPIC_MAX_MESSAGE_BYTES] = { "max.message.bytes", SETTING_INT, .initial = STORE_BATCH_BYTES_DEFAULT, .min = 0, .max = STORE_BATCH_BYTES_MAX,
         .documentation = "The largest batch that a producer may append, in bytes." },
     [TOPIC_MESSAGE_DOWNCONVERSION] = { "message.downconversion.enable", SETTING_BOOL, .initial = 1, .idle = true,
         .documentation = "No effect: batches are never converted." },
@@ -110,7 +109,7 @@ const struct setting broker_setting_table[] = {
     { "log.retention.check.interval.ms", SETTING_LONG, .initial = 300000, .min = 1, .max = INT64_MAX, .documentation = "How often retention is looked after." },
     { "log.retention.ms", SETTING_LONG, .initial = -1, .min = -1, .max = INT64_MAX, .documentation = "The default of retention.ms: for ever." },
     { "log.segment.bytes", SETTING_INT, .initial = (int64_t)LOG_SEGMENT_BYTES_DEFAULT, .max = INT32_MAX, .documentation = "The size of the log's segments." },
-    { "message.max.bytes", SETTING_INT, .initial = 1048588, .max = BATCH_BYTES_LIMIT, .documentation = "The default of max.message.bytes." },
+    { "message.max.bytes", SETTING_INT, .initial = STORE_BATCH_BYTES_DEFAULT, .max = STORE_BATCH_BYTES_MAX, .documentation = "The default of max.message.bytes." },
     { "min.insync.replicas", SETTING_INT, .initial = 1, .min = 1, .max = 1, .documentation = "There is one replica." },
     { "node.id", SETTING_INT, .initial = 1, .max = INT32_MAX, .documentation = "The number of this broker, which is the only one." },
     { "num.partitions", SETTING_INT, .initial = 4, .min = 1, .max = STORE_PARTITIONS_MAX, .documentation = "How many partitions a topic has that says nothing about it." },
@@ -129,6 +128,8 @@ int64_t topic_setting_get(const struct topic *topic, enum topic_setting id)
 {
     if (id == TOPIC_CLEANUP_POLICY && topic->internal)
         return topic_entry_of(topic)->table ? CLEANUP_COMPACT : CLEANUP_DELETE;
+    if (id == TOPIC_MAX_MESSAGE_BYTES && !topic_setting_is_set(topic, id))
+        return topic->message_bytes_max;
     return topic->settings ? topic->settings->values[id] : topic_setting_table[id].initial;
 }
 

@@ -16,6 +16,8 @@
 struct store;
 struct topic;
 
+#define STORE_BATCH_BYTES_DEFAULT 1048588 /* of max.message.bytes, as in Kafka */
+#define STORE_BATCH_BYTES_MAX 33554432    /* what fits the log's frames whatever else is configured */
 #define SETTING_TEXT_MAX 64 /* bytes of a value as text, with its zero */
 
 /* The numbers are those of Kafka's ConfigDef types. */

@@ -49,7 +49,10 @@ static struct store *store_new(struct io *io, const char *path, const struct sto
     if (store->options.frame_bytes == 0)
         store->options.frame_bytes = FRAME_BYTES_DEFAULT;
     if (store->options.unflushed_bytes_max == 0)
-        store->options.unflushed_bytes_max = UNFLUSHED_BYTES_DEFAULT;
+        store->options.unflushed_bytes_max = STORE_UNFLUSHED_BYTES_DEFAULT;
+    if (store->options.message_bytes_max == 0)
+        store->options.message_bytes_max = STORE_BATCH_BYTES_DEFAULT;
+    ASSERT(store->options.message_bytes_max <= STORE_BATCH_BYTES_MAX);
     if (store->options.frames_kept == 0)
         store->options.frames_kept = FRAMES_KEPT_DEFAULT;
     store->random_used = sizeof(store->random);
@@ -102,6 +105,7 @@ static int open_once(struct io *io, const char *path, const struct store_options
         store->frames_key = key_frames(store->seed);
         store->flush_begun = log_end(store->log);
         r = store_recover(store, error);
+        log_rest(store->log);
         *ret_index_damaged = r == EDDA_ECORRUPT && index_wait(store->index) == EDDA_ECORRUPT;
         if (r == 0 && !store->options.log.read_only && !store->options.log.salvage && !(store->scavenger = scavenger_new(store)))
             r = edda_fail_with(error, EDDA_ENOMEM, "out of memory opening %s", path);
@@ -235,9 +239,14 @@ int64_t store_open_frame_since_ns(const struct store *store)
 
 void store_stats(struct store *store, struct store_stats *ret_stats)
 {
-    struct store_stats stats = { .records = store_tail(store), .partitions = store->place_count };
-    for (struct topic *topic = store_topic_each(store, NULL); topic; topic = store_topic_each(store, topic))
-        stats.topics++;
+    struct store_stats stats = { .records = store_tail(store), .topics_ever = store->topic_count, .partitions = store->place_count };
+    for (struct topic *topic = store_topic_each(store, NULL); topic; topic = store_topic_each(store, topic)) {
+        stats.topics += !topic->internal;
+        stats.partitions_of_topic = topic->partition_count > stats.partitions_of_topic ? topic->partition_count : stats.partitions_of_topic;
+    }
+    stats.producers = store->producers->count;
+    stats.transactional_ids = store->producers->transaction_count;
+    stats.transactions = store->producers->ongoing;
     struct log_segment_info info;
     stats.log_bytes = log_end(store->log) - log_start(store->log);
     for (size_t i = 0; log_segment(store->log, i, &info); i++)

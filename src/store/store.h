@@ -34,8 +34,11 @@
 #define STORE_RECORD_MAX (UINT32_C(1) << 20) /* default limit of one record, bytes; max.message.bytes */
 #define STORE_APPEND_RECORDS_MAX 65536
 #define STORE_PARTITIONS_MAX 10000    /* of one topic */
+#define STORE_PARTITIONS_ALL_MAX 200000 /* of all topics, with those that were deleted, whose numbers are never given again */
+#define STORE_HEADERS_MAX 1000        /* of one record of a producer */
 #define STORE_TOPICS_MAX 10000
 #define STORE_TOPICS_EVER_MAX 100000 /* with those that were deleted, whose offsets and versions are kept */
+#define STORE_UNFLUSHED_BYTES_DEFAULT (UINT64_C(8) << 20)
 #define STORE_PARTITIONS_DEFAULT 1
 
 struct store;
@@ -46,6 +49,7 @@ struct store_options {
     struct index_options index;
     uint32_t frame_bytes;      /* the open frame is closed when it reaches this; 0: 256 KiB */
     uint64_t unflushed_bytes_max; /* 0: 8 MiB; sequencing beyond gives EDDA_EBUSY */
+    uint64_t message_bytes_max;   /* the default of max.message.bytes, at most 32 MiB; 0: 1,048,588 */
     int64_t scavenge_interval_ms; /* how often retention is looked after and space given back; 0: 5 minutes; negative: when asked only */
     uint64_t scavenge_bytes_per_second; /* at most so much is read and written for it; 0: 32 MiB */
     uint32_t frames_kept;      /* durable frames that stay in memory for cursors close behind, within 4 MiB; 0: 256 */
@@ -59,6 +63,7 @@ struct topic {
     uint8_t id[16];            /* random UUID, stable */
     uint32_t partition_count;
     struct topic_settings *settings; /* store/settings.h; NULL: nothing is set */
+    int64_t message_bytes_max; /* its max.message.bytes while that is not set: the store's default */
     uint32_t first_partition;  /* numbers in the log are not contiguous after partitions were added: see partitions */
     struct partition *partitions;
     bool internal;
@@ -292,7 +297,11 @@ struct store_scavenged {
 void store_scavenged(const struct store *store, struct store_scavenged *ret_done);
 
 struct store_stats {
-    uint64_t records, topics, partitions, log_bytes, frames_in_memory, unflushed_bytes;
+    uint64_t records, log_bytes, frames_in_memory, unflushed_bytes;
+    uint64_t topics;                  /* there are, but for Edda's own */
+    uint64_t topics_ever, partitions; /* with those that were deleted, which keep their names and numbers, and Edda's own */
+    uint64_t partitions_of_topic;     /* of the one that has most */
+    uint64_t producers, transactional_ids, transactions; /* transactions: those that are open */
     uint64_t freed_bytes;      /* of the log's: what was removed, and takes no space */
     struct index_stats index;
 };

@@ -113,6 +113,7 @@ static struct topic_entry *entry_new(struct store *store, struct slice name)
     memcpy(entry->topic.name, name.data, name.len);
     entry->topic.internal = has_prefix(name, "_edda.") || has_prefix(name, "__");
     entry->table = is_table(name);
+    entry->topic.message_bytes_max = (int64_t)store->options.message_bytes_max;
     entry->topic.deleted = true; /* until its row is applied */
     if (!table_insert(&store->topics_by_name, &entry->link, hash64(name, 0))) {
         free(entry);
@@ -494,6 +495,15 @@ static int topics_room(struct store *store, const struct topic_entry *known, boo
     return 0;
 }
 
+/* Whether a topic that knows so many partitions may have as many as are asked for. */
+static int partitions_allowed(const struct store *store, uint32_t known, uint32_t partitions, struct edda_error *error)
+{
+    if (partitions <= known || store->place_count + (partitions - known) <= STORE_PARTITIONS_ALL_MAX)
+        return 0;
+    return edda_fail_field(error, EDDA_ELIMIT, "partitions", "there are %" PRIu32 " partitions of all topics, and at most %d may be, with those that were deleted",
+                           store->place_count, STORE_PARTITIONS_ALL_MAX);
+}
+
 struct topic *store_topic_by_id(struct store *store, const uint8_t id[16])
 {
     struct table_link *link = table_find(&store->topics_by_id, id_hash(id));
@@ -520,7 +530,10 @@ int store_topic_ensure(struct store *store, struct slice name, uint32_t partitio
         return edda_fail_field(error, EDDA_ELIMIT, "partitions", "a topic has at most %d partitions, not %" PRIu32,
                                STORE_PARTITIONS_MAX, partitions);
     struct topic_entry *entry = topic_entry_find(store, name);
-    r = topics_room(store, entry, has_prefix(name, "_edda.") || slice_eq_str(name, TOPIC_OFFSETS), error);
+    bool own = has_prefix(name, "_edda.") || slice_eq_str(name, TOPIC_OFFSETS);
+    r = topics_room(store, entry, own, error);
+    if (r == 0 && !own)
+        r = partitions_allowed(store, entry ? entry->partitions_known : 0, partitions, error);
     if (r < 0)
         return r;
     if (!entry)
@@ -546,6 +559,9 @@ int store_topic_grow(struct store *store, struct topic *topic, uint32_t partitio
         return partitions == topic->partition_count ? 0 :
                edda_fail_field(error, EDDA_EINVAL, "partitions", "topic %s has %" PRIu32 " partitions and keeps them",
                                topic->name, topic->partition_count);
+    int r = partitions_allowed(store, topic_entry_of(topic)->partitions_known, partitions, error);
+    if (r < 0)
+        return r;
     struct row_change change = change_of(topic_entry_of(topic));
     change.count = partitions;
     change.mixed = true;

@@ -162,6 +162,8 @@ def reference_pages(world):
     for name in ('errors', 'kafka', 'metrics', 'remote-answer', 'routes'):
         with open(os.path.join(ROOT, 'docs', 'reference', name + '.md'), encoding='utf-8') as file:
             same(world.run('reference', name), file.read(), f'docs/reference/{name}.md')
+    with open(os.path.join(ROOT, 'docs', 'operating', 'limits.md'), encoding='utf-8') as file:
+        holds(world.run('reference', 'limits') in file.read(), 'docs/operating/limits.md has what `reference limits` writes')
 
 
 def simulate_repeats(world):

@@ -15,6 +15,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import edda  # noqa: E402
+import redis  # noqa: E402
 from edda import holds, same, says, wait_for  # noqa: E402
 
 
@@ -119,6 +120,49 @@ def refuses_what_makes_no_sense(world):
         port = taken.getsockname()[1]
         says(world.run('serve', '--data', world.data, *others_off(world, 'http'), '--http', f'127.0.0.1:{port}', status=1),
              f'port {port} of 127.0.0.1 is taken: .*; --http HOST:PORT chooses another, port 0 takes a free one')
+
+
+# --- how much it takes -------------------------------------------------------------------------------------------------
+
+def takes_what_it_is_told_to(world):
+    """The limits that an operator can change, and that /metrics shows them; what makes no sense is refused by name."""
+    for words, pattern in ((('--connections-max', '0'), '--connections-max takes a number'), (('--connections-max', '2000000'), '--connections-max is from 1 to 1000000'),
+                           (('--memory-max', '1M'), '--memory-max is from 67108864'), (('--partitions', '10001'), '--partitions is from 1 to 10000'),
+                           (('--message-bytes-max', '33M'), '--message-bytes-max is from 1 to 33554432')):
+        says(world.run('serve', '--data', world.data, *others_off(world, 'http'), '--http', '127.0.0.1:0', *words, status=2 if 'takes' in pattern else 1), pattern)
+        holds(not os.path.exists(world.data), words)
+    broker = Broker(world, '--http', '127.0.0.1:0', '--resp', '127.0.0.1:0', *others_off(world, 'http', 'resp'), '--connections-max', '3', '--memory-max', '100M',
+                    '--partitions', '7', '--topics-asked-for').wait_listening()
+    client, resp = broker.client(), redis.Connection(broker.where['resp'][1])
+    shown = client.text('/metrics')
+    says(shown, r'edda_limit\{limit="connections"\} 3\n', r'edda_limit\{limit="memory_bytes"\} 104857600\n', r'edda_limit_used\{limit="connections"\} 2\n',
+         r'edda_limit\{limit="partitions"\} 200000\n')
+    limits, used = (set(re.findall(rf'^{name}\{{limit="(\w+)"\}}', shown, re.MULTILINE)) for name in ('edda_limit', 'edda_limit_used'))
+    holds(len(used) > 20 and used < limits, f'what there is has a limit: {used - limits}')
+    for words in (('XADD', 'entries', '*', 'a', '1'), ('PUBLISH', 'news', 'x')):
+        try:
+            raise AssertionError(f'{words} gives {resp.ask(*words)}')
+        except RuntimeError as error:
+            says(str(error), 'there is no topic .*topics-asked-for')
+    same(client.post('/topics', {'name': 'entries'})['partitions'], 7)
+    resp.ask('XADD', 'entries', '*', 'a', '1')
+    others = [socket.create_connection(broker.where['http'], timeout=edda.LIMIT_S) for _ in range(2)]
+    says(others[1].recv(4096).decode(), 'HTTP/1.1 503 ', 'as many open connections as are allowed')
+    for each in others:
+        each.close()
+    resp.close()
+    same(broker.end()[0], 0)
+
+
+def rests_in_little_memory(world):
+    """Idle it has at most 15 MB, also behind a log that it has looked through at its start."""
+    for _ in range(2):
+        broker = Broker(world, '--http', '127.0.0.1:0', *others_off(world, 'http')).wait_listening()
+        broker.client().post('/topics/orders?type=Placed', {'n': 1})
+        with open(f'/proc/{broker.process.pid}/status', encoding='ascii') as file:
+            kb = int(re.search(r'VmRSS:\s+(\d+)', file.read())[1])
+        holds(kb <= 15 * 1024, f'{kb} KB')
+        broker.kill()
 
 
 # --- TLS -------------------------------------------------------------------------------------------------------------
@@ -293,5 +337,6 @@ def commands_say_who_they_are(world):
 application = next((word.partition('=')[2] for word in sys.argv if word.startswith('--application=')), None)
 
 if __name__ == '__main__':
-    edda.main([says_where_it_listens, says_it_as_json, serves_the_log_of_an_application, refuses_what_makes_no_sense, speaks_tls, reads_certificates_again,
+    edda.main([says_where_it_listens, says_it_as_json, serves_the_log_of_an_application, refuses_what_makes_no_sense, takes_what_it_is_told_to, rests_in_little_memory,
+               speaks_tls, reads_certificates_again,
                is_safe_or_does_not_start, commands_say_who_they_are])

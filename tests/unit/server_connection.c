@@ -4,6 +4,7 @@
  *   ping          answers "pong"
  *   wait, watch   busy until the test lets it go, then "done"; a watched one notices that its client goes away
  *   take N        and N bytes behind the line; answers "took"
+ *   give N        answers N bytes
  *   subscribe     is pushed what the test publishes
  *   bad           breaks the connection
  */
@@ -136,6 +137,10 @@ static int line_take(struct connection *c)
         c->busy = true;
         c->watched = strcmp(line, "watch") == 0;
         list_push_back(&host.waiting, &session_of(c)->link);
+    } else if (sscanf(line, "give %zu", &more) == 1) {
+        memset(buffer_extend(&c->out, more), 'g', more);
+        connection_stamp(c, server_gate(c->server));
+        more = 0;
     } else if (strcmp(line, "subscribe") == 0) {
         c->pushes = true;
         list_push_back(&host.subscribed, &session_of(c)->link);
@@ -167,9 +172,9 @@ static void line_stopping(struct connection *c, bool last)
     }
 }
 
-static void line_refused(struct server *server, struct buffer *out)
+static void line_refused(struct server *server, const char *why, struct buffer *out)
 {
-    (void)server;
+    (void)server, (void)why;
     buffer_append_str(out, "full\n");
 }
 
@@ -425,6 +430,144 @@ static void one_too_many_is_told_so(void **state)
     talk_close(&talk);
 }
 
+/* --- what all connections hold together ----------------------------------------------------------------------------- */
+
+#define BUDGET (4u << 20)
+#define MANY 60
+
+static void budget_open(struct talk *talk)
+{
+    const struct server_limits little = { .memory_bytes_max = BUDGET, .idle_ms = 60000, .out_bytes_max = 1u << 20 };
+    host = (struct line_host){ .let_go = false };
+    talk_open_speaking(talk, &little, &line_protocol);
+}
+
+/* The value of a metric of the lines' protocol. */
+static uint64_t metric(struct talk *talk, const char *name)
+{
+    static const char get[] = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+    char row[80];
+    bool ended;
+    int fd = talk_connect_to(talk, 1);
+    talk_send(talk, fd, get, strlen(get));
+    char *got = talk_receive(talk, fd, 0, &ended);
+    (void)snprintf(row, sizeof row, "\n%s{protocol=\"line\"} ", name);
+    const char *at = strstr(got, row);
+    if (!at)
+        fail_msg("%s is missing in %s", row, got);
+    uint64_t value = strtoull(at + strlen(row), NULL, 10);
+    free(got);
+    close(fd);
+    return value;
+}
+
+/* Each sends most of a request, which is within what one connection may; all together is not. */
+static void what_all_have_sent_is_bounded(void **state)
+{
+    static struct talk talk;
+    static char piece[200000];
+    int fds[MANY];
+    (void)state;
+    budget_open(&talk);
+    memcpy(piece, "take 250000\n", 12);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = talk_connect(&talk);
+        talk_send(&talk, fds[i], piece, 20000 + (size_t)i * 3000);
+        talk_turns(&talk, 2);
+        assert_true(metric(&talk, "edda_buffered_bytes") <= BUDGET);
+    }
+    uint64_t shed = metric(&talk, "edda_connections_shed_total");
+    assert_true(shed > 0 && shed < MANY);
+    until(&talk, &host.sessions, (unsigned)(MANY + 1 - shed));
+    /* Those who hold little are served as before, the first among them. */
+    talk_expect(&talk, "ping\n", "pong\n");
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    until(&talk, &host.sessions, 1);
+    assert_true(metric(&talk, "edda_buffered_bytes") <= 4096);
+    talk_close(&talk);
+}
+
+/* Who holds most is told why, and closed; the others get what they have asked for. */
+static void who_holds_most_is_told_and_closed(void **state)
+{
+    static struct talk talk;
+    static char piece[250000];
+    const struct server_limits little = { .memory_bytes_max = 200000, .idle_ms = 60000 };
+    bool ended;
+    (void)state;
+    host = (struct line_host){ .let_go = false };
+    talk_open_speaking(&talk, &little, &line_protocol);
+    int small = talk_connect(&talk), large = talk_connect(&talk);
+    talk_send(&talk, small, "take 5\nab", 9);
+    memcpy(piece, "take 280000\n", 12);
+    talk_send(&talk, large, piece, sizeof piece);
+    char *got = talk_receive(&talk, large, 6, &ended);
+    assert_string_equal(got, "full\n");
+    assert_true(ended);
+    free(got);
+    talk_send(&talk, small, "cde", 3);
+    got = talk_receive(&talk, small, 5, &ended);
+    assert_string_equal(got, "took\n");
+    assert_false(ended);
+    free(got);
+    close(small), close(large);
+    talk_close(&talk);
+}
+
+/* Each asks for much and takes nothing. */
+static void what_nobody_takes_is_bounded(void **state)
+{
+    static struct talk talk;
+    static const char ask[] = "give 3000000\n";
+    int fds[MANY];
+    (void)state;
+    budget_open(&talk);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = talk_connect(&talk);
+        talk_send(&talk, fds[i], ask, sizeof ask - 1);
+        talk_send(&talk, fds[i], ask, sizeof ask - 1);
+    }
+    talk_turns(&talk, 50);
+    for (int i = 0; i < 20; i++) {
+        talk_turns(&talk, 2);
+        assert_true(metric(&talk, "edda_buffered_bytes") <= BUDGET);
+    }
+    assert_true(metric(&talk, "edda_connections_shed_total") > 0);
+    talk_expect(&talk, "ping\n", "pong\n");
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    talk_close(&talk);
+}
+
+/* Subscribers find no room while there is none for anybody, and get the rest when there is again. */
+static void who_is_pushed_waits_while_memory_is_short(void **state)
+{
+    static struct talk talk;
+    static char piece[150000];
+    const struct server_limits little = { .memory_bytes_max = 300000, .idle_ms = 60000 };
+    bool ended;
+    (void)state;
+    host = (struct line_host){ .let_go = false };
+    talk_open_speaking(&talk, &little, &line_protocol);
+    int fds[2];
+    for (int i = 0; i < 2; i++)
+        fds[i] = talk_connect(&talk);
+    memcpy(piece, "take 280000\n", 12);
+    talk_send(&talk, talk.fd, "subscribe\n", 10);
+    talk_turns(&talk, 3);
+    /* In one turn memory gets short and there is something to push: a subscriber that would be pushed at then is not. */
+    host.to_push = 3;
+    for (int i = 0; i < 2; i++)
+        talk_send(&talk, fds[i], piece, sizeof piece);
+    char *got = talk_receive(&talk, talk.fd, (size_t)3 * PUSH_BYTES, &ended);
+    assert_false(ended);
+    free(got);
+    assert_int_equal(host.to_push, 0);
+    close(fds[0]), close(fds[1]);
+    talk_close(&talk);
+}
+
 static void a_server_that_stops_answers_what_waits(void **state)
 {
     struct talk *talk = *state;
@@ -457,6 +600,10 @@ int main(void)
         TEST(protocols_have_their_turns),
         TEST(each_listener_speaks_its_protocol),
         cmocka_unit_test(one_too_many_is_told_so),
+        cmocka_unit_test(what_all_have_sent_is_bounded),
+        cmocka_unit_test(who_holds_most_is_told_and_closed),
+        cmocka_unit_test(what_nobody_takes_is_bounded),
+        cmocka_unit_test(who_is_pushed_waits_while_memory_is_short),
         TEST(a_server_that_stops_answers_what_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

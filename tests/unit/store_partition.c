@@ -511,6 +511,73 @@ static void settings_of_the_topic_hold(void **state)
     assert_int_equal(produce(w, t, 0, &(struct made){ .key = "k", .value = "c" }, &appended), EDDA_ETOOLARGE);
 }
 
+/* --- limits ---------------------------------------------------------------------------------------------------- */
+
+static void a_record_has_so_many_headers_and_no_more(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct store_batch_appended appended;
+    struct buffer headers = BUFFER_EMPTY;
+    for (int i = 0; i < STORE_HEADERS_MAX; i++)
+        record_headers_put(&headers, SLICE("h"), SLICE("1"));
+    struct made made = { .value = "a", .count = 2, .headers = buffer_slice(&headers), .header_count = STORE_HEADERS_MAX };
+    assert_int_equal(produced(w, t, 0, &made), 0);
+    record_headers_put(&headers, SLICE("h"), SLICE("1"));
+    made.headers = buffer_slice(&headers);
+    made.header_count++;
+    assert_int_equal(produce(w, t, 0, &made, &appended), EDDA_EINVAL);
+    assert_string_equal(w->error.field, "headers");
+    assert_int_equal(appended.wrong_record, 0);
+    assert_int_equal(store_next_offset(t, 0), 2);
+    buffer_deinit(&headers);
+}
+
+static void all_topics_have_so_many_partitions_and_no_more(void **state)
+{
+    struct world *w = *state;
+    struct store_stats stats;
+    struct topic *topic, *small = topic_of(w, "small", 1);
+    char name[20];
+    int r = 0, made = 0;
+    for (; r == 0 && made < 100; made++) {
+        (void)snprintf(name, sizeof name, "t%d", made);
+        r = store_topic_ensure(w->store, slice_str(name), STORE_PARTITIONS_MAX, &topic, &w->error);
+    }
+    assert_int_equal(r, EDDA_ELIMIT);
+    assert_string_equal(w->error.field, "partitions");
+    store_stats(w->store, &stats);
+    assert_true(stats.partitions <= STORE_PARTITIONS_ALL_MAX && stats.partitions > STORE_PARTITIONS_ALL_MAX - STORE_PARTITIONS_MAX);
+    assert_int_equal(stats.partitions_of_topic, STORE_PARTITIONS_MAX);
+    assert_null(store_topic(w->store, slice_str(name)));
+    /* What is left can be had, to the last. */
+    uint32_t left = (uint32_t)(STORE_PARTITIONS_ALL_MAX - stats.partitions);
+    assert_int_equal(store_topic_grow(w->store, small, left + 2, &w->error), EDDA_ELIMIT);
+    assert_int_equal(small->partition_count, 1);
+    assert_int_equal(store_topic_grow(w->store, small, left + 1, &w->error), 0);
+    assert_int_equal(store_topic_ensure(w->store, SLICE("more"), 1, &topic, &w->error), EDDA_ELIMIT);
+}
+
+static void the_largest_batch_is_the_stores_to_choose(void **state)
+{
+    struct world *w = *state;
+    struct store_batch_appended appended;
+    w->options.message_bytes_max = 70;
+    reopen(w);
+    struct topic *t = topic_of(w, "orders", 1), *own = topic_of(w, "own", 1);
+    set(w, own, "max.message.bytes", "1000");
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(topic_setting_get(t, TOPIC_MAX_MESSAGE_BYTES), 70);
+        assert_int_equal(topic_setting_get(own, TOPIC_MAX_MESSAGE_BYTES), 1000);
+        assert_int_equal(produce(w, t, 0, &(struct made){ .key = "k", .value = "c" }, &appended), EDDA_ETOOLARGE);
+        produced(w, own, 0, &(struct made){ .key = "k", .value = "c" });
+        /* Another setting does not bring the old default back. */
+        set(w, t, "retention.ms", "1000000");
+        reopen(w);
+        t = topic_of(w, "orders", 1), own = topic_of(w, "own", 1);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -531,6 +598,9 @@ int main(void)
         TEST(offsets_by_time),
         TEST(settings_of_the_topic_hold),
         TEST(a_wrong_greatest_timestamp_is_put_right),
+        TEST(a_record_has_so_many_headers_and_no_more),
+        TEST(all_topics_have_so_many_partitions_and_no_more),
+        TEST(the_largest_batch_is_the_stores_to_choose),
     };
     return cmocka_run_group_tests_name("partitions", tests, NULL, NULL);
 }

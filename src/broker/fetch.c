@@ -142,9 +142,10 @@ static int64_t end_of(struct slice bytes, int64_t end)
     return end;
 }
 
+/* NULL: no partition gives anything. */
 static const struct slice *slices_of(const struct broker *broker, const struct fetch_part *part)
 {
-    return (const struct slice *)(const void *)broker->slices.data + part->first_slice;
+    return broker->slices.len ? (const struct slice *)(const void *)broker->slices.data + part->first_slice : NULL;
 }
 
 struct aborted_list {

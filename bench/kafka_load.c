@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -188,7 +189,8 @@ static struct request request_make(const struct kafka_case *of, const char *topi
         (void)snprintf(key, sizeof key, "%010llu",
                        (unsigned long long)((seed * 1000003 + (uint64_t)i * 7919) % 10000000000ULL));
         struct slice none = { 0 };
-        (void)batch_builder_add(&builder, 1700000000000 + i, of->keyed ? slice_str(key) : none,
+        /* Of now, or Kafka's retention removes what is to be read again. */
+        (void)batch_builder_add(&builder, (int64_t)time(NULL) * 1000 + i, of->keyed ? slice_str(key) : none,
                                 slice_of(value, (size_t)of->value_bytes), none, 0);
     }
     batch_builder_finish(&builder, 0, 0);

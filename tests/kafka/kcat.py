@@ -117,9 +117,26 @@ def shares_partitions_in_a_group(world):
     holds(len(third.lines) < 100, f'a group does not begin anew: {len(third.lines)} records came again')
 
 
+def says_who_it_is(world):
+    """By each mechanism, with a right password and a wrong one; SCRAM as librdkafka before 2.6.1 does it, which is in Debian 12."""
+    users, password = os.path.join(world.directory, 'users'), os.path.join(world.directory, 'password')
+    with open(password, 'w', encoding='ascii') as file:
+        file.write('correct horse\n')
+    world.run('user', 'add', 'alice', '--users', users, '--password-file', password, '--write', 'orders')
+    broker = serve.Broker(world, '--kafka', '127.0.0.1:0', '--users', users, *serve.others_off(world, 'kafka')).wait_listening()
+    where = '%s:%d' % broker.where['kafka']
+    for mechanism in ('PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'):
+        login = [word for setting in ('security.protocol=sasl_plaintext', 'sasl.mechanism=' + mechanism, 'sasl.username=alice') for word in ('-X', setting)]
+        kcat(where, '-P', '-t', 'orders', *login, '-X', 'sasl.password=correct horse', given=mechanism)
+        says(consumed(where, 'orders', *login, '-X', 'sasl.password=correct horse'), mechanism)
+        done = subprocess.run(['kcat', '-b', where, '-L', '-m', '2', *login, '-X', 'sasl.password=wrong'], capture_output=True, text=True, timeout=edda.LIMIT_S, check=False)
+        holds(done.returncode != 0, done.stdout)
+        says(done.stderr, 'the name or the password is wrong')
+
+
 if __name__ == '__main__':
     if not shutil.which('kcat'):
         print('needs kcat')
         sys.exit(77)
-    edda.main([lists_produces_and_consumes, takes_every_compression, finds_offsets_by_time_and_keeps_headers, keeps_everything_over_a_kill,
+    edda.main([lists_produces_and_consumes, says_who_it_is, takes_every_compression, finds_offsets_by_time_and_keeps_headers, keeps_everything_over_a_kill,
                shares_partitions_in_a_group])

@@ -111,6 +111,11 @@ def port_of(commands):
     return int(named[0]) if named else PORT
 
 
+def ports_of(commands):
+    """Those that a program of the document is told to listen at."""
+    return [int(port) for command in commands if command.startswith('build/') for port in re.findall(r' (?:127\.0\.0\.1|localhost):(\d{4,5})\b', command)]
+
+
 def port_is_free(port):
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -127,9 +132,10 @@ def main():
         if any(tool in command.split() for _, command, _, _ in found) and not shutil.which(tool):
             print(f'{tool} is not installed; tools/setup.sh installs it')
             sys.exit(edda.SKIPPED)
-    port = port_of(command for _, command, _, _ in found)
+    commands = [command for _, command, _, _ in found]
+    port = port_of(commands)
     serves = any(command.startswith('build/edda serve') for _, command, _, _ in found)
-    for needed in BROKER_PORTS if serves else (port,):
+    for needed in {*ports_of(commands), *(BROKER_PORTS if serves else (port,))}:
         if not port_is_free(needed):
             print(f'port {needed} is taken')
             sys.exit(edda.SKIPPED)

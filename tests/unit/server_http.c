@@ -221,7 +221,7 @@ static void wrong_field_is_named(void **state)
 static void unknown_path_is_404(void **state)
 {
     talk_expect(*state, GET("/nowhere"),
-                PROBLEM("404 Not Found", 130, "",
+                PROBLEM("404 Not Found", 169, "",
                         "{\"type\":\"urn:edda:error:notfound\",\"title\":\"it does not exist\",\"status\":404,"
                         "\"detail\":\"there is no /nowhere; GET /openapi.json lists what there is\",\"instance\":\"/nowhere\"}"));
     talk_expect_part(*state, GET("/orders/1/2/3/4/5/6/7/8"), 404, "notfound");

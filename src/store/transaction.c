@@ -583,10 +583,16 @@ int transaction_get(struct store *store, struct slice transactional_id, struct t
 
 int transactions_each(struct store *store, int (*visit)(void *user, const struct transaction_info *info), void *user)
 {
+    const struct producers *p = store->producers;
     int r = 0;
-    for (struct list *link = store->producers->transactions.next; r == 0 && link != &store->producers->transactions; link = link->next) {
-        struct transaction_info info = info_of(container_of(link, struct transaction, link));
+    for (struct list *link = p->open.next; r == 0 && link != &p->open; link = link->next) {
+        struct transaction_info info = info_of(container_of(link, struct transaction, open));
         r = visit(user, &info);
+    }
+    for (struct list *link = p->transactions.next; r == 0 && link != &p->transactions; link = link->next) {
+        struct transaction_info info = info_of(container_of(link, struct transaction, link));
+        if (info.state != TRANSACTION_ONGOING)
+            r = visit(user, &info);
     }
     return r;
 }

@@ -78,7 +78,7 @@ struct transaction_info {
     int64_t begun_ms;                     /* log time; -1 when none is open */
     uint32_t partition_count;
 };
-/* One of them, EDDA_ENOTFOUND; all of them; the partitions of an open one. What is given is borrowed for the call. */
+/* One of them, EDDA_ENOTFOUND; all of them, first those that are open, in the order in which they would be aborted; the partitions of an open one. What is given is borrowed for the call. */
 int transaction_get(struct store *store, struct slice transactional_id, struct transaction_info *ret_info);
 int transactions_each(struct store *store, int (*visit)(void *user, const struct transaction_info *info), void *user);
 int transaction_partitions_each(struct store *store, struct slice transactional_id,

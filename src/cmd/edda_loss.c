@@ -1,9 +1,11 @@
 /* loss: see edda_loss.h. */
 #include "cmd/edda_loss.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "store/producers.h"
 #include "store/store.h"
 #include "store/uuid.h"
 #include "wire/json/json.h"
@@ -44,6 +46,7 @@ void loss_plan_deinit(struct loss_plan *plan)
     arena_deinit(&plan->arena);
     free(plan->losses);
     free(plan->fillings);
+    free(plan->slots);
     free(plan->places);
 }
 
@@ -81,56 +84,36 @@ static int place_get(struct loss_plan *plan, uint32_t number, struct loss_place 
     return 0;
 }
 
-/* The first loss from `from` on that has a position left; loss_count when there is none. */
-static size_t loss_with_room(const struct loss_plan *plan, size_t from)
-{
-    while (from < plan->loss_count && plan->losses[from].left == 0)
-        from++;
-    return from;
-}
-
 static int filling_add(struct loss_plan *plan, struct filling filling)
 {
-    if (!grow((void *)&plan->fillings, plan->filling_count, &plan->filling_capacity, sizeof(filling)))
+    if (!filling.name.data || !filling.row.data || !grow((void *)&plan->fillings, plan->filling_count, &plan->filling_capacity, sizeof(filling)))
         return EDDA_ENOMEM;
-    plan->losses[filling.loss].left -= filling.count;
     plan->fillings[plan->filling_count++] = filling;
     return 0;
 }
 
-/* Offsets that are missing in a partition were lost since it was last seen. */
-static int offsets_fill(struct loss_plan *plan, uint32_t partition, size_t since, uint64_t missing)
+static int slot_add(struct loss_plan *plan, size_t since, uint64_t missing)
 {
-    for (size_t i = loss_with_room(plan, since); missing > 0 && i < plan->loss_count; i = loss_with_room(plan, i + 1)) {
-        uint64_t count = missing < plan->losses[i].left ? missing : plan->losses[i].left;
-        int r = filling_add(plan, (struct filling){ .loss = i, .partition = partition, .count = count });
-        if (r < 0)
-            return r;
-        missing -= count;
-    }
-    plan->shifted += missing;
+    if (!grow((void *)&plan->slots, plan->slot_count, &plan->slot_capacity, sizeof(struct loss_slot)))
+        return EDDA_ENOMEM;
+    plan->slots[plan->slot_count++] = (struct loss_slot){ since, plan->loss_count, missing };
     return 0;
 }
 
-static int batch_take(struct loss_plan *plan, const struct frame_batch *b)
+static int batch_take(struct loss_plan *plan, const struct frame_batch *b, uint64_t position)
 {
     struct loss_place *place;
     int r = place_get(plan, b->partition, &place);
+    if (r == 0 && b->partition == 0 && b->batch.base_offset > place->next_offset)
+        r = slot_add(plan, place->losses_seen, (uint64_t)(b->batch.base_offset - place->next_offset));
     if (r < 0)
         return r;
-    if (b->partition != 0 && !place->named && !plan->anonymous) {
-        plan->anonymous_loss = loss_with_room(plan, 0);
-        if (plan->anonymous_loss == plan->loss_count)
-            return EDDA_ECORRUPT;
-        plan->losses[plan->anonymous_loss].left--;
-        plan->anonymous = true;
-    }
-    if (b->batch.base_offset > place->next_offset)
-        r = offsets_fill(plan, b->partition, place->losses_seen, (uint64_t)(b->batch.base_offset - place->next_offset));
+    if (!place->seen)
+        place->used = position;
     place->seen = true;
     place->losses_seen = plan->loss_count;
     place->next_offset = b->batch.base_offset + b->batch.last_offset_delta + 1;
-    return r;
+    return 0;
 }
 
 /* A row of the table of topics. One for partitions that were used before takes the place of a lost one. */
@@ -139,10 +122,11 @@ static int row_take(struct loss_plan *plan, const struct record *record)
     struct loss_row row;
     struct arena arena;
     bool late = false;
+    uint64_t used = UINT64_MAX;
     arena_init(&arena, 0, 0);
     int r = record->value.data ? json_decode(&loss_row_type, record->value, JSON_REQUEST, &arena, &row, NULL) : EDDA_EINVAL;
     const struct loss_range *ranges = r == 0 ? row.partitions.items : NULL;
-    if (r != 0 && r != EDDA_ENOMEM) { /* a topic was deleted, or its row is none */
+    if (r != 0 && r != EDDA_ENOMEM) { /* its row is none */
         arena_deinit(&arena);
         return 0;
     }
@@ -151,30 +135,53 @@ static int row_take(struct loss_plan *plan, const struct record *record)
             struct loss_place *place;
             r = place_get(plan, (uint32_t)(ranges[i].first + n), &place);
             if (r == 0) {
+                if (place->seen && !place->named && place->used < used)
+                    used = place->used;
                 late |= place->seen && !place->named;
                 place->named = true;
             }
         }
+    if (r == 0 && row.partitions.count > 0 && slice_eq_str(record->key, TOPIC_PRODUCERS))
+        plan->producers = (uint32_t)ranges[0].first;
+    struct filling filling = { .used = used };
+    if (r == 0 && late) {
+        /* What became of the topic, the later row says. */
+        struct buffer json = BUFFER_EMPTY;
+        json_encode(&loss_row_type, &row, &json);
+        filling.name = arena_copy(&plan->arena, record->key);
+        filling.row = arena_copy(&plan->arena, buffer_slice(&json));
+        buffer_deinit(&json);
+        r = filling_add(plan, filling);
+    }
     arena_deinit(&arena);
-    size_t room = loss_with_room(plan, 0);
-    if (r < 0 || !late || room == plan->loss_count)
-        return r;
-    struct filling filling = {
-        .loss = room, .count = 1, .name = arena_copy(&plan->arena, record->key), .row = arena_copy(&plan->arena, record->value),
-    };
-    return filling.name.data && filling.row.data ? filling_add(plan, filling) : EDDA_ENOMEM;
+    return r;
+}
+
+/* What lies between the next position and this one is lost. */
+static int position_take(struct loss_plan *plan, uint64_t position)
+{
+    if (position == plan->next_position)
+        return 0;
+    if (!grow((void *)&plan->losses, plan->loss_count, &plan->loss_capacity, sizeof(struct loss)))
+        return EDDA_ENOMEM;
+    uint64_t count = position - plan->next_position;
+    plan->losses[plan->loss_count++] = (struct loss){ plan->next_position, count, count };
+    return 0;
+}
+
+int loss_plan_gap(struct loss_plan *plan, uint64_t first_position, uint32_t position_count, size_t left_bytes)
+{
+    int r = position_take(plan, first_position);
+    if (left_bytes > plan->body_bytes_max)
+        plan->body_bytes_max = left_bytes;
+    plan->next_position = first_position + position_count;
+    return r;
 }
 
 int loss_plan_frame(struct loss_plan *plan, const struct frame *frame, const struct frame_source *source)
 {
     struct record record;
-    int r = 0;
-    if (frame->first_position > plan->next_position) {
-        uint64_t count = frame->first_position - plan->next_position;
-        if (!grow((void *)&plan->losses, plan->loss_count, &plan->loss_capacity, sizeof(struct loss)))
-            return EDDA_ENOMEM;
-        plan->losses[plan->loss_count++] = (struct loss){ plan->next_position, count, count };
-    }
+    int r = position_take(plan, frame->first_position);
     if (frame->body_bytes > plan->body_bytes_max)
         plan->body_bytes_max = frame->body_bytes;
     plan->next_position = frame_end(frame);
@@ -182,70 +189,79 @@ int loss_plan_frame(struct loss_plan *plan, const struct frame *frame, const str
         if (frame_partition_of(frame, i) == 0 && frame_record(frame, i, source, &record, NULL) == 0)
             r = row_take(plan, &record);
     for (uint32_t i = 0; r == 0 && i < frame->batch_count; i++)
-        r = batch_take(plan, &frame->batches[i]);
+        r = batch_take(plan, &frame->batches[i], frame->first_position);
     return r;
 }
 
-/* A row of its own for partitions, as a filling of a loss. */
-static int row_make(struct loss_plan *plan, size_t loss, const char *topic, const struct edda_list *ranges)
+/* The partitions that nobody names become one topic, whose streams may lie anywhere. */
+static int unnamed_name(struct loss_plan *plan)
 {
+    struct edda_list ranges = { 0 };
     uint8_t id[16];
     char text[UUID_TEXT_BYTES];
     struct buffer json = BUFFER_EMPTY;
-    io_random_fill(plan->io, id, sizeof(id));
-    uuid_print(id, text);
-    struct loss_row row = { .id = { text, sizeof(text) }, .partitions = *ranges };
-    json_encode(&loss_row_type, &row, &json);
-    struct filling filling = { .loss = loss, .count = 1, .name = slice_str(topic), .row = arena_copy(&plan->arena, buffer_slice(&json)) };
-    buffer_deinit(&json);
-    return filling.row.data ? filling_add(plan, filling) : EDDA_ENOMEM;
-}
-
-/* The partitions that nobody names become one topic. */
-static int anonymous_name(struct loss_plan *plan)
-{
-    struct edda_list ranges = { 0 };
+    uint64_t used = UINT64_MAX;
     int r = 0;
-    for (uint32_t i = 1; i < plan->place_count; i++) {
-        struct loss_range *range;
+    for (uint32_t i = 1; r == 0 && i < plan->place_count; i++) {
         if (!plan->places[i].seen || plan->places[i].named)
             continue;
-        range = edda_list_add(&ranges, sizeof(*range));
-        if (!range) {
-            edda_list_free(&ranges);
-            return EDDA_ENOMEM;
-        }
-        *range = (struct loss_range){ .first = i, .count = 1 };
+        struct loss_range *range = edda_list_add(&ranges, sizeof(*range));
+        if (range)
+            *range = (struct loss_range){ .first = i, .count = 1 };
+        else
+            r = EDDA_ENOMEM;
+        if (plan->places[i].used < used)
+            used = plan->places[i].used;
     }
-    plan->losses[plan->anonymous_loss].left++;
-    if (ranges.count)
-        r = row_make(plan, plan->anonymous_loss, LOSS_PARTITIONS_TOPIC, &ranges);
+    if (r == 0 && ranges.count > 0) {
+        io_random_fill(plan->io, id, sizeof(id));
+        uuid_print(id, text);
+        struct loss_row row = { .id = { text, sizeof(text) }, .partitions = ranges, .mixed = true };
+        json_encode(&loss_row_type, &row, &json);
+        r = filling_add(plan, (struct filling){
+            .used = used, .name = SLICE(LOSS_PARTITIONS_TOPIC), .row = arena_copy(&plan->arena, buffer_slice(&json))
+        });
+    }
+    buffer_deinit(&json);
     edda_list_free(&ranges);
     return r;
 }
 
-/* By their losses; rows first, since they name the partitions of others. */
 static int compare_fillings(const void *a, const void *b)
 {
     const struct filling *x = a, *y = b;
-    if (x->loss != y->loss)
-        return x->loss < y->loss ? -1 : 1;
-    if (!x->name.data != !y->name.data)
-        return x->name.data ? -1 : 1;
-    return (x->partition > y->partition) - (x->partition < y->partition);
+    return (x->used > y->used) - (x->used < y->used);
 }
 
-int loss_plan_end(struct loss_plan *plan)
+/* A lost position, and the offset that is missing there. False when there is none before it is needed. */
+static bool filling_place(struct loss_plan *plan, struct filling *filling)
 {
-    struct loss_range range = { .first = plan->place_count ? plan->place_count : 1, .count = 1 };
-    struct edda_list ranges = { .items = &range, .count = 1 };
-    int r = plan->anonymous ? anonymous_name(plan) : 0;
-    size_t i = loss_with_room(plan, 0);
-    if (r == 0 && i < plan->loss_count)
-        r = row_make(plan, i, LOSS_POSITIONS_TOPIC, &ranges);
-    for (i = loss_with_room(plan, i); r == 0 && i < plan->loss_count; i = loss_with_room(plan, i))
-        r = filling_add(plan, (struct filling){ .loss = i, .partition = (uint32_t)range.first, .count = plan->losses[i].left });
-    if (r == 0 && plan->filling_count)
+    for (size_t i = 0; i < plan->slot_count; i++) {
+        struct loss_slot *slot = &plan->slots[i];
+        for (size_t n = slot->since; slot->missing > 0 && n < slot->until && plan->losses[n].first < filling->used; n++) {
+            if (plan->losses[n].left == 0)
+                continue;
+            plan->losses[n].left--;
+            slot->missing--;
+            filling->loss = n;
+            return true;
+        }
+    }
+    return false;
+}
+
+int loss_plan_end(struct loss_plan *plan, struct edda_error *error)
+{
+    int r = unnamed_name(plan);
+    if (r == 0)
+        r = slot_add(plan, plan->place_count ? plan->places[0].losses_seen : 0, UINT64_MAX);
+    if (r < 0)
+        return edda_fail_with(error, r, "out of memory");
+    if (plan->filling_count)
         qsort(plan->fillings, plan->filling_count, sizeof(*plan->fillings), compare_fillings);
-    return r;
+    for (size_t i = 0; i < plan->filling_count; i++)
+        if (!filling_place(plan, &plan->fillings[i]))
+            return edda_fail_with(error, EDDA_ECORRUPT, "topic %.*s has records before position %" PRIu64 ", and nothing is lost before them that could have been its row",
+                                  (int)plan->fillings[i].name.len, (const char *)plan->fillings[i].name.data, plan->fillings[i].used + 1);
+    return 0;
 }

@@ -1,23 +1,29 @@
 /*
  * salvage: a new data directory with all of a damaged log that is whole, and a report of what was lost. The old one is only read.
  *
- * The log is walked twice: once to learn what is missing and with what its place is filled (edda_loss.h), once to copy. A frame is
- * copied as it is, unless it comes behind lost offsets whose place could not be filled; then it is written anew with the next ones.
- *
- * Batches of transactions are named by their addresses when these commit, and the addresses are others in the new log: those of all of them are remembered.
+ * The log is walked twice: once to learn what is missing (edda_loss.h) and what of transactions has an end (edda_ends.h), once to copy. A frame is copied as it is, but for the
+ * addresses that it names. What was lost becomes a gap, as what was removed is one. A frame of which a part is left out (a batch of a transaction without
+ * an end; the positions of a batch that a commit names and that is lost) is written anew without it, as several frames if need be.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/put.h"
+#include "cmd/edda_ends.h"
 #include "cmd/edda_loss.h"
 #include "cmd/edda_tool.h"
+#include "store/internal.h"
 
 #define FLUSH_BYTES (UINT64_C(8) << 20)
-#define FILLING_RECORDS_MAX 10000
 
 struct salvage_values {
     const char *dir, *to;
+};
+
+/* Positions of a batch that was lost, in the commit that names it. */
+struct lacking {
+    uint64_t first;
+    uint32_t count, partition;
 };
 
 struct salvage {
@@ -25,23 +31,22 @@ struct salvage {
     const struct salvage_values *v;
     struct log *from, *to;
     struct loss_plan plan;
+    struct ends ends;
     struct frame *frame;       /* as read */
     struct frame *fresh;       /* written anew */
     struct frame_source source;
-    struct moved *moved;       /* all that are whole, by their old addresses */
-    size_t moved_count, moved_capacity;
-    struct moved *pending;     /* those in the frame that is written anew */
-    size_t pending_count;
+    struct placeless **pending; /* those in the frame that is written anew */
+    size_t pending_count, pending_capacity;
+    struct lacking *lacking;
+    size_t lacking_count, lacking_capacity;
     struct buffer body;        /* a copy, in which addresses are changed */
+    struct buffer places;      /* of records in a batch */
+    uint32_t owed;             /* positions that are to be a gap, before the next record */
     size_t filled;             /* fillings written */
     size_t loss;               /* the next one */
-    int64_t *next_offsets;     /* of the new log, by partition number */
+    int64_t topics_offset;     /* the next in the table of topics */
+    int64_t time_ms;           /* log time of the frame that is copied */
     uint64_t damaged, records, bad_frames;
-};
-
-/* A batch of a transaction: its old address and, once it is copied, its new one. While its frame is written anew, its ordinal there. */
-struct moved {
-    log_address from, to;
 };
 
 static void tell(void *user, const char *segment, uint64_t from, uint64_t to, const char *reason)
@@ -57,42 +62,44 @@ static int out_of_memory(struct salvage *s)
     return edda_fail_with(&s->tool->error, EDDA_ENOMEM, "out of memory");
 }
 
-static int moved_add(struct salvage *s, log_address from)
+static bool grow(void *array, size_t count, size_t *capacity, size_t item_bytes)
 {
-    if (s->moved_count == s->moved_capacity) {
-        size_t capacity = s->moved_capacity ? 2 * s->moved_capacity : 64;
-        struct moved *moved = realloc(s->moved, capacity * sizeof(*moved));
-        if (!moved)
-            return out_of_memory(s);
-        s->moved = moved;
-        s->moved_capacity = capacity;
-    }
-    s->moved[s->moved_count++] = (struct moved){ .from = from };
-    return 0;
-}
-
-/* NULL: it is not whole. */
-static struct moved *moved_find(const struct salvage *s, log_address from)
-{
-    size_t low = 0, high = s->moved_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (s->moved[middle].from < from)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < s->moved_count && s->moved[low].from == from ? &s->moved[low] : NULL;
+    void **items = array;
+    if (count < *capacity)
+        return true;
+    size_t more = *capacity ? 2 * *capacity : 64;
+    void *moved = realloc(*items, more * item_bytes);
+    if (!moved)
+        return false;
+    *items = moved;
+    *capacity = more;
+    return true;
 }
 
 /* --- learning ----------------------------------------------------------------------------------------- */
+
+/* The commits that name what is lost. */
+static int lacking_learn(struct salvage *s)
+{
+    for (uint32_t i = 0; i < s->frame->remote_count; i++) {
+        const struct frame_remote *remote = &s->frame->remotes[i];
+        if (!remote->lost)
+            continue;
+        if (!grow((void *)&s->lacking, s->lacking_count, &s->lacking_capacity, sizeof(struct lacking)))
+            return out_of_memory(s);
+        s->lacking[s->lacking_count++] = (struct lacking){ s->frame->first_position + remote->first, remote->record_count, remote->partition };
+    }
+    return 0;
+}
 
 static int learn(void *user, const struct log_frame *from)
 {
     struct salvage *s = user;
     struct edda_error error;
-    if (from->removed || from->position_count == 0 || from->first_position < s->plan.next_position)
+    if (from->position_count == 0 || from->first_position < s->plan.next_position)
         return 0;
+    if (from->removed)
+        return loss_plan_gap(&s->plan, from->first_position, from->position_count, from->body.len);
     int r = frame_load(s->frame, from, &s->source, &error);
     if (r == EDDA_ENOMEM)
         return r;
@@ -101,10 +108,10 @@ static int learn(void *user, const struct log_frame *from)
         printf("damaged: %s\n", error.message);
         return 0;
     }
-    for (uint32_t i = 0; r == 0 && i < s->frame->batch_count; i++)
-        if (batch_is_placeless(&s->frame->batches[i].batch))
-            r = moved_add(s, s->frame->body + s->frame->batches[i].at);
-    return r < 0 ? r : loss_plan_frame(&s->plan, s->frame, &s->source);
+    r = loss_plan_frame(&s->plan, s->frame, &s->source);
+    if (r == 0)
+        r = ends_frame(&s->ends, s->frame, &s->source, s->plan.producers, s->plan.loss_count);
+    return r < 0 ? r : lacking_learn(s);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------ */
@@ -128,7 +135,24 @@ static int body_append(struct salvage *s, const struct slice *parts, size_t coun
     if (r == 0)
         r = log_reserve(s->to, bytes, &s->tool->error);
     if (r == 0)
-        log_frame_append(s->to, parts, count, positions, log_time_ms(s->to), ret_body);
+        log_frame_append(s->to, parts, count, positions, s->time_ms, ret_body);
+    return r;
+}
+
+/* Positions without records. */
+static int gap_append(struct salvage *s, uint64_t positions, struct slice left)
+{
+    int r = 0;
+    while (r == 0 && positions > 0) {
+        uint32_t count = positions < UINT32_MAX ? (uint32_t)positions : UINT32_MAX;
+        r = log_unflushed_bytes(s->to) >= FLUSH_BYTES ? flush(s) : 0;
+        if (r == 0)
+            r = log_reserve(s->to, left.len, &s->tool->error);
+        if (r == 0)
+            log_gap_append(s->to, left, count, s->time_ms);
+        positions -= count;
+        left = slice_of(NULL, 0);
+    }
     return r;
 }
 
@@ -136,14 +160,15 @@ static int fresh_append(struct salvage *s)
 {
     size_t count;
     log_address body = 0;
-    uint32_t records = s->fresh->record_count;
-    int r = records ? frame_close(s->fresh, &count) : 0;
+    if (s->fresh->record_count == 0)
+        return 0;
+    int r = frame_close(s->fresh, &count);
     if (r < 0)
         return edda_fail_with(&s->tool->error, r, "out of memory");
-    if (records)
-        r = body_append(s, s->fresh->parts, count, s->fresh->body_bytes, records, &body);
-    for (; r == 0 && s->pending_count > 0; s->pending_count--, s->pending++)
-        s->pending->to = body + s->fresh->batches[s->pending->to].at;
+    r = body_append(s, s->fresh->parts, count, s->fresh->body_bytes, s->fresh->record_count, &body);
+    for (size_t i = 0; r == 0 && i < s->pending_count; i++)
+        s->pending[i]->to = body + s->fresh->batches[s->pending[i]->to].at;
+    s->pending_count = 0;
     /* Its bytes are the log's until they are written. */
     if (r == 0)
         r = flush(s);
@@ -151,122 +176,183 @@ static int fresh_append(struct salvage *s)
     return r;
 }
 
-/* The batch of a partition in the fresh frame, begun when there is none. */
-static int fresh_batch(struct salvage *s, uint32_t partition, uint32_t *ret_batch)
+/* Opens the fresh frame if there is none, behind a gap of the positions that are owed, except for so many. */
+static int fresh_open(struct salvage *s, uint32_t except)
 {
-    for (uint32_t i = s->fresh->batch_count; i > 0; i--)
-        if (s->fresh->batches[i - 1].partition == partition) {
-            if (s->fresh->batches[i - 1].whole)
-                break;
-            *ret_batch = i - 1;
-            return 0;
-        }
-    return frame_batch_open(s->fresh, partition, s->next_offsets[partition], ret_batch);
-}
-
-static int fresh_add(struct salvage *s, uint32_t partition, int64_t timestamp_ms, const struct record *record, bool identified)
-{
-    uint32_t batch, at;
-    int r = fresh_batch(s, partition, &batch);
+    if (s->fresh->record_count > 0)
+        return 0;
+    int r = s->owed > except ? gap_append(s, s->owed - except, slice_of(NULL, 0)) : 0;
+    s->owed = 0;
     if (r == 0)
-        r = frame_add(s->fresh, batch, timestamp_ms, record, identified, &at);
-    if (r == 0)
-        s->next_offsets[partition]++;
-    return r < 0 ? edda_fail_with(&s->tool->error, r, "cannot write a frame: %s", edda_code_info(r)->sentence) : 0;
-}
-
-static int filling_write(struct salvage *s, const struct filling *filling)
-{
-    const struct record empty = { .timestamp_ms = log_time_ms(s->to) };
-    const struct record row = { .timestamp_ms = empty.timestamp_ms, .key = filling->name, .value = filling->row };
-    const struct record *record = filling->name.data ? &row : &empty;
-    int r = 0;
-    for (uint64_t i = 0; r == 0 && i < filling->count; i++) {
-        if (s->fresh->record_count == 0)
-            frame_open(s->fresh, log_next_position(s->to), 0);
-        r = fresh_add(s, filling->partition, empty.timestamp_ms, record, false);
-        if (r == 0 && s->fresh->record_count == FILLING_RECORDS_MAX)
-            r = fresh_append(s);
-    }
-    /* Few batches in a frame, so that their number has no limit. */
-    if (r == 0 && s->fresh->batch_count >= 100)
-        r = fresh_append(s);
+        frame_open(s->fresh, log_next_position(s->to), 0);
     return r;
 }
 
-/* Fills the place of what was lost before a frame. */
+static int fresh_fail(struct salvage *s, int r)
+{
+    return r < 0 ? edda_fail_with(&s->tool->error, r, "cannot write a frame: %s", edda_code_info(r)->sentence) : 0;
+}
+
+/* The batch of a partition in the fresh frame whose next offset this is, begun when there is none. */
+static int fresh_batch(struct salvage *s, uint32_t partition, int64_t offset, uint32_t *ret_batch)
+{
+    for (uint32_t i = s->fresh->batch_count; i > 0; i--) {
+        const struct frame_batch *b = &s->fresh->batches[i - 1];
+        if (b->partition != partition)
+            continue;
+        if (b->whole || b->batch.base_offset + b->builder.record_count != offset)
+            break;
+        *ret_batch = i - 1;
+        return 0;
+    }
+    return frame_batch_open(s->fresh, partition, offset, ret_batch);
+}
+
+static int fresh_add(struct salvage *s, uint32_t partition, const struct record *record, bool identified)
+{
+    uint32_t batch, at;
+    int r = fresh_open(s, 0);
+    if (r == 0)
+        r = fresh_batch(s, partition, record->offset, &batch);
+    if (r == 0)
+        r = frame_add(s->fresh, batch, record->timestamp_ms, record, identified, &at);
+    return fresh_fail(s, r);
+}
+
+/* Fills the place of what was lost before a frame: rows, and a gap. */
 static int loss_fill(struct salvage *s)
 {
     const struct loss_plan *plan = &s->plan;
+    uint64_t left = plan->losses[s->loss].left;
     int r = 0;
-    for (; r == 0 && s->filled < plan->filling_count && plan->fillings[s->filled].loss == s->loss; s->filled++)
-        r = filling_write(s, &plan->fillings[s->filled]);
+    for (; r == 0 && s->filled < plan->filling_count && plan->fillings[s->filled].loss == s->loss; s->filled++) {
+        const struct filling *filling = &plan->fillings[s->filled];
+        const struct record row = {
+            .offset = s->topics_offset++, .timestamp_ms = s->time_ms, .key = filling->name, .value = filling->row
+        };
+        r = fresh_add(s, 0, &row, false);
+    }
     s->loss++;
-    return r < 0 ? r : fresh_append(s);
+    if (r == 0)
+        r = fresh_append(s);
+    return r < 0 ? r : gap_append(s, left, slice_of(NULL, 0));
 }
 
-static bool offsets_fit(const struct salvage *s)
+/* --- frames anew -------------------------------------------------------------------------------------- */
+
+/* Whether a part of the frame is left out. */
+static bool frame_is_partial(const struct salvage *s)
 {
-    for (uint32_t i = 0; i < s->frame->batch_count; i++)
-        if (s->frame->batches[i].batch.base_offset != s->next_offsets[s->frame->batches[i].partition])
-            return false;
-    return true;
+    const struct frame *frame = s->frame;
+    for (uint32_t i = 0; i < frame->remote_count; i++)
+        if (frame->remotes[i].lost)
+            return true;
+    for (uint32_t i = 0; i < frame->batch_count; i++)
+        if (batch_is_placeless(&frame->batches[i].batch) && ends_find(&s->ends, frame->body + frame->batches[i].at)->left_out)
+            return true;
+    return false;
 }
 
-/* Writes a batch of a transaction with its partition's next offset. */
+/* A batch as it is, which takes no positions. */
 static int placeless_add(struct salvage *s, const struct frame_batch *b)
 {
-    struct frame_whole whole = {
-        .partition = b->partition, .batch = &b->batch, .base_offset = s->next_offsets[b->partition]
-    };
+    struct frame_whole whole = { .partition = b->partition, .batch = &b->batch, .base_offset = b->batch.base_offset };
+    struct placeless *item = ends_find(&s->ends, s->frame->body + b->at);
     uint32_t index;
-    int r = frame_add_batch(s->fresh, &whole, &index);
+    if (item->left_out)
+        return 0;
+    if (!grow((void *)&s->pending, s->pending_count, &s->pending_capacity, sizeof(struct placeless *)))
+        return out_of_memory(s);
+    /* A frame that begins with it has a hole. */
+    int r = fresh_open(s, 1);
+    if (r == 0)
+        r = frame_add_batch(s->fresh, &whole, &index);
     if (r < 0)
-        return edda_fail_with(&s->tool->error, r, "cannot write a frame: %s", edda_code_info(r)->sentence);
-    s->next_offsets[b->partition] += b->batch.record_count;
-    struct moved *moved = moved_find(s, s->frame->body + b->at);
-    moved->to = index;
-    s->pending = s->pending_count++ ? s->pending : moved;
+        return fresh_fail(s, r);
+    item->to = index;
+    s->pending[s->pending_count++] = item;
     return 0;
+}
+
+/* Where the records lie that have the positions from this one on. */
+static const uint32_t *places_take(struct salvage *s, uint32_t ordinal, uint32_t count)
+{
+    buffer_clear(&s->places);
+    for (uint32_t i = 0; i < count; i++)
+        buffer_append(&s->places, &s->frame->refs[ordinal + i].record, sizeof(uint32_t));
+    return buffer_ok(&s->places) ? (const uint32_t *)(const void *)s->places.data : NULL;
 }
 
 /* The positions that a commit gives to the records of a batch. */
 static int remote_add(struct salvage *s, const struct frame_remote *remote)
 {
-    buffer_clear(&s->body);
-    for (uint32_t i = 0; i < remote->record_count; i++)
-        buffer_append(&s->body, &s->frame->refs[remote->first + i].record, sizeof(uint32_t));
-    if (!buffer_ok(&s->body) || !frame_reserve(s->fresh, 0, 1, remote->record_count))
+    int r = remote->lost ? fresh_append(s) : fresh_open(s, 0);
+    if (r == 0 && remote->lost)
+        s->owed += remote->record_count;
+    if (r < 0 || remote->lost)
+        return r;
+    const uint32_t *places = places_take(s, remote->first, remote->record_count);
+    if (!places || !frame_reserve(s->fresh, 0, 1, remote->record_count))
         return out_of_memory(s);
-    frame_add_remote(s->fresh, moved_find(s, remote->address)->to, remote->partition, (const uint32_t *)(const void *)s->body.data, remote->record_count);
+    frame_add_remote(s->fresh, ends_find(&s->ends, remote->address)->to, remote->partition, places, remote->record_count);
     return 0;
+}
+
+/* A producer's batch, with the positions of its records. */
+static int whole_add(struct salvage *s, const struct frame_batch *b)
+{
+    const uint32_t *places = places_take(s, b->first, (uint32_t)b->batch.record_count);
+    struct frame_whole whole = { .partition = b->partition, .batch = &b->batch, .base_offset = b->batch.base_offset, .records = places };
+    if (!places)
+        return out_of_memory(s);
+    int r = fresh_open(s, 0);
+    if (r == 0)
+        r = frame_add_batch(s->fresh, &whole, NULL);
+    return fresh_fail(s, r);
+}
+
+/* What has the position with this ordinal, and *ret_count further ones. */
+static int position_add(struct salvage *s, uint32_t ordinal, uint32_t *ret_count)
+{
+    const struct frame *frame = s->frame;
+    const struct frame_ref *ref = &frame->refs[ordinal];
+    struct record record;
+    *ret_count = 1;
+    if (ref->remote) {
+        *ret_count = frame->remotes[ref->batch].record_count;
+        return remote_add(s, &frame->remotes[ref->batch]);
+    }
+    const struct frame_batch *b = &frame->batches[ref->batch];
+    if (b->batch.producer_id >= 0 || b->batch.attributes & BATCH_COMPRESSION) {
+        *ret_count = (uint32_t)b->batch.record_count;
+        return whole_add(s, b);
+    }
+    int r = frame_record(frame, ordinal, &s->source, &record, &s->tool->error);
+    return r < 0 ? r : fresh_add(s, b->partition, &record, ref->identified);
 }
 
 static int frame_anew(struct salvage *s)
 {
     const struct frame *frame = s->frame;
-    struct record record;
-    uint32_t done = 0; /* batches without positions up to here are written */
+    uint32_t done = 0, count = 0; /* batches without positions up to here are written */
     int r = 0;
-    frame_open(s->fresh, frame->first_position, 0);
-    for (uint32_t i = frame->holes; r == 0 && i <= frame->record_count; i++) {
+    s->owed = frame->holes;
+    for (uint32_t i = frame->holes; r == 0 && i <= frame->record_count; i += count) {
         const struct frame_ref *ref = i < frame->record_count ? &frame->refs[i] : NULL;
-        uint32_t before = ref ? ref->batch : frame->batch_count;
-        for (; r == 0 && (!ref || !ref->remote) && done < before; done++)
+        uint32_t before = !ref ? frame->batch_count : ref->remote ? done : ref->batch;
+        for (; r == 0 && done < before; done++)
             if (batch_is_placeless(&frame->batches[done].batch))
                 r = placeless_add(s, &frame->batches[done]);
         if (r < 0 || !ref)
-            continue;
-        if (ref->remote) {
-            r = remote_add(s, &frame->remotes[ref->batch]);
-            i += frame->remotes[ref->batch].record_count - 1;
-            continue;
-        }
-        r = frame_record(frame, i, &s->source, &record, &s->tool->error);
-        if (r == 0)
-            r = fresh_add(s, frame_partition_of(frame, i), record.timestamp_ms, &record, ref->identified);
+            break;
+        r = position_add(s, i, &count);
     }
-    return r < 0 ? r : fresh_append(s);
+    if (r == 0)
+        r = fresh_append(s);
+    if (r == 0)
+        r = gap_append(s, s->owed, slice_of(NULL, 0));
+    s->owed = 0;
+    return r;
 }
 
 /* Copies a frame as it is, but for the addresses that it names. */
@@ -285,7 +371,7 @@ static int frame_copy(struct salvage *s, const struct log_frame *from)
             return out_of_memory(s);
         uint8_t *row = s->body.data + FRAME_HEADER_BYTES + (size_t)frame->batch_count * FRAME_ROW_BYTES;
         for (uint32_t i = 0; i < frame->remote_count; i++, row += FRAME_REMOTE_BYTES)
-            put_le64(row, moved_find(s, frame->remotes[i].address)->to);
+            put_le64(row, ends_find(&s->ends, frame->remotes[i].address)->to);
         body = buffer_slice(&s->body);
     }
     if (r == 0)
@@ -294,9 +380,8 @@ static int frame_copy(struct salvage *s, const struct log_frame *from)
         r = flush(s);
     for (uint32_t i = 0; r == 0 && i < frame->batch_count; i++) {
         const struct frame_batch *b = &frame->batches[i];
-        s->next_offsets[b->partition] = b->batch.base_offset + b->batch.last_offset_delta + 1;
         if (batch_is_placeless(&b->batch))
-            moved_find(s, frame->body + b->at)->to = to + b->at;
+            ends_find(&s->ends, frame->body + b->at)->to = to + b->at;
     }
     return r;
 }
@@ -304,17 +389,26 @@ static int frame_copy(struct salvage *s, const struct log_frame *from)
 static int copy(void *user, const struct log_frame *from)
 {
     struct salvage *s = user;
-    if (from->removed || from->position_count == 0 || from->first_position < log_next_position(s->to) ||
-        frame_load(s->frame, from, &s->source, NULL) < 0)
+    if (from->position_count == 0 || from->first_position < log_next_position(s->to) ||
+        (!from->removed && frame_load(s->frame, from, &s->source, NULL) < 0))
         return 0;
     progress_say("copying", from->next - log_start(s->from), log_durable_end(s->from) - log_start(s->from));
+    s->time_ms = from->time_ms > s->time_ms ? from->time_ms : s->time_ms;
     int r = from->first_position > log_next_position(s->to) ? loss_fill(s) : 0;
     if (r < 0)
         return r;
-    s->records += from->position_count;
     if (log_next_position(s->to) != from->first_position)
         return edda_fail_with(&s->tool->error, EDDA_ECORRUPT, "positions before %" PRIu64 " could not be filled", from->first_position);
-    return offsets_fit(s) ? frame_copy(s, from) : frame_anew(s);
+    if (from->removed) {
+        r = gap_append(s, from->position_count, from->body);
+        return r < 0 ? r : flush(s); /* what is left is borrowed */
+    }
+    s->records += from->position_count;
+    r = frame_is_partial(s) ? frame_anew(s) : frame_copy(s, from);
+    for (uint32_t i = 0; i < s->frame->batch_count; i++)
+        if (s->frame->batches[i].partition == 0)
+            s->topics_offset = s->frame->batches[i].batch.base_offset + s->frame->batches[i].batch.last_offset_delta + 1;
+    return r;
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------- */
@@ -325,12 +419,10 @@ static int target_open(struct salvage *s)
     uint64_t wanted = s->plan.body_bytes_max + LOG_SEGMENT_BYTES_MIN;
     const struct log_options options = {
         .segment_bytes = wanted > LOG_SEGMENT_BYTES_DEFAULT ? 2 * LOG_SEGMENT_BYTES_DEFAULT : LOG_SEGMENT_BYTES_DEFAULT,
+        .rest_of = s->from,
     };
     if (data_names(tool->io, s->v->to) != 0)
         return edda_fail_with(&tool->error, EDDA_EEXISTS, "%.300s is not an empty directory", s->v->to);
-    s->next_offsets = calloc((size_t)s->plan.place_count + 2, sizeof(*s->next_offsets));
-    if (!s->next_offsets)
-        return edda_fail_with(&tool->error, EDDA_ENOMEM, "out of memory");
     return log_open(tool->io, s->v->to, &options, &s->to, NULL, &tool->error);
 }
 
@@ -342,7 +434,7 @@ static int batch_read(void *user, log_address address, uint32_t *ret_partition, 
     struct cursor c = cursor_of(bytes);
     uint32_t partition = cursor_le32(&c), check = cursor_le32(&c);
     struct batch batch;
-    if (!moved_find(s, address) || !bytes.data || !cursor_ok(&c) || batch_parse(slice_from(bytes, FRAME_TAG_BYTES), &batch, NULL) <= 0 ||
+    if (!ends_find(&s->ends, address) || !bytes.data || !cursor_ok(&c) || batch_parse(slice_from(bytes, FRAME_TAG_BYTES), &batch, NULL) <= 0 ||
         check != frame_tag_check(partition, batch.bytes.data) || batch_check(&batch, NULL) < 0)
         return edda_fail_with(error, EDDA_ECORRUPT, "the batch at address %" PRIu64 ", which a commit names, is not whole", address);
     *ret_partition = partition;
@@ -356,7 +448,7 @@ static int salvage(struct salvage *s)
     struct tool *tool = s->tool;
     s->frame = frame_new();
     s->fresh = frame_new();
-    s->source = (struct frame_source){ plain_new(), batch_read, s };
+    s->source = (struct frame_source){ .plain = plain_new(), .batch = batch_read, .user = s, .lacking = true };
     if (!s->frame || !s->fresh || !s->source.plain)
         return edda_fail_with(&tool->error, EDDA_ENOMEM, "out of memory");
     /* Before the long part. */
@@ -371,7 +463,9 @@ static int salvage(struct salvage *s)
         return (int)damaged;
     r = log_scan(s->from, 0, learn, NULL, s, &tool->error);
     if (r == 0)
-        r = loss_plan_end(&s->plan);
+        ends_end(&s->ends, s->plan.loss_count);
+    if (r == 0)
+        r = loss_plan_end(&s->plan, &tool->error);
     if (r == 0)
         r = target_open(s);
     if (r == 0)
@@ -384,7 +478,19 @@ static int salvage(struct salvage *s)
     return r < 0 ? r : tool_open_writing(tool, s->v->to);
 }
 
-static void report(const struct salvage *s)
+/* "orders partition 2", as the salvaged log names it. */
+static void partition_say(const struct salvage *s, uint32_t number)
+{
+    for (const struct topic *t = store_topic_each(s->tool->store, NULL); t; t = store_topic_each(s->tool->store, t))
+        for (uint32_t i = 0; i < t->partition_count; i++)
+            if (t->partitions[i].number == number) {
+                printf("%s partition %" PRIu32, t->name, i);
+                return;
+            }
+    printf("partition number %" PRIu32, number);
+}
+
+static uint64_t report_lost(const struct salvage *s)
 {
     uint64_t lost = 0;
     for (size_t i = 0; i < s->plan.loss_count; i++) {
@@ -394,17 +500,40 @@ static void report(const struct salvage *s)
     }
     for (size_t i = 0; i < s->plan.filling_count; i++) {
         const struct filling *f = &s->plan.fillings[i];
-        const struct loss *loss = &s->plan.losses[f->loss];
-        if (f->name.data)
-            printf("filled: behind position %" PRIu64 ": a row for topic %.*s\n", loss->first, (int)f->name.len, (const char *)f->name.data);
-        else
-            printf("filled: behind position %" PRIu64 ": %" PRIu64 " empty records in partition %" PRIu32 "\n", loss->first, f->count, f->partition);
+        printf("filled: behind position %" PRIu64 ": a row for topic %.*s\n", s->plan.losses[f->loss].first, (int)f->name.len, (const char *)f->name.data);
     }
-    if (s->plan.shifted)
-        printf("shifted: %" PRIu64 " lost offsets have no place, and later ones of their partitions are less by so many\n", s->plan.shifted);
+    for (size_t i = 0; i < s->lacking_count; i++) {
+        const struct lacking *l = &s->lacking[i];
+        printf("incomplete: a transaction lacks the %" PRIu32 " records that it had in ", l->count);
+        partition_say(s, l->partition);
+        printf(": positions %" PRIu64 " to %" PRIu64 " are lost\n", l->first, l->first + l->count - 1);
+        lost += l->count;
+    }
+    return lost;
+}
+
+static void report(const struct salvage *s)
+{
+    uint64_t lost = report_lost(s), lacking = 0;
+    for (size_t i = 0; i < s->ends.count; i++) {
+        const struct placeless *item = &s->ends.items[i];
+        if (!item->left_out)
+            continue;
+        printf("left out: %" PRIu32 " records of ", item->records);
+        partition_say(s, item->partition);
+        printf(" from offset %" PRId64 " on: what became of their transaction is lost\n", item->base_offset);
+    }
+    for (size_t i = 0; s->plan.loss_count > 0 && i < s->ends.open_count; i++) {
+        const struct placeless *item = &s->ends.items[s->ends.open[i]];
+        printf("open: %" PRIu32 " records of ", item->records);
+        partition_say(s, item->partition);
+        printf(" from offset %" PRId64 " on: their transaction has no end, and is aborted by its time-out\n", item->base_offset);
+    }
+    for (size_t i = 0; i < s->lacking_count; i++)
+        lacking += s->lacking[i].count;
     if (s->damaged + s->bad_frames == 0)
         printf("nothing was damaged\n");
-    printf("%s has %" PRIu64 " records; %" PRIu64 " before them were lost\n", s->v->to, s->records, lost);
+    printf("%s has %" PRIu64 " records; %" PRIu64 " before them were lost\n", s->v->to, s->records - lacking, lost);
 }
 
 static int salvage_run(const void *values)
@@ -415,6 +544,7 @@ static int salvage_run(const void *values)
     struct salvage s = { .tool = &tool, .v = values };
     int status = EXIT_DONE;
     loss_plan_init(&s.plan, tool.io);
+    ends_init(&s.ends);
     if (salvage(&s) < 0)
         status = tool_fail(&tool);
     else
@@ -425,12 +555,14 @@ static int salvage_run(const void *values)
     if (s.from)
         log_close(s.from);
     loss_plan_deinit(&s.plan);
+    ends_deinit(&s.ends);
     frame_free(s.frame);
     frame_free(s.fresh);
     plain_free(s.source.plain);
     buffer_deinit(&s.body);
-    free(s.moved);
-    free(s.next_offsets);
+    buffer_deinit(&s.places);
+    free(s.pending);
+    free(s.lacking);
     tool_deinit(&tool);
     return status;
 }
@@ -439,7 +571,7 @@ static int salvage_run(const void *values)
 const struct command_row tool_salvage = {
     .name = "salvage",
     .summary = "Copies what is whole of a damaged data directory, and says what was lost",
-    .notes = "Every record keeps its position and offset: empty records stand for lost ones. Versions of streams that lost events move down.\n"
+    .notes = "Every record keeps its position and offset. Versions of streams that lost events move down.\n"
              "What was lost at the end of the log leaves nothing that tells of it.",
     .values_size = sizeof(struct salvage_values),
     .run = salvage_run,

@@ -194,6 +194,26 @@ void log_frame_append(struct log *log, const struct slice *parts, size_t part_co
     });
 }
 
+void log_gap_append(struct log *log, struct slice left, uint32_t position_count, int64_t time_ms)
+{
+    uint64_t length = frame_bytes(left.len) - LOG_FRAME_HEADER_BYTES;
+    const struct slice parts[] = { left, slice_of(zeros, (size_t)(length - left.len)) };
+
+    ASSERT(log->rest_of && !log->broken);
+    ASSERT(time_ms >= log->last_time_ms && time_ms <= FRAME_TIME_MS_MAX);
+    if (!segment_fits(log->current, frame_bytes(length)))
+        segment_roll(log, time_ms);
+    frame_push(log, parts, 2, (struct frame_header){
+        .length = (uint32_t)length,
+        .time_ms = time_ms,
+        .position_count = position_count,
+        .flags = FRAME_GAP,
+        .stored = (uint32_t)left.len,
+    });
+    /* The checksum covers what is left, not the zeros behind it. */
+    log->open->frames[log->open->frame_count - 1].body_parts = left.len > 0;
+}
+
 static const struct pending *flush_find(const struct log_flush *f, uint64_t address)
 {
     size_t low = 0;

@@ -28,6 +28,8 @@ static int options_take(struct log *log, const struct log_options *options, stru
     log->body_bytes_max = body_bytes_max;
     log->salvage = options->salvage;
     log->read_only = options->read_only || options->salvage;
+    log->rest_of = options->rest_of;
+    log->has_gaps = options->rest_of && !log->read_only;
     log->sync_off = options->sync_off;
     return 0;
 }
@@ -128,7 +130,7 @@ int log_open(struct io *io, const char *path, const struct log_options *options,
     if (r == 0 && !log->read_only)
         r = dirs_sync(log, path_len, error);
     /* A file that took the place of another may have been seen before its name was durable. */
-    if (r == 0 && !log->read_only && log->has_rewritten && (r = io_dir_sync(io, log->dir)) < 0)
+    if (r == 0 && !log->read_only && log->has_gaps && (r = io_dir_sync(io, log->dir)) < 0)
         edda_fail_with(error, r, "cannot sync the directory %s", log->dir);
     if (r < 0) {
         log_free(log);
@@ -256,7 +258,7 @@ uint64_t log_rewrites(const struct log *log)
 
 bool log_has_removed(const struct log *log)
 {
-    return log->has_rewritten;
+    return log->has_gaps;
 }
 
 bool log_segment(struct log *log, size_t ordinal, struct log_segment_info *ret_info)

@@ -41,6 +41,7 @@ struct log_options {
     uint64_t body_bytes_max;  /* of one frame; 0: 64 MiB or a segment less its headers (4,288 bytes), whichever is less */
     bool read_only;           /* no lock, no preallocation, no repair: for tools */
     bool salvage;             /* open in spite of damage: what is whole is served, the rest skipped; implies read_only */
+    const struct log *rest_of; /* it is made of what is left of this one: it has its log_id() and begins at its time, and gaps may be appended. NULL as a rule */
     bool sync_off;            /* LOSES ACKNOWLEDGED RECORDS when the machine dies (not when the process does) */
 };
 
@@ -92,6 +93,10 @@ int log_reserve(struct log *log, uint64_t body_bytes, struct edda_error *error);
  */
 void log_frame_append(struct log *log, const struct slice *parts, size_t part_count, uint32_t position_count,
                       int64_t time_ms, log_address *ret_body);
+
+/* Appends what stands for frames that another log has had removed, or has lost: `position_count` positions without records, and what is `left` in their stead (borrowed,
+ * and reserved, as a body). The log was opened with `rest_of`. */
+void log_gap_append(struct log *log, struct slice left, uint32_t position_count, int64_t time_ms);
 
 /* The next position to be given, and the first that is not durable yet: all below it are. */
 uint64_t log_next_position(const struct log *log);
@@ -206,7 +211,7 @@ void log_rewrite_end(struct log_rewrite *rewrite, uint64_t *ret_freed);
 void log_rewrite_abort(struct log_rewrite *rewrite);
 /* Counts the rewritten segments, so that whoever keeps what he has borrowed can tell. */
 uint64_t log_rewrites(const struct log *log);
-/* Whether a segment of the log was ever rewritten. */
+/* Whether a segment of the log may have gaps. */
 bool log_has_removed(const struct log *log);
 
 /* Checks every byte of every durable frame, headers, footers and how they join, of a log opened in any way; one that

@@ -166,7 +166,8 @@ struct log {
     int64_t full_wait_ns;      /* how long that was put off last; 0: there was room */
 
     uint64_t rewrites;            /* segments that were rewritten while the log is open */
-    bool has_rewritten;           /* one of the segments is */
+    const struct log *rest_of;    /* gaps may be appended */
+    bool has_gaps;                /* one of the segments may have some */
 
     int64_t noted_ms;             /* log time of the last note */
     uint64_t noted;               /* what it said; 0 when there is none */

@@ -195,7 +195,7 @@ static int segment_take(struct recovery *rec, size_t at, const struct segment_he
     segment->created_ms = h->created_ms;
     segment->rewritten = h->incompatible & FORMAT_REWRITTEN;
     segment->footer_was = h->footer_was;
-    log->has_rewritten |= segment->rewritten;
+    log->has_gaps |= (h->incompatible & (FORMAT_REWRITTEN | FORMAT_GAPS)) != 0;
     segments_add(log, segment);
     io_file_close(log->io, rec->file);
     rec->file = file;
@@ -513,8 +513,13 @@ static int first_make(struct log *log, struct edda_error *error)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory");
     segments_add(log, segment);
     io_random_fill(log->io, log->id, sizeof(log->id));
-    segment->seed = frame_seed(log->id, 1);
     segment->created_ms = io_clock_wall_ns(log->io) / 1000000;
+    /* What is left in gaps was hashed with the number that log_id() gives; the rest is another, so that no frame of the one is one of the other. */
+    if (log->rest_of) {
+        memcpy(log->id, log->rest_of->id, sizeof(uint64_t));
+        segment->created_ms = segment_at(log->rest_of, 0)->created_ms;
+    }
+    segment->seed = frame_seed(log->id, 1);
     segment_name(1, name);
     r = log_path(log, name, path, error);
     if (r == 0)

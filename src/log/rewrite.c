@@ -437,7 +437,7 @@ void log_rewrite_end(struct log_rewrite *rw, uint64_t *ret_freed)
     segment->freed = (uint32_t)rw->freed;
     (void)segment_view_renew(rw->log, segment);
     rw->log->rewrites++;
-    rw->log->has_rewritten = true;
+    rw->log->has_gaps = true;
     rewrite_free(rw);
 }
 

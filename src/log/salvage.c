@@ -113,7 +113,7 @@ static int segment_salvage(struct log *log, uint64_t number, struct edda_error *
         segment->created_ms = h.created_ms;
         segment->rewritten = h.incompatible & FORMAT_REWRITTEN;
         segment->footer_was = h.footer_was;
-        log->has_rewritten |= segment->rewritten;
+        log->has_gaps |= (h.incompatible & (FORMAT_REWRITTEN | FORMAT_GAPS)) != 0;
     } else if (head != HEAD_ZERO || number == 1) {
         segment->damage = "its header is damaged";
         placed = place_by_frame(segment, view);

@@ -274,6 +274,7 @@ struct segment_header segment_header_of(const struct log *log, const struct segm
     struct segment_header h = {
         .format = FORMAT_NUMBER,
         .compatible = FORMAT_COMPATIBLE,
+        .incompatible = log->rest_of ? FORMAT_GAPS : 0,
         .number = segment->number,
         .segment_bytes = segment->bytes,
         .first_address = segment->first_address,

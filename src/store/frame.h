@@ -112,6 +112,7 @@ struct frame_remote {
     uint32_t record_count;
     uint32_t first;
     uint32_t next_record;         /* while loading */
+    bool lost;                    /* only in salvage: the batch is not whole, and its records are none */
 };
 
 struct frame {
@@ -206,6 +207,7 @@ struct frame_source {
     /* A batch of an earlier frame by its address, checked. */
     int (*batch)(void *user, log_address address, uint32_t *ret_partition, struct batch *ret_batch, struct edda_error *error);
     void *user;
+    bool lacking;             /* salvage: a batch that gives EDDA_ECORRUPT is lost, and the frame that names it is loaded all the same */
 };
 
 /* Fills an empty frame from one that was read; it borrows the body. EDDA_ECORRUPT when the body is not valid though its

@@ -68,6 +68,10 @@ static int load_remote(const struct load *load, struct frame_remote *remote, str
     if (remote->address >= load->from->address)
         return load_fail(load, "names a batch that is not before it");
     int r = load->source->batch(load->source->user, remote->address, &partition, &batch, load->error);
+    if (r == EDDA_ECORRUPT && load->source->lacking) {
+        remote->lost = true;
+        return 0;
+    }
     if (r < 0)
         return r;
     if (partition != remote->partition || batch.record_count != (int64_t)remote->record_count || !batch_is_placeless(&batch))
@@ -103,6 +107,18 @@ static int place_find(const struct load *load, uint32_t index, struct load_place
     return r < 0 ? r : plain_records(source->plain, remote->address, &batch, &ret_place->records, load->error);
 }
 
+/* Positions of a batch that is lost. They follow one another, as those of every remote batch do. */
+static int load_lost(const struct load *load, uint32_t remote, uint64_t run, uint32_t *ordinal)
+{
+    struct frame_remote *lost = &load->frame->remotes[remote];
+    if (run != lost->record_count || lost->first != UINT32_MAX)
+        return load_fail(load, "has a malformed order");
+    lost->first = *ordinal;
+    for (; run > 0; run--)
+        load->frame->refs[(*ordinal)++] = (struct frame_ref){ .batch = remote & FRAME_REF_MAX, .remote = 1 };
+    return 0;
+}
+
 /* Gives the next `run` positions to the next records of a batch. */
 static int load_run(const struct load *load, uint32_t index, uint64_t run, uint32_t *ordinal)
 {
@@ -110,11 +126,13 @@ static int load_run(const struct load *load, uint32_t index, uint64_t run, uint3
     struct load_place place;
     if (run == 0 || run > load->from->position_count - *ordinal)
         return load_fail(load, "has a malformed order");
+    bool remote = index >= frame->batch_count;
+    uint32_t batch = remote ? index - frame->batch_count : index;
+    if (remote && batch < frame->remote_count && frame->remotes[batch].lost)
+        return load_lost(load, batch, run, ordinal);
     int r = place_find(load, index, &place);
     if (r < 0)
         return r;
-    bool remote = index >= frame->batch_count;
-    uint32_t batch = remote ? index - frame->batch_count : index;
     struct cursor c = cursor_of(slice_from(place.records, *place.next_record));
     if (*place.first == UINT32_MAX)
         *place.first = *ordinal;
@@ -142,6 +160,11 @@ static int load_placed(const struct load *load)
         struct frame_batch *b = i < frame->batch_count ? &frame->batches[i] : NULL;
         if (b && batch_is_placeless(&b->batch)) {
             b->first = first;
+            continue;
+        }
+        if (!b && frame->remotes[i - frame->batch_count].lost) {
+            if (frame->remotes[i - frame->batch_count].first == UINT32_MAX)
+                return load_fail(load, "has records that have no position");
             continue;
         }
         int r = place_find(load, i, &place);

@@ -70,7 +70,7 @@ static struct store *store_new(struct io *io, const char *path, const struct sto
         producers_init(store->producers);
     store->plain = plain_new();
     store->intake = calloc(1, sizeof(*store->intake));
-    store->source = (struct frame_source){ store->plain, batch_closed_at, store };
+    store->source = (struct frame_source){ .plain = store->plain, .batch = batch_closed_at, .user = store };
     if (!store->path || !store->producers || !store->plain || !store->intake || topics_init(store) < 0) {
         store_free(store);
         return NULL;

@@ -147,7 +147,7 @@ def salvage_leaves_out_what_has_no_end(world):
     flip(segment(world.data), log.index(b'EFRM', log.index(b'<mark>')) + 100)
     refused(world.data, 1)
     saved = salvaged(world.data, r'lost: positions', 'left out: 1 records of orders partition 0 from offset 1 on: what became of their transaction is lost',
-                     'open: 1 records of orders partition 0 from offset 8 on: their transaction has no end')
+                     'open: 1 records of orders partition 0 from offset 9 on: their transaction has no end')
     same(values(saved, 'orders'), ['<0>', '<mark>', '<3>', '<4>'])
 
 
@@ -157,19 +157,18 @@ def salvage_keeps_gaps(world):
     orders, freed = records(world.data, 'orders'), json.loads(run('stat', world.data, '--json'))['freedBytes']
     holds(freed > 0, 'something was freed')
     last = len(segments(world.data))
+    gap = next(n for n, s in enumerate(segments(world.data), 1) if s['freedBytes'])
     before = stream(world.data, 'orders/o1')
     points = records(world.data, 'points')
     flip(segment(world.data, last), find(segment(world.data, last), b'tail'))
     refused(world.data, last)
     saved = salvaged(world.data, r'lost: positions (\d+) to \1\n', '1 before them were lost')
     same((records(saved, 'orders'), records(saved, 'points'), stream(saved, 'orders/o1')), ([r for r in orders if r[4] != 'tail'], points, before))
-    gap = next(n for n, s in enumerate(segments(world.data), 1) if s['freedBytes'])
     os.remove(segment(world.data, gap + 1))
     refused(world.data, gap + 1)
     saved = salvaged(world.data, r'lost: positions')
     kept = {r[0]: r for r in records(saved, 'orders')}
     holds(all(r in orders for r in kept.values()) and len(kept) < len(orders), 'only what was there')
-    shutil.rmtree(os.path.join(saved, 'index'))
     says(run('verify', saved), 'is whole')
 
 

@@ -9,9 +9,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
+sys.dont_write_bytecode = True
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'kafka'))
 import edda
 import edda_tool
+import kcat
+import serve
 from edda import holds, same, says
 from edda_tool import find, flip, lines, run
 
@@ -92,6 +97,30 @@ def made(world, *more):
 WANTED = [v for n in range(5) for v in (f'own-{n}' if n == 0 else None, f'plain-{n}', f'plain-{n}', f'idempotent-{n}', f'own-{n + 1}', f'kept-{n}', f'kept-{n}') if v]
 
 
+def served(world, directory, name):
+    """A broker on the directory: what it gives over HTTP and to a Kafka client that reads what is committed is what the tools show, also those beside it. What was open is
+    aborted, so that the client sees what comes behind it."""
+    wanted, of_stream = values(directory, 'orders'), stream(directory, name)
+    broker = serve.Broker(world, command=[world.application, 'serve', '--data', directory, '--kafka', '127.0.0.1:0', '--http', '127.0.0.1:0',
+                                          *serve.others_off(world, 'kafka', 'http')]).wait_listening()
+    client, where = edda.Client(broker.host, broker.port), '%s:%d' % broker.where['kafka']
+    events = client.get(f'/streams/{name}?limit=1000')['_embedded']['events']
+    same([(e['version'], e['position'], e['event'].get('data')) for e in events], of_stream, 'over HTTP')
+    client.close()
+    kcat.kcat(where, '-P', '-t', 'orders', '-p', '0', '-k', 'late', given='"late"\n')
+    wanted.append('late')
+    same(values(directory, 'orders'), wanted, 'beside a broker')
+
+    def got():
+        return [json.loads(v) for v in kcat.consumed(where, 'orders', '-X', 'isolation.level=read_committed').split()]
+    edda.wait_for(lambda: 'late' in got(), 'the end of what was open')
+    same(sorted(got()), sorted(wanted), 'to a Kafka client')
+    broker.process.terminate()
+    same(broker.process.wait(edda.LIMIT_S), 0)
+    says(run('verify', directory), 'is whole')
+    same(values(directory, 'orders'), wanted, 'behind a broker')
+
+
 def tools_show_what_is_committed(world):
     """Records of transactions that were committed are shown, where their commit put them; others are not. A backup, and what is salvaged of a whole directory, show the same."""
     made(world)
@@ -107,6 +136,7 @@ def tools_show_what_is_committed(world):
     run('restore', copy, '--to', back)
     for directory in (copy, back, salvaged(world.data, 'nothing was damaged')):
         same(shown(directory), shown(world.data), directory)
+    served(world, back, 'orders/o1')
     transacted(world.data, 'truncate orders 0 9', 'truncate filling 0 60', 'scavenge', 'idempotent orders 0 none o3="later"')
     says(run('verify', world.data), 'is whole')
     holds(json.loads(run('stat', world.data, '--json'))['freedBytes'] > 0, 'something was freed')
@@ -134,7 +164,7 @@ def salvage_keeps_what_a_commit_has_left(world):
     same(records(saved, 'orders'), [r for r in whole if r[0] not in lost])
     transacted(saved, 'send t1 orders 0 none a="<9>"', 'commit t1')
     same(values(saved, 'orders')[-1], '<9>')
-    says(run('verify', saved), 'is whole')
+    served(world, saved, 'orders/a')
 
 
 def salvage_leaves_out_what_has_no_end(world):
@@ -149,6 +179,7 @@ def salvage_leaves_out_what_has_no_end(world):
     saved = salvaged(world.data, r'lost: positions', 'left out: 1 records of orders partition 0 from offset 1 on: what became of their transaction is lost',
                      'open: 1 records of orders partition 0 from offset 9 on: their transaction has no end')
     same(values(saved, 'orders'), ['<0>', '<mark>', '<3>', '<4>'])
+    served(world, saved, 'orders/a')
 
 
 def salvage_keeps_gaps(world):
@@ -164,6 +195,7 @@ def salvage_keeps_gaps(world):
     refused(world.data, last)
     saved = salvaged(world.data, r'lost: positions (\d+) to \1\n', '1 before them were lost')
     same((records(saved, 'orders'), records(saved, 'points'), stream(saved, 'orders/o1')), ([r for r in orders if r[4] != 'tail'], points, before))
+    served(world, saved, 'orders/o1')
     os.remove(segment(world.data, gap + 1))
     refused(world.data, gap + 1)
     saved = salvaged(world.data, r'lost: positions')

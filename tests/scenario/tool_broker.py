@@ -74,9 +74,10 @@ def salvaged(directory, *patterns):
     return to
 
 
-def refused(directory, number):
-    """The damage is named: by a program that starts, and by verify."""
+def refused(world, directory, number):
+    """The damage is named: by a broker, which does not start, and by verify."""
     name = os.path.basename(segment(directory, number)).replace('.', r'\.')
+    says(run('serve', '--data', directory, '--kafka', '127.0.0.1:0', *serve.others_off(world, 'kafka'), status=1), rf'{name}, byte \d+|segment {number} is missing')
     says(run('verify', directory, status=1), name + r', bytes \d+ to \d+')
 
 
@@ -158,7 +159,7 @@ def salvage_keeps_what_a_commit_has_left(world):
     whole = records(world.data, 'orders')
     same([r[4] for r in whole], ['<4>', '<1>', '<2>', '<3>', '<5>', '<6>', '<8>'])
     flip(segment(world.data), find(segment(world.data), b'<2>'))
-    refused(world.data, 1)
+    refused(world, world.data, 1)
     lost = [r[0] for r in whole if r[4] in ('<1>', '<2>')]
     saved = salvaged(world.data, 'damaged: 0000000000000001.seg', rf'incomplete: a transaction lacks the 2 records that it had in orders partition 0: positions {lost[0]} to {lost[1]} are lost')
     same(records(saved, 'orders'), [r for r in whole if r[0] not in lost])
@@ -175,7 +176,7 @@ def salvage_leaves_out_what_has_no_end(world):
     with open(segment(world.data), 'rb') as file:
         log = file.read()
     flip(segment(world.data), log.index(b'EFRM', log.index(b'<mark>')) + 100)
-    refused(world.data, 1)
+    refused(world, world.data, 1)
     saved = salvaged(world.data, r'lost: positions', 'left out: 1 records of orders partition 0 from offset 1 on: what became of their transaction is lost',
                      'open: 1 records of orders partition 0 from offset 9 on: their transaction has no end')
     same(values(saved, 'orders'), ['<0>', '<mark>', '<3>', '<4>'])
@@ -192,12 +193,12 @@ def salvage_keeps_gaps(world):
     before = stream(world.data, 'orders/o1')
     points = records(world.data, 'points')
     flip(segment(world.data, last), find(segment(world.data, last), b'tail'))
-    refused(world.data, last)
+    refused(world, world.data, last)
     saved = salvaged(world.data, r'lost: positions (\d+) to \1\n', '1 before them were lost')
     same((records(saved, 'orders'), records(saved, 'points'), stream(saved, 'orders/o1')), ([r for r in orders if r[4] != 'tail'], points, before))
     served(world, saved, 'orders/o1')
     os.remove(segment(world.data, gap + 1))
-    refused(world.data, gap + 1)
+    refused(world, world.data, gap + 1)
     saved = salvaged(world.data, r'lost: positions')
     kept = {r[0]: r for r in records(saved, 'orders')}
     holds(all(r in orders for r in kept.values()) and len(kept) < len(orders), 'only what was there')

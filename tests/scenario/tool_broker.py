@@ -158,11 +158,14 @@ def salvage_keeps_what_a_commit_has_left(world):
                'fill filling 80000', 'commit t1', 'own orders e "<5>"', 'idempotent orders 0 lz4 f="<6>"', 'send t1 orders 0 none a="<7>"', 'abort t1', 'plain orders 1 none g="<8>"')
     whole = records(world.data, 'orders')
     same([r[4] for r in whole], ['<4>', '<1>', '<2>', '<3>', '<5>', '<6>', '<8>'])
+    copy = world.data + '-copy'
+    run('backup', world.data, '--to', copy)
     flip(segment(world.data), find(segment(world.data), b'<2>'))
     refused(world, world.data, 1)
     lost = [r[0] for r in whole if r[4] in ('<1>', '<2>')]
     saved = salvaged(world.data, 'damaged: 0000000000000001.seg', rf'incomplete: a transaction lacks the 2 records that it had in orders partition 0: positions {lost[0]} to {lost[1]} are lost')
     same(records(saved, 'orders'), [r for r in whole if r[0] not in lost])
+    says(run('backup', saved, '--to', copy, status=1), 'begins otherwise|not the log that was backed up')
     transacted(saved, 'send t1 orders 0 none a="<9>"', 'commit t1')
     same(values(saved, 'orders')[-1], '<9>')
     served(world, saved, 'orders/a')

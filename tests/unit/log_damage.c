@@ -407,6 +407,63 @@ static void a_log_of_format_1_is_read(void **state)
     assert_int_equal(log_id(w.log), UINT64_C(0x0706050403020100));
 }
 
+/* What is left of a gap that a scan comes to. */
+static int gap_take(void *user, const struct log_frame *frame)
+{
+    struct log_frame *gap = user;
+    if (frame->removed)
+        *gap = *frame;
+    return 0;
+}
+
+static void rest_flush(struct log *rest)
+{
+    struct log_flush *flush = log_flush_begin(rest);
+    log_flush_run(flush);
+    assert_int_equal(log_flush_end(rest, flush, &w.error), 0);
+}
+
+/* What is made of the rest of a log has its number and time, but no frame of the one is one of the other; gaps are appended to it, in any segment. */
+static void the_rest_of_a_log_has_gaps(void **state)
+{
+    struct log_options options = w.options;
+    struct log_frame gap = { .removed = false };
+    char dir[PATH_BYTES], body[1000] = "x";
+    const struct slice part = slice_of(body, sizeof(body));
+    log_address address;
+    struct log *rest;
+    size_t frames = 0;
+    (void)state;
+    open_log();
+    put("one");
+    snprintf(dir, sizeof(dir), "%s/rest", w.dir);
+    options.rest_of = w.log;
+    assert_int_equal(log_open(w.io, dir, &options, &rest, NULL, &w.error), 0);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_int_equal(log_reserve(rest, sizeof(body), &w.error), 0);
+        log_gap_append(rest, slice_of("left", i % 2 ? 4 : 0), 5, log_time_ms(rest));
+        rest_flush(rest);
+        assert_int_equal(log_reserve(rest, sizeof(body), &w.error), 0);
+        log_frame_append(rest, &part, 1, 1, log_time_ms(rest), &address);
+        rest_flush(rest);
+    }
+    log_close(rest);
+    options.rest_of = NULL;
+    assert_int_equal(log_open(w.io, dir, &options, &rest, NULL, &w.error), 0);
+    assert_true(log_find_segment(rest, 599) > 0);
+    assert_int_equal(log_id(rest), log_id(w.log));
+    assert_int_equal(log_next_position(rest), 600);
+    assert_true(log_has_removed(rest) && !log_has_removed(w.log));
+    assert_int_equal(log_scan(rest, 0, gap_take, NULL, &gap, &w.error), 0);
+    assert_int_equal(gap.first_position, 594);
+    assert_int_equal(gap.position_count, 5);
+    assert_true(slice_eq_str(gap.body, "left"));
+    assert_int_equal(log_scan(rest, 0, count_frame, NULL, &frames, &w.error), 0);
+    assert_int_equal(frames, 200);
+    assert_int_equal(log_verify(rest, NULL, NULL, &w.error), 0);
+    log_close(rest);
+}
+
 int log_damage_run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +479,7 @@ int log_damage_run(void)
         BOTH(damage_in_a_sealed_segment_is_found_and_skipped),
         BOTH(a_log_without_its_first_header_is_salvaged),
         BOTH(a_copy_of_the_used_bytes_is_a_log),
+        BOTH(the_rest_of_a_log_has_gaps),
         BOTH(newer_formats_are_refused_by_name),
         BOTH(a_log_of_format_1_is_read),
         SIMULATED(a_segment_header_is_these_bytes),

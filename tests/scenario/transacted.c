@@ -49,6 +49,11 @@ static struct {
     struct edda_error error;
 } w;
 
+static int number_of(const char *word)
+{
+    return (int)strtol(word, NULL, 10);
+}
+
 static struct topic *topic_of(const char *name)
 {
     struct topic *topic = store_topic(w.store, slice_str(name));
@@ -115,7 +120,7 @@ static int batch_make(int at, const char *codec, const struct producer_state *p,
 static int produce(int at, struct producer_state *p, int attributes)
 {
     struct store_batch_appended appended;
-    struct store_batch batch = { .topic = topic_of(w.words[at]), .partition = (uint32_t)atoi(w.words[at + 1]), .zstd_allowed = true };
+    struct store_batch batch = { .topic = topic_of(w.words[at]), .partition = (uint32_t)number_of(w.words[at + 1]), .zstd_allowed = true };
     if (!batch.topic)
         return w.error.code;
     int32_t *sequence = p ? sequence_of(p, batch.topic, batch.partition) : NULL;
@@ -139,7 +144,7 @@ static int own(const char *name, struct slice key, struct slice value)
 static int topic_make(void)
 {
     struct topic *topic;
-    int r = store_topic_ensure(w.store, slice_str(w.words[1]), (uint32_t)atoi(w.words[2]), &topic, &w.error);
+    int r = store_topic_ensure(w.store, slice_str(w.words[1]), (uint32_t)number_of(w.words[2]), &topic, &w.error);
     char *value = w.count > 3 ? strchr(w.words[3], '=') : NULL;
     if (r < 0 || !value)
         return r;
@@ -152,7 +157,7 @@ static int fill(void)
     char value[FILL_BYTES];
     int r = 0;
     memset(value, 'f', sizeof(value));
-    for (int left = atoi(w.words[2]); r == 0 && left > 0; left -= FILL_BYTES) {
+    for (int left = number_of(w.words[2]); r == 0 && left > 0; left -= FILL_BYTES) {
         r = own(w.words[1], SLICE("filling"), slice_of(value, sizeof(value)));
         if (r == 0)
             r = store_flush(w.store, &w.error);
@@ -184,8 +189,8 @@ static int transacted(const char *what)
         return produce(2, p, BATCH_TRANSACTIONAL);
     if (r == 0 && strcmp(what, "offset") == 0) {
         r = transaction_add_group(w.store, slice_str(p->name), p->id, slice_str(w.words[2]), &w.error);
-        return r < 0 ? r : transaction_add_offset(w.store, slice_str(p->name), p->id, slice_str(w.words[2]), slice_str(w.words[3]), (uint32_t)atoi(w.words[4]),
-                                                  atoi(w.words[5]), -1, SLICE(""), &w.error);
+        return r < 0 ? r : transaction_add_offset(w.store, slice_str(p->name), p->id, slice_str(w.words[2]), slice_str(w.words[3]), (uint32_t)number_of(w.words[4]),
+                                                  number_of(w.words[5]), -1, SLICE(""), &w.error);
     }
     return r < 0 ? r : transaction_end(w.store, slice_str(p->name), p->id, strcmp(what, "commit") == 0, &w.error);
 }
@@ -209,7 +214,7 @@ static int line_do(void)
     if (strcmp(what, "truncate") == 0 || strcmp(what, "delete") == 0) {
         topic = topic_of(w.words[1]);
         return !topic ? w.error.code : what[0] == 'd' ? store_topic_delete(w.store, topic, &w.error) :
-                                       store_partition_truncate(w.store, topic, (uint32_t)atoi(w.words[2]), atoi(w.words[3]), &w.error);
+                                       store_partition_truncate(w.store, topic, (uint32_t)number_of(w.words[2]), number_of(w.words[3]), &w.error);
     }
     return transacted(what);
 }

@@ -89,6 +89,17 @@ static int key_read(const struct reading *reading, enum scram_hash hash, struct 
     return 0;
 }
 
+/* A copy as a string; NULL when out of memory. */
+static char *text_copy(struct slice text)
+{
+    char *copy = malloc(text.len + 1);
+    if (copy) {
+        memcpy(copy, text.data, text.len);
+        copy[text.len] = '\0';
+    }
+    return copy;
+}
+
 static int names_read(const struct reading *reading, struct slice names, char **ret_names)
 {
     if (*ret_names)
@@ -96,7 +107,7 @@ static int names_read(const struct reading *reading, struct slice names, char **
     for (size_t i = 0; i < names.len; i++)
         if (names.data[i] <= ' ' || names.data[i] == 0x7f)
             return line_fail(reading, "a permission has an invalid character");
-    *ret_names = strndup((const char *)names.data, names.len);
+    *ret_names = text_copy(names);
     return *ret_names ? 0 : edda_fail_with(reading->error, EDDA_ENOMEM, "out of memory for the users");
 }
 
@@ -263,7 +274,7 @@ static int names_set(struct principal *principal, int verb, struct slice names, 
     for (size_t i = 0; i < names.len; i++)
         if (names.data[i] <= ' ' || names.data[i] == 0x7f)
             return edda_fail_field(error, EDDA_EINVAL, verb_words[verb], "names are separated by commas, without spaces");
-    char *copy = names.len ? strndup((const char *)names.data, names.len) : NULL;
+    char *copy = names.len ? text_copy(names) : NULL;
     if (names.len && !copy)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory for the users");
     free(principal->names[verb]);

@@ -10,7 +10,7 @@
 
 #include "base/assert.h"
 
-#define FLUSH_HERE_BYTES (UINT64_C(16) << 10)
+#define FLUSH_HERE_BYTES (UINT64_C(64) << 10)
 #define FLUSH_BYTES (UINT64_C(256) << 10)
 #define FLUSH_AFTER_NS INT64_C(100000)
 

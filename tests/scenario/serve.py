@@ -161,7 +161,10 @@ def rests_in_little_memory(world):
         broker.client().post('/topics/orders?type=Placed', {'n': 1})
         with open(f'/proc/{broker.process.pid}/status', encoding='ascii') as file:
             kb = int(re.search(r'VmRSS:\s+(\d+)', file.read())[1])
-        holds(kb <= 15 * 1024, f'{kb} KB')
+        # A sanitizer has memory of its own.
+        with open(f'/proc/{broker.process.pid}/maps', encoding='utf-8') as file:
+            sanitized = 'libasan' in file.read()
+        holds(sanitized or kb <= 15 * 1024, f'{kb} KB')
         broker.kill()
 
 

@@ -60,8 +60,7 @@ enum edda_code {
     EDDA_ESEQUENCE = -31,   /* a producer's batch does not follow its last one */
     EDDA_EPRODUCER = -32,   /* no producer of this id is known */
     EDDA_ETRANSACTION = -33,/* not in this state of the transaction */
-    EDDA_ECONCURRENT = -34, /* the transaction before has not ended; try again */
-    EDDA_EOFFSET = -35      /* the partition does not have this offset */
+    EDDA_EOFFSET = -34      /* the partition does not have this offset */
 };
 
 struct edda_error {

@@ -34,7 +34,6 @@ enum {
     KAFKA_INVALID_PRODUCER_EPOCH = 47,
     KAFKA_INVALID_TXN_STATE = 48,
     KAFKA_INVALID_PRODUCER_ID_MAPPING = 49,
-    KAFKA_CONCURRENT_TRANSACTIONS = 51,
     KAFKA_KAFKA_STORAGE_ERROR = 56,
     KAFKA_SASL_AUTHENTICATION_FAILED = 58,
     KAFKA_INVALID_RECORD = 87
@@ -112,8 +111,6 @@ enum {
         .http_status = 409, .kafka_code = KAFKA_INVALID_PRODUCER_ID_MAPPING, .resp_prefix = "PRODUCER") \
     ROW(EDDA_ETRANSACTION, .sentence = "the transaction is not in a state for it", \
         .http_status = 409, .kafka_code = KAFKA_INVALID_TXN_STATE, .resp_prefix = "TRANSACTION") \
-    ROW(EDDA_ECONCURRENT, .sentence = "the transaction before has not ended", \
-        .http_status = 503, .kafka_code = KAFKA_CONCURRENT_TRANSACTIONS, .resp_prefix = "CONCURRENT", .retriable = true) \
     ROW(EDDA_EOFFSET, .sentence = "the partition does not have this offset", \
         .http_status = 416, .kafka_code = KAFKA_OFFSET_OUT_OF_RANGE, .resp_prefix = "OFFSET")
 /* clang-format on */

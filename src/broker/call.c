@@ -18,6 +18,15 @@ void *call_rows(struct broker_call *call, int64_t count, size_t row_bytes)
     return rows;
 }
 
+bool call_rows_into(struct broker_call *call, void *ret_rows, int32_t *ret_count, int32_t count, size_t row_bytes)
+{
+    void *rows = call_rows(call, count, row_bytes);
+    memcpy(ret_rows, &rows, sizeof(rows));
+    if (rows)
+        *ret_count = count;
+    return rows;
+}
+
 bool call_has_many(const struct broker_call *call)
 {
     return call->head.api_version >= call->api->many_from;
@@ -165,10 +174,4 @@ struct kafka_uuid topic_uuid(const struct topic *topic)
     struct kafka_uuid uuid;
     memcpy(uuid.bytes, topic->id, sizeof uuid.bytes);
     return uuid;
-}
-
-bool uuid_is_zero(const struct kafka_uuid *id)
-{
-    static const struct kafka_uuid zero;
-    return memcmp(id, &zero, sizeof zero) == 0;
 }

@@ -140,9 +140,8 @@ void describe_configs_handle(struct broker *broker, struct broker_call *call)
     const struct kafka_describe_configs_request *request = call->request;
     struct kafka_describe_configs_response *response = call->response;
     (void)broker;
-    if (!(response->results = call_rows(call, request->resources_count, sizeof *response->results)))
+    if (!call_rows_into(call, &response->results, &response->results_count, request->resources_count, sizeof *response->results))
         return;
-    response->results_count = request->resources_count;
     for (int32_t i = 0; i < request->resources_count && !call->fatal; i++) {
         const struct kafka_describe_configs_request_describe_configs_resource *asked = &request->resources[i];
         struct kafka_describe_configs_response_describe_configs_result *answer = &response->results[i];
@@ -194,9 +193,8 @@ void alter_configs_handle(struct broker *broker, struct broker_call *call)
     const struct kafka_alter_configs_request *request = call->request;
     struct kafka_alter_configs_response *response = call->response;
     (void)broker;
-    if (!(response->responses = call_rows(call, request->resources_count, sizeof *response->responses)))
+    if (!call_rows_into(call, &response->responses, &response->responses_count, request->resources_count, sizeof *response->responses))
         return;
-    response->responses_count = request->resources_count;
     for (int32_t i = 0; i < request->resources_count; i++) {
         const struct kafka_alter_configs_request_alter_configs_resource *asked = &request->resources[i];
         struct kafka_alter_configs_response_alter_configs_resource_response *answer = &response->responses[i];
@@ -254,9 +252,8 @@ void incremental_alter_configs_handle(struct broker *broker, struct broker_call 
     const struct kafka_incremental_alter_configs_request *request = call->request;
     struct kafka_incremental_alter_configs_response *response = call->response;
     (void)broker;
-    if (!(response->responses = call_rows(call, request->resources_count, sizeof *response->responses)))
+    if (!call_rows_into(call, &response->responses, &response->responses_count, request->resources_count, sizeof *response->responses))
         return;
-    response->responses_count = request->resources_count;
     for (int32_t i = 0; i < request->resources_count; i++) {
         const struct kafka_incremental_alter_configs_request_alter_configs_resource *asked = &request->resources[i];
         struct kafka_incremental_alter_configs_response_alter_configs_resource_response *answer = &response->responses[i];

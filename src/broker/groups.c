@@ -179,9 +179,8 @@ void leave_group_handle(struct broker *broker, struct broker_call *call)
         response->error_code = call_code(call, group_leave(broker->groups, request->group_id, request->member_id, slice_of(NULL, 0), broker->now_ns));
         return;
     }
-    if (!(response->members = call_rows(call, request->members_count, sizeof *response->members)))
+    if (!call_rows_into(call, &response->members, &response->members_count, request->members_count, sizeof *response->members))
         return;
-    response->members_count = request->members_count;
     for (int32_t i = 0; i < request->members_count; i++) {
         response->members[i].member_id = request->members[i].member_id;
         response->members[i].group_instance_id = request->members[i].group_instance_id;
@@ -213,9 +212,8 @@ void find_coordinator_handle(struct broker *broker, struct broker_call *call)
         response->port = response->error_code == KAFKA_NONE ? call->local_port : -1;
         return;
     }
-    if (!(response->coordinators = call_rows(call, request->coordinator_keys_count, sizeof *response->coordinators)))
+    if (!call_rows_into(call, &response->coordinators, &response->coordinators_count, request->coordinator_keys_count, sizeof *response->coordinators))
         return;
-    response->coordinators_count = request->coordinator_keys_count;
     for (int32_t i = 0; i < request->coordinator_keys_count; i++) {
         struct kafka_find_coordinator_response_coordinator *answer = &response->coordinators[i];
         *answer = kafka_find_coordinator_response_coordinator_default;
@@ -324,9 +322,8 @@ void describe_groups_handle(struct broker *broker, struct broker_call *call)
     const struct kafka_describe_groups_request *request = call->request;
     struct kafka_describe_groups_response *response = call->response;
     (void)broker;
-    if (!(response->groups = call_rows(call, request->groups_count, sizeof *response->groups)))
+    if (!call_rows_into(call, &response->groups, &response->groups_count, request->groups_count, sizeof *response->groups))
         return;
-    response->groups_count = request->groups_count;
     for (int32_t i = 0; i < request->groups_count; i++) {
         response->groups[i] = kafka_describe_groups_response_described_group_default;
         response->groups[i].group_id = request->groups[i];
@@ -340,9 +337,8 @@ void delete_groups_handle(struct broker *broker, struct broker_call *call)
 {
     const struct kafka_delete_groups_request *request = call->request;
     struct kafka_delete_groups_response *response = call->response;
-    if (!(response->results = call_rows(call, request->groups_names_count, sizeof *response->results)))
+    if (!call_rows_into(call, &response->results, &response->results_count, request->groups_names_count, sizeof *response->results))
         return;
-    response->results_count = request->groups_names_count;
     for (int32_t i = 0; i < request->groups_names_count; i++) {
         struct slice group = request->groups_names[i];
         response->results[i].group_id = group;

@@ -76,6 +76,8 @@ void broker_log(struct broker *broker, const char *event, const char *format, ..
 
 /* Zeroed memory for `count` rows of the response; NULL when there is none, and then the call ends its connection: the handler just returns. */
 void *call_rows(struct broker_call *call, int64_t count, size_t row_bytes);
+/* The same for an array of the response and its count, which are written to the pointer at `ret_rows` and to *ret_count. False when there is no memory. */
+bool call_rows_into(struct broker_call *call, void *ret_rows, int32_t *ret_count, int32_t count, size_t row_bytes);
 /* Whether this version of the request is about several things. */
 bool call_has_many(const struct broker_call *call);
 /* Counts a code that is put into an answer, and returns it. */
@@ -103,7 +105,6 @@ int16_t call_partition(struct broker_call *call, enum broker_verb verb, struct s
 /* By id; NULL. */
 struct topic *broker_topic_by_id(struct broker *broker, const struct kafka_uuid *id);
 struct kafka_uuid topic_uuid(const struct topic *topic);
-bool uuid_is_zero(const struct kafka_uuid *id);
 
 /* The bits of Kafka's operations that the caller may do with a topic (acl.AclOperation); for a group or the broker likewise. */
 int32_t call_topic_operations(const struct broker_call *call, struct slice name);

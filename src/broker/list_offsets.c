@@ -67,15 +67,13 @@ void list_offsets_handle(struct broker *broker, struct broker_call *call)
     const struct kafka_list_offsets_request *request = call->request;
     struct kafka_list_offsets_response *response = call->response;
     (void)broker;
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     for (int32_t t = 0; t < request->topics_count; t++) {
         int32_t count = request->topics[t].partitions_count;
         response->topics[t].name = request->topics[t].name;
-        if (!(response->topics[t].partitions = call_rows(call, count, sizeof *response->topics[t].partitions)))
+        if (!call_rows_into(call, &response->topics[t].partitions, &response->topics[t].partitions_count, count, sizeof *response->topics[t].partitions))
             return;
-        response->topics[t].partitions_count = count;
         for (int32_t p = 0; p < count; p++)
             list_offset(call, request->topics[t].name, &request->topics[t].partitions[p], &response->topics[t].partitions[p]);
     }
@@ -103,15 +101,13 @@ void offset_for_leader_epoch_handle(struct broker *broker, struct broker_call *c
     const struct kafka_offset_for_leader_epoch_request *request = call->request;
     struct kafka_offset_for_leader_epoch_response *response = call->response;
     (void)broker;
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     for (int32_t t = 0; t < request->topics_count; t++) {
         int32_t count = request->topics[t].partitions_count;
         response->topics[t].topic = request->topics[t].topic;
-        if (!(response->topics[t].partitions = call_rows(call, count, sizeof *response->topics[t].partitions)))
+        if (!call_rows_into(call, &response->topics[t].partitions, &response->topics[t].partitions_count, count, sizeof *response->topics[t].partitions))
             return;
-        response->topics[t].partitions_count = count;
         for (int32_t p = 0; p < count; p++)
             epoch_end(call, request->topics[t].topic, &request->topics[t].partitions[p], &response->topics[t].partitions[p]);
     }

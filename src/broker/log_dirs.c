@@ -46,9 +46,8 @@ void describe_log_dirs_handle(struct broker *broker, struct broker_call *call)
     }
     for (struct topic *topic = NULL; (topic = store_topic_each(broker->store, topic));)
         count += topic_asked(call, topic);
-    if (!(response->results = call_rows(call, 1, sizeof *response->results)))
+    if (!call_rows_into(call, &response->results, &response->results_count, 1, sizeof *response->results))
         return;
-    response->results_count = 1;
     response->results[0] = kafka_describe_log_dirs_response_describe_log_dirs_result_default;
     response->results[0].log_dir = SLICE(LOG_DIR);
     if (!(response->results[0].topics = call_rows(call, count, sizeof *response->results[0].topics)))

@@ -114,9 +114,8 @@ void metadata_handle(struct broker *broker, struct broker_call *call)
 {
     const struct kafka_metadata_request *request = call->request;
     struct kafka_metadata_response *response = call->response;
-    if (!(response->brokers = call_rows(call, 1, sizeof *response->brokers)))
+    if (!call_rows_into(call, &response->brokers, &response->brokers_count, 1, sizeof *response->brokers))
         return;
-    response->brokers_count = 1;
     response->brokers[0] = kafka_metadata_response_metadata_response_broker_default;
     response->brokers[0].node_id = BROKER_NODE_ID;
     response->brokers[0].host = slice_str(call->local_host);
@@ -130,9 +129,8 @@ void metadata_handle(struct broker *broker, struct broker_call *call)
         fill_all(call);
         return;
     }
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     for (int32_t i = 0; i < request->topics_count; i++)
         if (!fill_asked(call, &request->topics[i], &response->topics[i]))
             return;
@@ -152,9 +150,8 @@ void describe_cluster_handle(struct broker *broker, struct broker_call *call)
         response->error_message = SLICE("this is a broker: the endpoint type is 1");
         return;
     }
-    if (!(response->brokers = call_rows(call, 1, sizeof *response->brokers)))
+    if (!call_rows_into(call, &response->brokers, &response->brokers_count, 1, sizeof *response->brokers))
         return;
-    response->brokers_count = 1;
     response->brokers[0] = kafka_describe_cluster_response_describe_cluster_broker_default;
     response->brokers[0].broker_id = BROKER_NODE_ID;
     response->brokers[0].host = slice_str(call->local_host);

@@ -14,18 +14,16 @@ void offset_commit_handle(struct broker *broker, struct broker_call *call)
     struct kafka_offset_commit_response *response = call->response;
     struct group_caller caller = { .group = request->group_id, .member = request->member_id, .instance = request->group_instance_id,
                                    .generation = request->generation_id_or_member_epoch };
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     int16_t refused = KAFKA_GROUP_AUTHORIZATION_FAILED;
     if (call_may(call, BROKER_READ, request->group_id))
         refused = group_commit_check(broker->groups, &caller, broker->now_ns);
     for (int32_t t = 0; t < request->topics_count; t++) {
         int32_t count = request->topics[t].partitions_count;
         response->topics[t].name = request->topics[t].name;
-        if (!(response->topics[t].partitions = call_rows(call, count, sizeof *response->topics[t].partitions)))
+        if (!call_rows_into(call, &response->topics[t].partitions, &response->topics[t].partitions_count, count, sizeof *response->topics[t].partitions))
             return;
-        response->topics[t].partitions_count = count;
         for (int32_t p = 0; p < count; p++) {
             const struct kafka_offset_commit_request_offset_commit_request_partition *asked = &request->topics[t].partitions[p];
             struct topic *topic;
@@ -142,17 +140,15 @@ static void fetch_group(struct broker_call *call, struct kafka_offset_fetch_requ
     answer->error_code = call_code(call, call_sees(call, asked->group_id) ? KAFKA_NONE : KAFKA_GROUP_AUTHORIZATION_FAILED);
     if (answer->error_code != KAFKA_NONE || (asked->topics_count < 0 && !ask_for_all(call, asked)))
         return;
-    if (!(answer->topics = call_rows(call, asked->topics_count, sizeof *answer->topics)))
+    if (!call_rows_into(call, &answer->topics, &answer->topics_count, asked->topics_count, sizeof *answer->topics))
         return;
-    answer->topics_count = asked->topics_count;
     for (int32_t t = 0; t < asked->topics_count; t++) {
         int32_t count = asked->topics[t].partition_indexes_count;
         struct slice name = asked->topics[t].name;
         bool permitted = call_may(call, BROKER_READ, name);
         answer->topics[t].name = name;
-        if (!(answer->topics[t].partitions = call_rows(call, count, sizeof *answer->topics[t].partitions)))
+        if (!call_rows_into(call, &answer->topics[t].partitions, &answer->topics[t].partitions_count, count, sizeof *answer->topics[t].partitions))
             return;
-        answer->topics[t].partitions_count = count;
         for (int32_t p = 0; p < count; p++) {
             struct kafka_offset_fetch_response_offset_fetch_response_partitions *row = &answer->topics[t].partitions[p];
             *row = kafka_offset_fetch_response_offset_fetch_response_partitions_default;
@@ -188,9 +184,8 @@ static void fetch_one_group(struct broker_call *call)
     for (int32_t t = 0; t < answer.topics_count; t++) {
         int32_t partitions = answer.topics[t].partitions_count;
         response->topics[t].name = answer.topics[t].name;
-        if (!(response->topics[t].partitions = call_rows(call, partitions, sizeof *response->topics[t].partitions)))
+        if (!call_rows_into(call, &response->topics[t].partitions, &response->topics[t].partitions_count, partitions, sizeof *response->topics[t].partitions))
             return;
-        response->topics[t].partitions_count = partitions;
         for (int32_t p = 0; p < partitions; p++) {
             const struct kafka_offset_fetch_response_offset_fetch_response_partitions *from = &answer.topics[t].partitions[p];
             response->topics[t].partitions[p] = (struct kafka_offset_fetch_response_offset_fetch_response_partition){
@@ -210,9 +205,8 @@ void offset_fetch_handle(struct broker *broker, struct broker_call *call)
         fetch_one_group(call);
         return;
     }
-    if (!(response->groups = call_rows(call, request->groups_count, sizeof *response->groups)))
+    if (!call_rows_into(call, &response->groups, &response->groups_count, request->groups_count, sizeof *response->groups))
         return;
-    response->groups_count = request->groups_count;
     for (int32_t i = 0; i < request->groups_count && !call->fatal; i++) {
         struct kafka_offset_fetch_request_offset_fetch_request_group asked = request->groups[i];
         response->groups[i] = kafka_offset_fetch_response_offset_fetch_response_group_default;
@@ -233,15 +227,13 @@ void offset_delete_handle(struct broker *broker, struct broker_call *call)
         response->error_code = call_code(call, KAFKA_GROUP_ID_NOT_FOUND);
     if (response->error_code != KAFKA_NONE)
         return;
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     for (int32_t t = 0; t < request->topics_count; t++) {
         int32_t count = request->topics[t].partitions_count;
         response->topics[t].name = request->topics[t].name;
-        if (!(response->topics[t].partitions = call_rows(call, count, sizeof *response->topics[t].partitions)))
+        if (!call_rows_into(call, &response->topics[t].partitions, &response->topics[t].partitions_count, count, sizeof *response->topics[t].partitions))
             return;
-        response->topics[t].partitions_count = count;
         for (int32_t p = 0; p < count; p++) {
             int32_t partition = request->topics[t].partitions[p].partition_index;
             struct topic *topic;

@@ -33,15 +33,13 @@ void describe_producers_handle(struct broker *broker, struct broker_call *call)
 {
     const struct kafka_describe_producers_request *request = call->request;
     struct kafka_describe_producers_response *response = call->response;
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     for (int32_t t = 0; t < request->topics_count; t++) {
         int32_t count = request->topics[t].partition_indexes_count;
         response->topics[t].name = request->topics[t].name;
-        if (!(response->topics[t].partitions = call_rows(call, count, sizeof *response->topics[t].partitions)))
+        if (!call_rows_into(call, &response->topics[t].partitions, &response->topics[t].partitions_count, count, sizeof *response->topics[t].partitions))
             return;
-        response->topics[t].partitions_count = count;
         for (int32_t p = 0; p < count; p++) {
             struct kafka_describe_producers_response_partition_response *answer = &response->topics[t].partitions[p];
             struct producer_listing listing = { .call = call, .answer = answer };
@@ -119,9 +117,8 @@ void describe_transactions_handle(struct broker *broker, struct broker_call *cal
     const struct kafka_describe_transactions_request *request = call->request;
     struct kafka_describe_transactions_response *response = call->response;
     (void)broker;
-    if (!(response->transaction_states = call_rows(call, request->transactional_ids_count, sizeof *response->transaction_states)))
+    if (!call_rows_into(call, &response->transaction_states, &response->transaction_states_count, request->transactional_ids_count, sizeof *response->transaction_states))
         return;
-    response->transaction_states_count = request->transactional_ids_count;
     for (int32_t i = 0; i < request->transactional_ids_count; i++) {
         response->transaction_states[i] = kafka_describe_transactions_response_transaction_state_default;
         response->transaction_states[i].transactional_id = request->transactional_ids[i];

@@ -104,9 +104,8 @@ void create_topics_handle(struct broker *broker, struct broker_call *call)
     const struct kafka_create_topics_request *request = call->request;
     struct kafka_create_topics_response *response = call->response;
     (void)broker;
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct kafka_create_topics_request_creatable_topic *asked = &request->topics[i];
         struct kafka_create_topics_response_creatable_topic_result *answer = &response->topics[i];
@@ -143,9 +142,8 @@ void delete_topics_handle(struct broker *broker, struct broker_call *call)
     struct kafka_delete_topics_response *response = call->response;
     bool states = call_has_many(call);
     int32_t count = states ? request->topics_count : request->topic_names_count;
-    if (!(response->responses = call_rows(call, count, sizeof *response->responses)))
+    if (!call_rows_into(call, &response->responses, &response->responses_count, count, sizeof *response->responses))
         return;
-    response->responses_count = count;
     for (int32_t i = 0; i < count; i++) {
         struct kafka_delete_topics_response_deletable_topic_result *answer = &response->responses[i];
         struct topic *topic = NULL;
@@ -197,9 +195,8 @@ void create_partitions_handle(struct broker *broker, struct broker_call *call)
     const struct kafka_create_partitions_request *request = call->request;
     struct kafka_create_partitions_response *response = call->response;
     (void)broker;
-    if (!(response->results = call_rows(call, request->topics_count, sizeof *response->results)))
+    if (!call_rows_into(call, &response->results, &response->results_count, request->topics_count, sizeof *response->results))
         return;
-    response->results_count = request->topics_count;
     for (int32_t i = 0; i < request->topics_count; i++) {
         response->results[i] = kafka_create_partitions_response_create_partitions_topic_result_default;
         response->results[i].name = request->topics[i].name;
@@ -234,15 +231,13 @@ void delete_records_handle(struct broker *broker, struct broker_call *call)
     const struct kafka_delete_records_request *request = call->request;
     struct kafka_delete_records_response *response = call->response;
     (void)broker;
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     for (int32_t t = 0; t < request->topics_count; t++) {
         int32_t count = request->topics[t].partitions_count;
         response->topics[t].name = request->topics[t].name;
-        if (!(response->topics[t].partitions = call_rows(call, count, sizeof *response->topics[t].partitions)))
+        if (!call_rows_into(call, &response->topics[t].partitions, &response->topics[t].partitions_count, count, sizeof *response->topics[t].partitions))
             return;
-        response->topics[t].partitions_count = count;
         for (int32_t p = 0; p < count; p++)
             records_delete(call, request->topics[t].name, &request->topics[t].partitions[p], &response->topics[t].partitions[p]);
     }

@@ -141,15 +141,13 @@ void txn_offset_commit_handle(struct broker *broker, struct broker_call *call)
         refused = KAFKA_GROUP_AUTHORIZATION_FAILED;
     if (refused == KAFKA_NONE)
         refused = group_commit_check(broker->groups, &caller, broker->now_ns);
-    if (!(response->topics = call_rows(call, request->topics_count, sizeof *response->topics)))
+    if (!call_rows_into(call, &response->topics, &response->topics_count, request->topics_count, sizeof *response->topics))
         return;
-    response->topics_count = request->topics_count;
     for (int32_t t = 0; t < request->topics_count; t++) {
         int32_t count = request->topics[t].partitions_count;
         response->topics[t].name = request->topics[t].name;
-        if (!(response->topics[t].partitions = call_rows(call, count, sizeof *response->topics[t].partitions)))
+        if (!call_rows_into(call, &response->topics[t].partitions, &response->topics[t].partitions_count, count, sizeof *response->topics[t].partitions))
             return;
-        response->topics[t].partitions_count = count;
         for (int32_t p = 0; p < count; p++) {
             response->topics[t].partitions[p].partition_index = request->topics[t].partitions[p].partition_index;
             response->topics[t].partitions[p].error_code =

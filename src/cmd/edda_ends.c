@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/cursor.h"
 #include "store/producers.h"
 
@@ -167,25 +168,11 @@ static int row_take(struct ends *ends, const struct record *record, size_t losse
     return 0;
 }
 
-static bool grow(void *array, size_t count, size_t *capacity, size_t item_bytes)
-{
-    void **items = array;
-    if (count < *capacity)
-        return true;
-    size_t more = *capacity ? 2 * *capacity : 64;
-    void *moved = realloc(*items, more * item_bytes);
-    if (!moved)
-        return false;
-    *items = moved;
-    *capacity = more;
-    return true;
-}
-
 static int batch_take(struct ends *ends, const struct frame *frame, const struct frame_batch *b, size_t losses)
 {
     bool control = b->batch.attributes & BATCH_CONTROL;
-    if (!grow((void *)&ends->items, ends->count, &ends->capacity, sizeof(struct placeless)) ||
-        !grow((void *)&ends->open, ends->open_count, &ends->open_capacity, sizeof(size_t)))
+    if (!array_reserve(&ends->items, &ends->capacity, ends->count + 1, sizeof(struct placeless)) ||
+        !array_reserve(&ends->open, &ends->open_capacity, ends->open_count + 1, sizeof(size_t)))
         return EDDA_ENOMEM;
     if (!control)
         ends->open[ends->open_count++] = ends->count;

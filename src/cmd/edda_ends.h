@@ -25,9 +25,11 @@ struct placeless {
 
 struct ends {
     struct placeless *items;   /* by their old addresses */
-    size_t count, capacity;
+    size_t count;
+    uint32_t capacity;
     size_t *open;              /* those whose end has not come */
-    size_t open_count, open_capacity;
+    size_t open_count;
+    uint32_t open_capacity;
     struct table rows;         /* what is known of producers with transactions */
 };
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "store/producers.h"
 #include "store/store.h"
@@ -50,21 +51,6 @@ void loss_plan_deinit(struct loss_plan *plan)
     free(plan->places);
 }
 
-/* Room for one more in an array. */
-static bool grow(void *array, size_t count, size_t *capacity, size_t item_bytes)
-{
-    void **items = array;
-    if (count < *capacity)
-        return true;
-    size_t more = *capacity ? 2 * *capacity : 16;
-    void *moved = realloc(*items, more * item_bytes);
-    if (!moved)
-        return false;
-    *items = moved;
-    *capacity = more;
-    return true;
-}
-
 static int place_get(struct loss_plan *plan, uint32_t number, struct loss_place **ret_place)
 {
     if (number > PARTITION_NUMBER_MAX)
@@ -86,7 +72,7 @@ static int place_get(struct loss_plan *plan, uint32_t number, struct loss_place 
 
 static int filling_add(struct loss_plan *plan, struct filling filling)
 {
-    if (!filling.name.data || !filling.row.data || !grow((void *)&plan->fillings, plan->filling_count, &plan->filling_capacity, sizeof(filling)))
+    if (!filling.name.data || !filling.row.data || !array_reserve(&plan->fillings, &plan->filling_capacity, plan->filling_count + 1, sizeof(filling)))
         return EDDA_ENOMEM;
     plan->fillings[plan->filling_count++] = filling;
     return 0;
@@ -94,7 +80,7 @@ static int filling_add(struct loss_plan *plan, struct filling filling)
 
 static int slot_add(struct loss_plan *plan, size_t since, uint64_t missing)
 {
-    if (!grow((void *)&plan->slots, plan->slot_count, &plan->slot_capacity, sizeof(struct loss_slot)))
+    if (!array_reserve(&plan->slots, &plan->slot_capacity, plan->slot_count + 1, sizeof(struct loss_slot)))
         return EDDA_ENOMEM;
     plan->slots[plan->slot_count++] = (struct loss_slot){ since, plan->loss_count, missing };
     return 0;
@@ -162,7 +148,7 @@ static int position_take(struct loss_plan *plan, uint64_t position)
 {
     if (position == plan->next_position)
         return 0;
-    if (!grow((void *)&plan->losses, plan->loss_count, &plan->loss_capacity, sizeof(struct loss)))
+    if (!array_reserve(&plan->losses, &plan->loss_capacity, plan->loss_count + 1, sizeof(struct loss)))
         return EDDA_ENOMEM;
     uint64_t count = position - plan->next_position;
     plan->losses[plan->loss_count++] = (struct loss){ plan->next_position, count, count };

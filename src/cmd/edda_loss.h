@@ -51,11 +51,14 @@ struct loss_plan {
     struct io *io;             /* for randomness */
     struct arena arena;
     struct loss *losses;
-    size_t loss_count, loss_capacity;
+    size_t loss_count;
+    uint32_t loss_capacity;
     struct filling *fillings;  /* in the order in which they are to be written */
-    size_t filling_count, filling_capacity;
+    size_t filling_count;
+    uint32_t filling_capacity;
     struct loss_slot *slots;
-    size_t slot_count, slot_capacity;
+    size_t slot_count;
+    uint32_t slot_capacity;
     struct loss_place *places; /* by partition number */
     uint32_t place_count, place_capacity;
     uint64_t next_position;

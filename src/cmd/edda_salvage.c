@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/put.h"
 #include "cmd/edda_ends.h"
 #include "cmd/edda_loss.h"
@@ -36,9 +37,11 @@ struct salvage {
     struct frame *fresh;       /* written anew */
     struct frame_source source;
     struct placeless **pending; /* those in the frame that is written anew */
-    size_t pending_count, pending_capacity;
+    size_t pending_count;
+    uint32_t pending_capacity;
     struct lacking *lacking;
-    size_t lacking_count, lacking_capacity;
+    size_t lacking_count;
+    uint32_t lacking_capacity;
     struct buffer body;        /* a copy, in which addresses are changed */
     struct buffer places;      /* of records in a batch */
     uint32_t owed;             /* positions that are to be a gap, before the next record */
@@ -62,20 +65,6 @@ static int out_of_memory(struct salvage *s)
     return edda_fail_with(&s->tool->error, EDDA_ENOMEM, "out of memory");
 }
 
-static bool grow(void *array, size_t count, size_t *capacity, size_t item_bytes)
-{
-    void **items = array;
-    if (count < *capacity)
-        return true;
-    size_t more = *capacity ? 2 * *capacity : 64;
-    void *moved = realloc(*items, more * item_bytes);
-    if (!moved)
-        return false;
-    *items = moved;
-    *capacity = more;
-    return true;
-}
-
 /* --- learning ----------------------------------------------------------------------------------------- */
 
 /* The commits that name what is lost. */
@@ -85,7 +74,7 @@ static int lacking_learn(struct salvage *s)
         const struct frame_remote *remote = &s->frame->remotes[i];
         if (!remote->lost)
             continue;
-        if (!grow((void *)&s->lacking, s->lacking_count, &s->lacking_capacity, sizeof(struct lacking)))
+        if (!array_reserve(&s->lacking, &s->lacking_capacity, s->lacking_count + 1, sizeof(struct lacking)))
             return out_of_memory(s);
         s->lacking[s->lacking_count++] = (struct lacking){ s->frame->first_position + remote->first, remote->record_count, remote->partition };
     }
@@ -261,7 +250,7 @@ static int placeless_add(struct salvage *s, const struct frame_batch *b)
     uint32_t index;
     if (item->left_out)
         return 0;
-    if (!grow((void *)&s->pending, s->pending_count, &s->pending_capacity, sizeof(struct placeless *)))
+    if (!array_reserve(&s->pending, &s->pending_capacity, s->pending_count + 1, sizeof(struct placeless *)))
         return out_of_memory(s);
     /* A frame that begins with it has a hole. */
     int r = fresh_open(s, 1);

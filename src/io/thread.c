@@ -69,8 +69,3 @@ void thread_join(struct thread *thread)
 {
     ASSERT(pthread_join(thread->id, NULL) == 0);
 }
-
-bool thread_is_current(const struct thread *thread)
-{
-    return pthread_equal(thread->id, pthread_self()) != 0;
-}

@@ -38,7 +38,5 @@ void condition_wake_all(struct condition *condition);
  * False when the system gives none. */
 bool thread_start(struct thread *thread, const char *name, void (*run)(void *user), void *user);
 void thread_join(struct thread *thread);
-/* Whether the caller is that thread. */
-bool thread_is_current(const struct thread *thread);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "log/parts.h"
 
 /* A frame needs slices for its header and padding beside its body; with it may come a footer, and a segment header of two. */
@@ -17,35 +18,12 @@
 
 static const uint8_t zeros[LOG_SEGMENT_HEADER_BYTES];
 
-/* Grows an array so that `more` fit behind `count`. */
-static bool array_reserve(void **array, size_t *capacity, size_t count, size_t more, size_t element_bytes)
-{
-    size_t wanted = *capacity ? *capacity : more;
-    void *grown;
-
-    if (*capacity - count >= more)
-        return true;
-    while (wanted - count < more)
-        wanted *= 2;
-    grown = realloc(*array, wanted * element_bytes);
-    if (!grown)
-        return false;
-    *array = grown;
-    *capacity = wanted;
-    return true;
-}
-
 int flush_reserve(struct log_flush *f)
 {
-    void *parts = f->parts, *frames = f->frames, *extents = f->extents;
-    bool ok = array_reserve(&parts, &f->part_capacity, f->part_count, FLUSH_PARTS_SPARE, sizeof(*f->parts));
+    bool ok = array_reserve(&f->parts, &f->part_capacity, f->part_count + FLUSH_PARTS_SPARE, sizeof(*f->parts));
 
-    ok = ok && array_reserve(&frames, &f->frame_capacity, f->frame_count, FLUSH_FRAMES_SPARE, sizeof(*f->frames));
-    ok = ok && array_reserve(&extents, &f->extent_capacity, f->extent_count, FLUSH_EXTENTS_SPARE,
-                             sizeof(*f->extents));
-    f->parts = parts;
-    f->frames = frames;
-    f->extents = extents;
+    ok = ok && array_reserve(&f->frames, &f->frame_capacity, f->frame_count + FLUSH_FRAMES_SPARE, sizeof(*f->frames));
+    ok = ok && array_reserve(&f->extents, &f->extent_capacity, f->extent_count + FLUSH_EXTENTS_SPARE, sizeof(*f->extents));
     return ok ? 0 : EDDA_ENOMEM;
 }
 

@@ -197,8 +197,6 @@ int log_rewrite_remove(struct log_rewrite *rewrite);
 int log_rewrite_left(struct log_rewrite *rewrite, struct slice left);
 /* What fits where the frames lay that were removed last. */
 uint64_t log_rewrite_room(const struct log_rewrite *rewrite);
-/* Bytes that wait to be written. */
-uint64_t log_rewrite_pending(const struct log_rewrite *rewrite);
 /* Any thread: writes what waits, and looks ahead at `ahead` bytes of what is to be read next, so that the owner need not wait for the disk. */
 void log_rewrite_write(struct log_rewrite *rewrite, uint64_t ahead);
 /* Any thread, after log_rewrite_next() has given 0: writes the rest, syncs, and puts the file in the place of the old one. */

@@ -104,11 +104,14 @@ struct extent {
 struct log_flush {
     struct log *log;
     struct slice *parts;
-    size_t part_count, part_capacity;
+    size_t part_count;
+    uint32_t part_capacity;
     struct pending *frames;
-    size_t frame_count, frame_capacity;
+    size_t frame_count;
+    uint32_t frame_capacity;
     struct extent *extents;
-    size_t extent_count, extent_capacity;
+    size_t extent_count;
+    uint32_t extent_capacity;
     uint64_t bytes;           /* of frames */
     uint64_t end;             /* address behind the last frame */
     uint64_t end_position;

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/crc32c.h"
 #include "log/parts.h"
 
@@ -42,8 +43,8 @@ struct log_rewrite {
     uint64_t freed;            /* by all gaps */
     struct arena arena;        /* of the pieces */
     struct piece *pieces;
-    size_t piece_count, piece_capacity;
-    uint64_t pending;
+    size_t piece_count;
+    uint32_t piece_capacity;
     struct io_file *file;
     bool begun;                /* there may be a file beside the old one */
     bool renamed;
@@ -203,18 +204,10 @@ int log_rewrite_begin(struct log *log, size_t ordinal, struct log_rewrite **ret_
 
 static int piece_add(struct log_rewrite *rw, uint64_t offset, struct slice bytes)
 {
-    if (rw->piece_count == rw->piece_capacity) {
-        size_t capacity = rw->piece_capacity ? 2 * rw->piece_capacity : 256;
-        struct piece *grown = realloc(rw->pieces, capacity * sizeof(*grown));
-
-        if (!grown)
-            return EDDA_ENOMEM;
-        rw->pieces = grown;
-        rw->piece_capacity = capacity;
-    }
+    if (!array_reserve(&rw->pieces, &rw->piece_capacity, (uint64_t)rw->piece_count + 1, sizeof(*rw->pieces)))
+        return EDDA_ENOMEM;
     if (bytes.len)
         rw->pieces[rw->piece_count++] = (struct piece){ offset, bytes };
-    rw->pending += bytes.len;
     return 0;
 }
 
@@ -330,11 +323,6 @@ int log_rewrite_left(struct log_rewrite *rw, struct slice left)
     return piece_add(rw, body, copy);
 }
 
-uint64_t log_rewrite_pending(const struct log_rewrite *rw)
-{
-    return rw->pending;
-}
-
 /* --- writing --------------------------------------------------------------------------------------------- */
 
 static int file_open(struct log_rewrite *rw)
@@ -366,7 +354,6 @@ static int pieces_write(struct log_rewrite *rw)
         r = io_file_write(rw->log->io, rw->file, parts, count, from);
     }
     rw->piece_count = 0;
-    rw->pending = 0;
     arena_reset(&rw->arena);
     return r;
 }

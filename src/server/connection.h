@@ -154,7 +154,6 @@ int connection_push(struct connection *connection);
 
 /* What the server was given and has: the store beside the engine, NULL when there is none; limits; who keeps what of a protocol. */
 struct store *server_store(const struct server *server);
-struct engine *server_engine(const struct server *server);
 struct io *server_io(const struct server *server);
 const struct server_limits *server_limits(const struct server *server);
 void *server_host(const struct server *server, const struct protocol *protocol);

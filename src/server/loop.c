@@ -281,11 +281,6 @@ int32_t server_kafka_group_delay_ms(const struct server *server)
     return server->options.kafka_group_delay_ms;
 }
 
-struct engine *server_engine(const struct server *server)
-{
-    return server->engine;
-}
-
 struct io *server_io(const struct server *server)
 {
     return server->io;

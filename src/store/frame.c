@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/put.h"
@@ -66,32 +67,15 @@ void frame_open(struct frame *frame, uint64_t first_position, int64_t now_ns)
     frame->open = true;
 }
 
-/* Grows an array to at least `wanted`; false when out of memory. What is new is not initialised. */
-static bool array_grow(void *array, uint32_t *capacity, uint64_t wanted, size_t element_bytes, uint32_t least)
-{
-    void **place = array;
-    uint64_t grown = *capacity ? *capacity : least;
-    if (wanted <= *capacity)
-        return true;
-    while (grown < wanted)
-        grown *= 2;
-    void *memory = realloc(*place, grown * element_bytes);
-    if (!memory)
-        return false;
-    *place = memory;
-    *capacity = (uint32_t)grown;
-    return true;
-}
-
 bool frame_reserve(struct frame *frame, uint32_t batches, uint32_t remotes, uint32_t records)
 {
     uint32_t before = frame->batch_capacity;
-    if (!array_grow(&frame->batches, &frame->batch_capacity, (uint64_t)frame->batch_count + batches, sizeof(*frame->batches), 4))
+    if (!array_reserve(&frame->batches, &frame->batch_capacity, (uint64_t)frame->batch_count + batches, sizeof(*frame->batches)))
         return false;
     if (frame->batch_capacity > before)
         memset(frame->batches + before, 0, (frame->batch_capacity - before) * sizeof(*frame->batches));
-    return array_grow(&frame->remotes, &frame->remote_capacity, (uint64_t)frame->remote_count + remotes, sizeof(*frame->remotes), 4) &&
-           array_grow(&frame->refs, &frame->ref_capacity, (uint64_t)frame->record_count + records, sizeof(*frame->refs), 16);
+    return array_reserve(&frame->remotes, &frame->remote_capacity, (uint64_t)frame->remote_count + remotes, sizeof(*frame->remotes)) &&
+           array_reserve(&frame->refs, &frame->ref_capacity, (uint64_t)frame->record_count + records, sizeof(*frame->refs));
 }
 
 int frame_batch_open(struct frame *frame, uint32_t partition, int64_t base_offset, uint32_t *ret_batch)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "wire/kafka/compression.h"
 
 #define MAGIC_AT 16
@@ -57,20 +58,6 @@ static int header_take(struct intake *intake, const struct store_batch *from, st
     if (batch->record_count > INTAKE_RECORDS_MAX)
         return edda_fail_with(error, EDDA_ELIMIT, "a batch has at most %d records, not %" PRId32, INTAKE_RECORDS_MAX, batch->record_count);
     return 0;
-}
-
-static bool array_reserve(void *array, uint32_t *capacity, uint64_t wanted, size_t element_bytes)
-{
-    void **place = array;
-    uint64_t grown = *capacity ? *capacity : 64;
-    while (grown < wanted)
-        grown *= 2;
-    void *memory = grown > *capacity ? realloc(*place, grown * element_bytes) : *place;
-    if (!memory)
-        return false;
-    *place = memory;
-    *capacity = (uint32_t)grown;
-    return true;
 }
 
 static void key_put(struct intake *intake, struct hash128 key)

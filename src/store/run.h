@@ -195,8 +195,6 @@ int run_writer_list(struct run_writer *writer, struct hash128 key, uint64_t coun
 int run_writer_entries(struct run_writer *writer, const struct index_entry *entries, size_t count);
 /* Writes what is left, the sums and the header, and syncs. */
 int run_writer_end(struct run_writer *writer);
-/* Bytes put out so far. */
-uint64_t run_writer_bytes(const struct run_writer *writer);
 
 __extension__ typedef unsigned __int128 run_uint128;
 

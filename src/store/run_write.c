@@ -195,11 +195,6 @@ void run_writer_free(struct run_writer *w)
     free(w);
 }
 
-uint64_t run_writer_bytes(const struct run_writer *w)
-{
-    return w->written;
-}
-
 /* Puts out the bucket and its line, and goes to the next. */
 static void bucket_end(struct run_writer *w)
 {

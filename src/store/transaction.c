@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/put.h"
 #include "store/producers.h"
@@ -105,20 +106,6 @@ void transaction_remove(struct store *store, struct transaction *t)
     free(t);
 }
 
-static bool array_grow(void *array, uint32_t *capacity, uint64_t wanted, size_t element_bytes)
-{
-    void **place = array;
-    uint64_t grown = *capacity ? *capacity : 8;
-    while (grown < wanted)
-        grown *= 2;
-    void *memory = grown > *capacity ? realloc(*place, grown * element_bytes) : *place;
-    if (!memory)
-        return false;
-    *place = memory;
-    *capacity = (uint32_t)grown;
-    return true;
-}
-
 struct transaction_partition *transaction_partition_find(const struct transaction *t, uint32_t number)
 {
     for (uint32_t i = 0; i < t->partition_count; i++)
@@ -132,7 +119,7 @@ struct transaction_partition *transaction_partition_put(struct transaction *t, u
     struct transaction_partition *known = transaction_partition_find(t, number);
     if (known)
         return known;
-    if (!array_grow(&t->partitions, &t->partition_capacity, (uint64_t)t->partition_count + 1, sizeof(*t->partitions)))
+    if (!array_reserve(&t->partitions, &t->partition_capacity, (uint64_t)t->partition_count + 1, sizeof(*t->partitions)))
         return NULL;
     t->partitions[t->partition_count] = (struct transaction_partition){ .number = number };
     return &t->partitions[t->partition_count++];
@@ -140,7 +127,7 @@ struct transaction_partition *transaction_partition_put(struct transaction *t, u
 
 bool transaction_batches_reserve(struct transaction *t, uint32_t more)
 {
-    return array_grow(&t->batches, &t->batch_capacity, (uint64_t)t->batch_count + more, sizeof(*t->batches));
+    return array_reserve(&t->batches, &t->batch_capacity, (uint64_t)t->batch_count + more, sizeof(*t->batches));
 }
 
 bool transaction_offset_put(struct transaction *t, uint64_t hash)
@@ -148,7 +135,7 @@ bool transaction_offset_put(struct transaction *t, uint64_t hash)
     for (uint32_t i = 0; i < t->offset_count; i++)
         if (t->offsets[i].hash == hash)
             return true;
-    if (!array_grow(&t->offsets, &t->offset_capacity, (uint64_t)t->offset_count + 1, sizeof(*t->offsets)))
+    if (!array_reserve(&t->offsets, &t->offset_capacity, (uint64_t)t->offset_count + 1, sizeof(*t->offsets)))
         return false;
     t->offsets[t->offset_count++].hash = hash;
     return true;

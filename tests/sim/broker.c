@@ -378,7 +378,7 @@ static int16_t transformer_take(struct actor *actor, const void *response)
 static void transformer_answer(struct actor *actor, const void *response)
 {
     int16_t code = transformer_take(actor, response);
-    if (code == KAFKA_CONCURRENT_TRANSACTIONS || code == KAFKA_UNSTABLE_OFFSET_COMMIT || code == KAFKA_REQUEST_TIMED_OUT || code == KAFKA_COORDINATOR_LOAD_IN_PROGRESS) {
+    if (code == KAFKA_UNSTABLE_OFFSET_COMMIT || code == KAFKA_REQUEST_TIMED_OUT || code == KAFKA_COORDINATOR_LOAD_IN_PROGRESS) {
         actor->state = code == KAFKA_REQUEST_TIMED_OUT ? T_INIT : actor->state;
         return;
     }

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/heap.h"
@@ -18,6 +19,42 @@ __attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
+}
+
+/* ---- array.h ---- */
+
+static void an_array_grows_and_keeps_what_it_has(void **state)
+{
+    uint64_t *items = NULL;
+    uint32_t capacity = 0;
+    (void)state;
+    for (uint64_t i = 0; i < 5000; i++) {
+        uint32_t before = capacity;
+        assert_true(array_reserve(&items, &capacity, i + 1, sizeof(*items)));
+        assert_true(capacity > i);
+        assert_true(capacity == before || capacity >= 2 * before);
+        items[i] = i;
+    }
+    for (uint64_t i = 0; i < 5000; i++)
+        assert_int_equal(items[i], i);
+    free(items);
+}
+
+static void an_array_that_cannot_grow_stays_as_it_is(void **state)
+{
+    uint32_t *items = NULL;
+    uint32_t capacity = 0;
+    (void)state;
+    assert_true(array_reserve(&items, &capacity, 100, sizeof(*items)));
+    uint32_t *before = items;
+    uint32_t room = capacity;
+    assert_true(room >= 100);
+    assert_false(array_reserve(&items, &capacity, (UINT64_C(1) << 31) + 1, 1));
+    assert_false(array_reserve(&items, &capacity, UINT64_MAX, sizeof(*items)));
+    assert_false(array_reserve(&items, &capacity, UINT64_C(1) << 31, TOO_MUCH >> 31));
+    assert_ptr_equal(items, before);
+    assert_int_equal(capacity, room);
+    free(items);
 }
 
 /* ---- assert.h ---- */
@@ -657,6 +694,11 @@ static const struct CMUnitTest table_tests[] = {
     cmocka_unit_test(only_what_is_in_a_table_can_be_removed),
 };
 
+static const struct CMUnitTest array_tests[] = {
+    cmocka_unit_test(an_array_grows_and_keeps_what_it_has),
+    cmocka_unit_test(an_array_that_cannot_grow_stays_as_it_is),
+};
+
 int main(void)
 {
     int failed = 0;
@@ -666,6 +708,7 @@ int main(void)
     failed += cmocka_run_group_tests_name("arena", arena_tests, NULL, NULL);
     failed += cmocka_run_group_tests_name("buffer", buffer_tests, NULL, NULL);
     failed += cmocka_run_group_tests_name("heap", heap_tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("array", array_tests, NULL, NULL);
     failed += cmocka_run_group_tests_name("table", table_tests, NULL, NULL);
     return failed != 0;
 }

@@ -541,7 +541,6 @@ static void the_table_answers_for_known_codes(void **state)
         { EDDA_ESEQUENCE, "EDDA_ESEQUENCE", 409, 45, "SEQUENCE" },
         { EDDA_EPRODUCER, "EDDA_EPRODUCER", 409, 49, "PRODUCER" },
         { EDDA_ETRANSACTION, "EDDA_ETRANSACTION", 409, 48, "TRANSACTION" },
-        { EDDA_ECONCURRENT, "EDDA_ECONCURRENT", 503, 51, "CONCURRENT" },
         { EDDA_EOFFSET, "EDDA_EOFFSET", 416, 1, "OFFSET" },
     };
     for (size_t i = 0; i < COUNT(known); i++) {

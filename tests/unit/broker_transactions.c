@@ -18,10 +18,6 @@ static struct producer_id producer_begin(struct client *client, int16_t wanted)
 {
     const struct kafka_init_producer_id_response *answer = ASK(client, init_producer_id, 4, .transactional_id = SLICE(TX), .transaction_timeout_ms = 60000,
                                                                .producer_id = -1, .producer_epoch = -1);
-    if (answer->error_code == KAFKA_CONCURRENT_TRANSACTIONS) {
-        rig_flush(client->rig);
-        answer = ASK(client, init_producer_id, 4, .transactional_id = SLICE(TX), .transaction_timeout_ms = 60000, .producer_id = -1, .producer_epoch = -1);
-    }
     assert_int_equal(answer->error_code, wanted);
     return (struct producer_id){ answer->producer_id, answer->producer_epoch };
 }

@@ -266,9 +266,11 @@ def admin(_):
 
 
 def cuts(count):
-    """An idempotent producer through connections that somebody cuts."""
+    """An idempotent producer through connections that somebody cuts. It keeps the brokers it knows: librdkafka 2.16 that begins anew with its bootstrap servers
+    thinks for a second that metadata are under way, and is cut before it asks for them, again and again."""
     errors = Errors()
-    producer = Producer(settings(enable_idempotence=True, linger_ms=1, reconnect_backoff_ms=5, reconnect_backoff_max_ms=20, retry_backoff_ms=5))
+    producer = Producer(settings(enable_idempotence=True, linger_ms=1, reconnect_backoff_ms=5, reconnect_backoff_max_ms=20, retry_backoff_ms=5,
+                                 metadata_recovery_strategy='none'))
     for i in range(int(count)):
         producer.produce(f'{NAME}-cuts', str(i), partition=i % 3, on_delivery=errors)
         if i % 50 == 49:

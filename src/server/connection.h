@@ -109,6 +109,7 @@ struct connection {
     struct gate_mark marks[GATE_MARKS_MAX]; /* of what is behind `open`, both members growing */
     uint32_t mark_count;
     struct list waiting;                    /* of the server, while there are marks */
+    uint32_t answered_in;                   /* the round of the gate in which it last had an answer; see gather.h */
 };
 
 /* The bytes not taken yet. */

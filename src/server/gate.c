@@ -57,8 +57,10 @@ void connection_stamp(struct connection *connection, uint64_t gate)
     } else {
         connection->marks[connection->mark_count++] = (struct gate_mark){ end, gate };
     }
-    if (!list_linked(&connection->waiting))
+    if (!list_linked(&connection->waiting)) {
         list_push_back(&connection->server->waiting, &connection->waiting);
+        gather_return(&connection->server->gather, connection->answered_in);
+    }
 }
 
 /* Moves the marks that are durable over to what is open. */
@@ -180,20 +182,25 @@ int connection_push(struct connection *connection)
     return rc;
 }
 
-void gate_open(struct server *server)
+void gate_open(struct server *server, int64_t sync_ns)
 {
     uint64_t durable = journal_durable(server->journal);
     if (durable == server->opened)
         return;
     ASSERT(durable > server->opened);
     server->opened = durable;
+    uint32_t answered = 0;
     struct list *link = server->waiting.next;
     while (link != &server->waiting) {
         struct connection *connection = container_of(link, struct connection, waiting);
         link = link->next;
         size_t open = connection->open;
         output_open(connection, durable);
-        if (connection->open > open)
-            connection_flush(connection);
+        if (connection->open == open)
+            continue;
+        answered++;
+        connection->answered_in = server->gather.round + 1;
+        connection_flush(connection);
     }
+    gather_begin(&server->gather, answered, sync_ns, io_clock_boot_ns(server->io));
 }

@@ -75,7 +75,7 @@ static void arm_wake(struct server *server)
 
 static void read_sockets(struct server *server, bool wait)
 {
-    bool at_once = server->next_ms == 0 || server->hosts_ns == 0 || !list_empty(&server->resumed) || !wait;
+    bool at_once = server->gather.waiting || server->next_ms == 0 || server->hosts_ns == 0 || !list_empty(&server->resumed) || !wait;
     if (!at_once)
         arm_wake(server);
     /* Without the second flag the loop would stay inside for as long as anything is ready, such as a job that has run. */
@@ -152,6 +152,23 @@ static bool sockets_are_next(struct server *server)
     return true;
 }
 
+/* Flushes the journal, unless it is worth while to wait for more, and opens the gate for what is durable. */
+static int flush(struct server *server, bool idle, struct edda_error *error)
+{
+    struct journal *journal = server->journal;
+    uint64_t durable = journal_durable(journal);
+    int64_t begun_ns = io_clock_boot_ns(server->io);
+    bool due = durable < journal_tail(journal);
+    if (due && idle && list_empty(&server->stalled) && gather_waits(&server->gather, begun_ns))
+        return 0;
+    int rc = journal_flush(journal, idle, error);
+    if (rc < 0)
+        return rc;
+    bool here = journal_durable(journal) > durable;
+    gate_open(server, here ? io_clock_boot_ns(server->io) - begun_ns : 0);
+    return 0;
+}
+
 int server_turn(struct server *server, bool wait, struct edda_error *error)
 {
     struct journal *journal = server->journal;
@@ -166,10 +183,9 @@ int server_turn(struct server *server, bool wait, struct edda_error *error)
     if (next < 0)
         return (int)next;
     server->next_ms = next;
-    int rc = journal_flush(journal, next != 0 || stalled, error);
+    int rc = flush(server, next != 0 || stalled, error);
     if (rc < 0)
         return rc;
-    gate_open(server);
     if (engine_flushed(server->engine))
         server->next_ms = 0;
     run_hosts(server);

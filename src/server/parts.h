@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "broker/broker.h"
 #include "server/connection.h"
+#include "server/gather.h"
 #include "server/router.h"
 #include "server/server.h"
 #include "server/tls.h"
@@ -124,6 +125,7 @@ struct server {
     struct list patience[PATIENCE_COUNT];
     struct list resumed;
     struct list waiting;    /* connections with answers behind the gate */
+    struct gather gather;
     struct list stalled;
     struct buffer spare_in; /* the memory of inputs goes from one connection to the next */
     struct buffer spare_out; /* and so does that of large outputs */
@@ -179,8 +181,8 @@ size_t output_max(const struct connection *connection);
 int output_send(struct connection *connection);
 /* Gives up the spare memory when nobody has wanted it for a while. */
 void output_spare_expire(struct server *server);
-/* Sends what has become durable, of all connections. */
-void gate_open(struct server *server);
+/* Sends what has become durable, of all connections, after a flush that took `sync_ns` on this thread; 0: it was another one's. */
+void gate_open(struct server *server, int64_t sync_ns);
 
 /* http.c */
 /* The request is the one under way of the session from now on, until request_free(). */

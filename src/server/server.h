@@ -4,7 +4,7 @@
  *
  * One turn of the loop: every connection that is readable is read and its requests are handled; the engine takes its turn;
  * the journal is flushed; the gate opens for what has become durable, and the protocols take their turns. So a lone client pays for one sync, and many share
- * one. Steps of running processes go before new requests: while the engine has more to do at once, sockets are looked
+ * one: gather.h says how long they wait for each other. Steps of running processes go before new requests: while the engine has more to do at once, sockets are looked
  * at without waiting, and when the log is too far behind the disk they are not read at all until it has caught up.
  *
  * How a request travels: listener.c accepts, connection.c reads, the protocol takes it and appends its answer, gate.c holds that until it may leave. Of

@@ -27,13 +27,17 @@ struct backup {
     struct arena arena;
     struct manifest before;    /* `format` 0: there was none */
     struct manifest after;
+    struct buffer front;       /* the file log/front; empty: there is none */
     uint64_t copied_bytes;
 };
 
-static const struct manifest_segment *segment_before(const struct backup *b, size_t ordinal)
+/* What the backup has of a segment. The first segments of either may have been removed from the log since, or before. */
+static const struct manifest_segment *segment_before(const struct backup *b, const struct log_segment_info *info)
 {
     const struct manifest_segment *segments = b->before.segments.items;
-    return ordinal < b->before.segments.count ? &segments[ordinal] : NULL;
+    uint64_t first = b->before.segments.count ? manifest_number(&segments[0]) : 0;
+    uint64_t ordinal = info->number - first;
+    return info->number >= first && ordinal < b->before.segments.count ? &segments[ordinal] : NULL;
 }
 
 static int visit_nothing(void *user, const struct log_frame *frame)
@@ -106,6 +110,8 @@ static int source_sync(struct backup *b, const char *name)
     if (!path_join(path, b->v->dir, file_name))
         return edda_fail_with(&b->tool->error, EDDA_EINVAL, "the path of the log is too long");
     int r = io_file_open(b->tool->io, path, IO_READ, &file, &b->tool->error);
+    if (r == EDDA_ENOTFOUND)
+        return 0; /* it was removed from the front meanwhile, so it had been synced for long, and is still mapped */
     if (r < 0)
         return r;
     r = io_file_sync(b->tool->io, file);
@@ -211,14 +217,16 @@ static int segments_check(struct backup *b)
     struct log_segment_info info;
     const struct manifest_segment *before;
     int r = 0;
-    for (size_t i = 0; r == 0 && (before = segment_before(b, i)) && log_segment(b->log, i, &info); i++)
-        r = segment_check(b, &info, before);
-    return r < 0 ? r : log_scan(b->log, b->before.format ? (uint64_t)b->before.end : 0, visit_nothing, NULL, b, &b->tool->error);
+    for (size_t i = 0; r == 0 && log_segment(b->log, i, &info); i++)
+        if ((before = segment_before(b, &info)))
+            r = segment_check(b, &info, before);
+    bool from_start = !b->before.format || (uint64_t)b->before.end < log_start(b->log);
+    return r < 0 ? r : log_scan(b->log, from_start ? 0 : (uint64_t)b->before.end, visit_nothing, NULL, b, &b->tool->error);
 }
 
-static int segment_copy(struct backup *b, size_t ordinal, const struct log_segment_info *info)
+static int segment_copy(struct backup *b, const struct log_segment_info *info)
 {
-    const struct manifest_segment *before = segment_before(b, ordinal);
+    const struct manifest_segment *before = segment_before(b, info);
     struct manifest_segment *segment = edda_list_add(&b->after.segments, sizeof(*segment));
     char *name = arena_cstr(&b->arena, slice_str(info->name));
     char path[TOOL_PATH_BYTES];
@@ -250,7 +258,7 @@ static int segments_copy(struct backup *b)
     int r = 0;
     /* One without bytes was made and not begun. */
     for (size_t i = 0; r == 0 && log_segment(b->log, i, &info) && info.used_bytes > 0; i++)
-        r = segment_copy(b, i, &info);
+        r = segment_copy(b, &info);
     progress_end();
     if (r == 0 && path_join(path, b->v->to, "log")) {
         r = io_dir_sync(b->tool->io, path);
@@ -260,11 +268,67 @@ static int segments_copy(struct backup *b)
     return r;
 }
 
+/* What says where the log begins. From now on no segment is missed that the process beside removes: all are mapped. */
+static int front_load(struct backup *b)
+{
+    struct log_segment_info info;
+    for (size_t i = 0; log_segment(b->log, i, &info) && info.used_bytes > 0; i++)
+        if (!log_bytes(b->log, info.first_address).data)
+            return edda_fail_with(&b->tool->error, EDDA_EBUSY, "segment %s cannot be opened; it may have been removed just now: try again", info.name);
+    return log_front_bytes(b->log, &b->front, &b->tool->error);
+}
+
+/* Behind the segments, and before the manifest: the copy is a whole log at every moment. */
+static int front_copy(struct backup *b)
+{
+    struct slice bytes = buffer_slice(&b->front);
+    char path[TOOL_PATH_BYTES], fresh[TOOL_PATH_BYTES];
+    struct io *io = b->tool->io;
+    struct io_file *file;
+    b->after.front_bytes = (int64_t)bytes.len;
+    b->after.front_checksum = bytes.len ? crc32c(bytes) : 0;
+    if (bytes.len == 0 || (b->after.front_bytes == b->before.front_bytes && b->after.front_checksum == b->before.front_checksum))
+        return 0;
+    if (!path_join(path, b->v->to, "log/" MANIFEST_FRONT) || !path_join(fresh, b->v->to, "log/" MANIFEST_FRONT ".tmp"))
+        return edda_fail_with(&b->tool->error, EDDA_EINVAL, "the path of the backup is too long");
+    (void)io_file_remove(io, fresh);
+    int r = io_file_open(io, fresh, IO_WRITE | IO_CREATE | IO_EXCLUSIVE, &file, &b->tool->error);
+    if (r < 0)
+        return r;
+    r = io_file_write(io, file, &bytes, 1, 0);
+    if (r == 0)
+        r = io_file_sync(io, file);
+    io_file_close(io, file);
+    if (r == 0)
+        r = io_file_rename(io, fresh, path);
+    if (r == 0 && path_join(fresh, b->v->to, "log"))
+        r = io_dir_sync(io, fresh);
+    b->copied_bytes += bytes.len;
+    return r < 0 ? edda_fail_with(&b->tool->error, r, "cannot write %s", path) : 0;
+}
+
+/* A copy of a segment that the log has no more: nothing reads it, and one that stays is no harm. */
+static int front_entry(void *user, const char *name)
+{
+    struct backup *b = user;
+    struct log_segment_info first;
+    char file[128], path[TOOL_PATH_BYTES];
+    if (log_segment(b->log, 0, &first) && strlen(name) == strlen(first.name) && strcmp(name + strspn(name, "0123456789"), ".seg") == 0 &&
+        strcmp(name, first.name) < 0) {
+        snprintf(file, sizeof(file), "log/%s", name);
+        if (path_join(path, b->v->to, file))
+            (void)io_file_remove(b->tool->io, path);
+    }
+    return 0;
+}
+
 static int backup(struct backup *b)
 {
     struct tool *tool = b->tool;
-    char id[17];
+    char id[17], path[TOOL_PATH_BYTES];
     int r = tool_open_log(tool, b->v->dir, &b->log);
+    if (r == 0)
+        r = front_load(b);
     if (r == 0)
         r = target_open(b);
     if (r == 0)
@@ -273,16 +337,21 @@ static int backup(struct backup *b)
         r = segments_check(b);
     if (r == 0)
         r = segments_copy(b);
+    if (r == 0)
+        r = front_copy(b);
     if (r < 0)
         return r;
     snprintf(id, sizeof(id), "%016" PRIx64, log_id(b->log));
-    b->after.format = MANIFEST_FORMAT;
+    b->after.format = b->after.front_bytes ? MANIFEST_FORMAT : 1;
     b->after.release = edda_text_of(tool_release);
     b->after.log = edda_text_of(id);
     b->after.time = io_clock_wall_ns(tool->io) / 1000000;
     b->after.end = (int64_t)log_durable_end(b->log);
     b->after.positions = (int64_t)log_durable_position(b->log);
-    return manifest_write(tool->io, b->v->to, &b->after, &tool->error);
+    r = manifest_write(tool->io, b->v->to, &b->after, &tool->error);
+    if (r == 0 && b->after.front_bytes && path_join(path, b->v->to, "log"))
+        (void)io_dir_list(tool->io, path, front_entry, b);
+    return r;
 }
 
 static int backup_run(const void *values)
@@ -305,6 +374,7 @@ static int backup_run(const void *values)
         log_close(b.log);
     io_file_close(tool.io, b.lock);
     edda_list_free(&b.after.segments);
+    buffer_deinit(&b.front);
     arena_deinit(&b.arena);
     tool_deinit(&tool);
     return status;

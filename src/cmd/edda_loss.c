@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "base/hash.h"
+#include "store/front.h"
 #include "store/producers.h"
 #include "store/store.h"
 #include "store/uuid.h"
@@ -102,15 +103,14 @@ static int batch_take(struct loss_plan *plan, const struct frame_batch *b, uint6
     return 0;
 }
 
-/* A row of the table of topics. One for partitions that were used before takes the place of a lost one. */
-static int row_take(struct loss_plan *plan, const struct record *record)
+/* A row of the table of topics. One for partitions that were used before, at `used`, takes the place of a lost one. */
+static int row_take(struct loss_plan *plan, struct slice name, struct slice value, uint64_t used)
 {
     struct loss_row row;
     struct arena arena;
-    bool late = false;
-    uint64_t used = UINT64_MAX;
+    bool late = used != UINT64_MAX;
     arena_init(&arena, 0, 0);
-    int r = record->value.data ? json_decode(&loss_row_type, record->value, JSON_REQUEST, &arena, &row, NULL) : EDDA_EINVAL;
+    int r = value.data ? json_decode(&loss_row_type, value, JSON_REQUEST, &arena, &row, NULL) : EDDA_EINVAL;
     const struct loss_range *ranges = r == 0 ? row.partitions.items : NULL;
     if (r != 0 && r != EDDA_ENOMEM) { /* its row is none */
         arena_deinit(&arena);
@@ -127,14 +127,14 @@ static int row_take(struct loss_plan *plan, const struct record *record)
                 place->named = true;
             }
         }
-    if (r == 0 && row.partitions.count > 0 && slice_eq_str(record->key, TOPIC_PRODUCERS))
+    if (r == 0 && row.partitions.count > 0 && slice_eq_str(name, TOPIC_PRODUCERS))
         plan->producers = (uint32_t)ranges[0].first;
     struct filling filling = { .used = used };
     if (r == 0 && late) {
         /* What became of the topic, the later row says. */
         struct buffer json = BUFFER_EMPTY;
         json_encode(&loss_row_type, &row, &json);
-        filling.name = arena_copy(&plan->arena, record->key);
+        filling.name = arena_copy(&plan->arena, name);
         filling.row = arena_copy(&plan->arena, buffer_slice(&json));
         buffer_deinit(&json);
         r = filling_add(plan, filling);
@@ -151,8 +151,23 @@ static int position_take(struct loss_plan *plan, uint64_t position)
     if (!array_reserve(&plan->losses, &plan->loss_capacity, plan->loss_count + 1, sizeof(struct loss)))
         return EDDA_ENOMEM;
     uint64_t count = position - plan->next_position;
-    plan->losses[plan->loss_count++] = (struct loss){ plan->next_position, count, count };
+    plan->losses[plan->loss_count++] = (struct loss){ .first = plan->next_position, .count = count, .left = count };
     return 0;
+}
+
+int loss_plan_front(struct loss_plan *plan, uint64_t position_count, struct slice rows)
+{
+    struct cursor c = cursor_of(rows);
+    struct slice name, row;
+    int r = position_take(plan, position_count);
+    if (r < 0 || plan->loss_count == 0)
+        return r;
+    plan->losses[0].removed = true;
+    plan->next_position = position_count;
+    /* They come before any record, whatever that is of. */
+    while (r == 0 && front_row_next(&c, &name, &row))
+        r = row_take(plan, name, row, 1);
+    return r;
 }
 
 int loss_plan_gap(struct loss_plan *plan, uint64_t first_position, uint32_t position_count, size_t left_bytes)
@@ -173,7 +188,7 @@ int loss_plan_frame(struct loss_plan *plan, const struct frame *frame, const str
     plan->next_position = frame_end(frame);
     for (uint32_t i = frame->holes; r == 0 && i < frame->record_count; i++)
         if (frame_partition_of(frame, i) == 0 && frame_record(frame, i, source, &record, NULL) == 0)
-            r = row_take(plan, &record);
+            r = row_take(plan, record.key, record.value, UINT64_MAX);
     for (uint32_t i = 0; r == 0 && i < frame->batch_count; i++)
         r = batch_take(plan, &frame->batches[i], frame->first_position);
     return r;

@@ -24,6 +24,7 @@
 struct loss {
     uint64_t first, count;
     uint64_t left;             /* not yet given to a filling */
+    bool removed;              /* it was removed from the front of the log, and is not lost */
 };
 
 /* A row of the table of topics that takes a lost position. */
@@ -68,6 +69,8 @@ struct loss_plan {
 
 void loss_plan_init(struct loss_plan *plan, struct io *io);
 void loss_plan_deinit(struct loss_plan *plan);
+/* Before any frame: the front of the log, so many positions, was removed, and `rows` (store/front.h) are of the table of topics there: they become fillings. EDDA_ENOMEM. */
+int loss_plan_front(struct loss_plan *plan, uint64_t position_count, struct slice rows);
 /* Takes in the next whole frame, read with `source`. EDDA_ENOMEM, or EDDA_ELIMIT for a partition number that cannot be. */
 int loss_plan_frame(struct loss_plan *plan, const struct frame *frame, const struct frame_source *source);
 /* The same with positions of removed records, of which `left_bytes` are left. */

@@ -29,6 +29,8 @@ static const struct edda_field manifest_fields[] = {
     EDDA_FIELD_TIME(manifest, time),
     EDDA_FIELD(manifest, end, .min = 0, .max = -1),
     EDDA_FIELD(manifest, positions, .min = 0, .max = -1),
+    EDDA_FIELD(manifest, front_bytes, .optional = true, .min = 0, .max = -1),
+    EDDA_FIELD(manifest, front_checksum, .optional = true, .min = 0, .max = UINT32_MAX),
     EDDA_FIELD_LIST_OF(manifest, segments, manifest_segment_type),
 };
 static const struct edda_type manifest_type = EDDA_VALUE(manifest);
@@ -49,8 +51,8 @@ static int manifest_decode(struct slice text, struct arena *arena, struct manife
         return edda_fail_with(error, r, "out of memory");
     if (r < 0)
         return edda_fail_with(error, EDDA_ECORRUPT, "%s: %s", path, why.message);
-    if (ret_manifest->format != MANIFEST_FORMAT)
-        return edda_fail_with(error, EDDA_EFORMAT, "%s was written by Edda %.*s in format %" PRId64 "; this release reads format %d", path,
+    if (ret_manifest->format > MANIFEST_FORMAT)
+        return edda_fail_with(error, EDDA_EFORMAT, "%s was written by Edda %.*s in format %" PRId64 "; this release reads formats up to %d", path,
                               (int)ret_manifest->release.len, ret_manifest->release.data, ret_manifest->format, MANIFEST_FORMAT);
     return 0;
 }
@@ -115,6 +117,14 @@ int manifest_write(struct io *io, const char *dir, const struct manifest *manife
     }
     buffer_deinit(&text);
     return r;
+}
+
+uint64_t manifest_number(const struct manifest_segment *segment)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < segment->name.len && i < 19 && segment->name.data[i] >= '0' && segment->name.data[i] <= '9'; i++)
+        number = 10 * number + (uint64_t)(segment->name.data[i] - '0');
+    return number;
 }
 
 static int checksum_pieces(struct io *io, struct io_file *file, uint64_t bytes, uint8_t *piece, uint32_t *ret_checksum)

@@ -12,7 +12,8 @@
 #include "io/io.h"
 
 #define MANIFEST_NAME "backup"
-#define MANIFEST_FORMAT 1
+#define MANIFEST_FORMAT 2
+#define MANIFEST_FRONT "front" /* in log/: the file that says where the log begins */
 
 struct manifest_segment {
     struct edda_text name;     /* of the file in log/ */
@@ -22,12 +23,14 @@ struct manifest_segment {
 };
 
 struct manifest {
-    int64_t format;
+    int64_t format;            /* 1 when the log begins with its first segment */
     struct edda_text release;  /* of the writer */
     struct edda_text log;      /* id of the log, 16 hexadecimal digits */
     int64_t time;              /* when it was made, milliseconds since 1970 */
     int64_t end;               /* address behind the last frame */
     int64_t positions;         /* the first position that is not in it */
+    int64_t front_bytes;       /* of log/front, and their checksum; 0 when nothing was removed from the front of the log */
+    int64_t front_checksum;
     struct edda_list segments; /* of struct manifest_segment, oldest first */
 };
 
@@ -35,6 +38,9 @@ struct manifest {
 int manifest_read(struct io *io, const char *dir, struct arena *arena, struct manifest *ret_manifest, struct edda_error *error);
 /* Replaces it; durable on return. */
 int manifest_write(struct io *io, const char *dir, const struct manifest *manifest, struct edda_error *error);
+
+/* The number in the name of a segment. */
+uint64_t manifest_number(const struct manifest_segment *segment);
 
 /* The checksum of the first bytes of a file. EDDA_ECORRUPT when the file is shorter. */
 int file_checksum(struct io *io, const char *path, uint64_t bytes, uint32_t *ret_checksum, struct edda_error *error);

@@ -15,6 +15,8 @@ struct restore_values {
     const char *backup, *to;
 };
 
+static const struct edda_text front_name = { MANIFEST_FRONT, sizeof(MANIFEST_FRONT) - 1 };
+
 struct restore {
     struct tool *tool;
     const struct restore_values *v;
@@ -22,11 +24,12 @@ struct restore {
     struct manifest manifest;
 };
 
-/* dir/log/name; the name is only ever that of a segment. */
+/* dir/log/name; the name is only ever that of a segment, or of the file that says where the log begins. */
 static int segment_path(struct restore *r, const char *dir, const struct manifest_segment *s, char path[TOOL_PATH_BYTES])
 {
     char name[80];
-    for (size_t i = 0; i < s->name.len; i++)
+    bool front = slice_eq_str(slice_of(s->name.data, s->name.len), MANIFEST_FRONT);
+    for (size_t i = 0; !front && i < s->name.len; i++)
         if (!strchr("0123456789.seg", s->name.data[i]) || s->name.data[i] == '\0')
             return edda_fail_with(&r->tool->error, EDDA_ECORRUPT, "the backup names a segment that cannot be");
     snprintf(name, sizeof(name), "log/%.*s", (int)s->name.len, s->name.data);
@@ -100,7 +103,9 @@ static int next_make(struct restore *r)
 {
     char path[TOOL_PATH_BYTES], name[64];
     struct io_file *file;
-    snprintf(name, sizeof(name), "log/%016" PRIu32 ".seg", r->manifest.segments.count + 1);
+    const struct manifest_segment *segments = r->manifest.segments.items;
+    uint32_t count = r->manifest.segments.count;
+    snprintf(name, sizeof(name), "log/%016" PRIu64 ".seg", count ? manifest_number(&segments[count - 1]) + 1 : 1);
     if (!path_join(path, r->v->to, name))
         return edda_fail_with(&r->tool->error, EDDA_EINVAL, "the path %.300s is too long", r->v->to);
     int rc = io_file_open(r->tool->io, path, IO_WRITE | IO_CREATE | IO_EXCLUSIVE, &file, &r->tool->error);
@@ -121,6 +126,8 @@ static int all_copy(struct restore *r)
         progress_say("copying", (uint64_t)(i + 1) * LOG_SEGMENT_BYTES_DEFAULT, (uint64_t)r->manifest.segments.count * LOG_SEGMENT_BYTES_DEFAULT);
     }
     progress_end();
+    if (rc == 0 && r->manifest.front_bytes)
+        rc = segment_copy(r, &(struct manifest_segment){ front_name, r->manifest.front_bytes, r->manifest.front_checksum, 0 });
     if (rc == 0)
         rc = next_make(r);
     if (rc < 0)
@@ -141,6 +148,8 @@ static int restore(struct restore *r)
         return edda_fail_with(&tool->error, EDDA_EEXISTS, "%.300s is not an empty directory", r->v->to);
     for (uint32_t i = 0; rc == 0 && i < r->manifest.segments.count; i++)
         rc = segment_check(r, &segments[i]);
+    if (rc == 0 && r->manifest.front_bytes)
+        rc = segment_check(r, &(struct manifest_segment){ front_name, r->manifest.front_bytes, r->manifest.front_checksum, 0 });
     if (rc == 0)
         rc = all_copy(r);
     if (rc == 0)

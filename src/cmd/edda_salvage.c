@@ -13,6 +13,7 @@
 #include "cmd/edda_ends.h"
 #include "cmd/edda_loss.h"
 #include "cmd/edda_tool.h"
+#include "store/front.h"
 #include "store/internal.h"
 
 #define FLUSH_BYTES (UINT64_C(8) << 20)
@@ -44,6 +45,8 @@ struct salvage {
     uint32_t lacking_capacity;
     struct buffer body;        /* a copy, in which addresses are changed */
     struct buffer places;      /* of records in a batch */
+    struct buffer front;       /* what is left of the front that was removed */
+    struct slice front_removed; /* the counts in it */
     uint32_t owed;             /* positions that are to be a gap, before the next record */
     size_t filled;             /* fillings written */
     size_t loss;               /* the next one */
@@ -101,6 +104,28 @@ static int learn(void *user, const struct log_frame *from)
     if (r == 0)
         r = ends_frame(&s->ends, s->frame, &s->source, s->plan.producers, s->plan.loss_count);
     return r < 0 ? r : lacking_learn(s);
+}
+
+/* What was removed from the front of the log. A file that says so and is damaged was told of; the front is then as if lost. */
+static int front_learn(struct salvage *s)
+{
+    struct front_left left;
+    uint64_t position = 0;
+    int r = log_front_left(s->from, &s->front, &position, &s->tool->error);
+    if (r == 0)
+        r = front_left_parse(buffer_slice(&s->front), &left);
+    if (r == EDDA_ECORRUPT) {
+        s->bad_frames++;
+        printf("damaged: what is left of the removed front of the log is malformed\n");
+        return 0;
+    }
+    if (r < 0 || position == 0)
+        return r;
+    s->front_removed = left.removed;
+    if (left.removed.len > s->plan.body_bytes_max)
+        s->plan.body_bytes_max = left.removed.len;
+    r = loss_plan_front(&s->plan, position, left.rows);
+    return r < 0 ? out_of_memory(s) : 0;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------ */
@@ -212,7 +237,7 @@ static int fresh_add(struct salvage *s, uint32_t partition, const struct record 
 static int loss_fill(struct salvage *s)
 {
     const struct loss_plan *plan = &s->plan;
-    uint64_t left = plan->losses[s->loss].left;
+    const struct loss *loss = &plan->losses[s->loss];
     int r = 0;
     for (; r == 0 && s->filled < plan->filling_count && plan->fillings[s->filled].loss == s->loss; s->filled++) {
         const struct filling *filling = &plan->fillings[s->filled];
@@ -224,7 +249,7 @@ static int loss_fill(struct salvage *s)
     s->loss++;
     if (r == 0)
         r = fresh_append(s);
-    return r < 0 ? r : gap_append(s, left, slice_of(NULL, 0));
+    return r < 0 ? r : gap_append(s, loss->left, loss->removed ? s->front_removed : slice_of(NULL, 0));
 }
 
 /* --- frames anew -------------------------------------------------------------------------------------- */
@@ -450,7 +475,9 @@ static int salvage(struct salvage *s)
     int64_t damaged = log_verify(s->from, tell, s, &tool->error);
     if (damaged < 0)
         return (int)damaged;
-    r = log_scan(s->from, 0, learn, NULL, s, &tool->error);
+    r = front_learn(s);
+    if (r == 0)
+        r = log_scan(s->from, 0, learn, NULL, s, &tool->error);
     if (r == 0)
         ends_end(&s->ends, s->plan.loss_count);
     if (r == 0)
@@ -484,11 +511,15 @@ static uint64_t report_lost(const struct salvage *s)
     uint64_t lost = 0;
     for (size_t i = 0; i < s->plan.loss_count; i++) {
         const struct loss *loss = &s->plan.losses[i];
+        if (loss->removed)
+            continue;
         printf("lost: positions %" PRIu64 " to %" PRIu64 "\n", loss->first, loss->first + loss->count - 1);
         lost += loss->count;
     }
     for (size_t i = 0; i < s->plan.filling_count; i++) {
         const struct filling *f = &s->plan.fillings[i];
+        if (s->plan.losses[f->loss].removed)
+            continue; /* it was known */
         printf("filled: behind position %" PRIu64 ": a row for topic %.*s\n", s->plan.losses[f->loss].first, (int)f->name.len, (const char *)f->name.data);
     }
     for (size_t i = 0; i < s->lacking_count; i++) {
@@ -512,7 +543,7 @@ static void report(const struct salvage *s)
         partition_say(s, item->partition);
         printf(" from offset %" PRId64 " on: what became of their transaction is lost\n", item->base_offset);
     }
-    for (size_t i = 0; s->plan.loss_count > 0 && i < s->ends.open_count; i++) {
+    for (size_t i = 0; lost > 0 && i < s->ends.open_count; i++) {
         const struct placeless *item = &s->ends.items[s->ends.open[i]];
         printf("open: %" PRIu32 " records of ", item->records);
         partition_say(s, item->partition);
@@ -550,6 +581,7 @@ static int salvage_run(const void *values)
     plain_free(s.source.plain);
     buffer_deinit(&s.body);
     buffer_deinit(&s.places);
+    buffer_deinit(&s.front);
     free(s.pending);
     free(s.lacking);
     tool_deinit(&tool);

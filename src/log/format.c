@@ -167,3 +167,45 @@ bool note_decode(const uint8_t *at, struct note *ret_note)
     *ret_note = n;
     return true;
 }
+
+/* The checksum of all behind its field. */
+static uint32_t front_crc(const uint8_t *at, struct slice left)
+{
+    size_t from = OFFSET(front, reserved);
+
+    return crc32c_extend(crc32c(slice_of(at + from, FRONT_BYTES - from)), left);
+}
+
+void front_encode(uint8_t *at, const struct front *front, struct slice left)
+{
+    uint8_t *p = at;
+
+    p = put_slice(p, SLICE(FRONT_MAGIC));
+    p = put_le32(p, 0);
+    p = put_le32(p, 0);
+    p = put_slice(p, slice_of(front->id, sizeof(front->id)));
+    p = put_le64(p, front->number);
+    p = put_le64(p, front->address);
+    p = put_le64(p, front->position);
+    p = put_le32(p, front->previous);
+    put_le32(p, (uint32_t)left.len);
+    put_le32(at + OFFSET(front, crc), front_crc(at, left));
+}
+
+bool front_decode(const uint8_t *at, struct slice left, struct front *ret_front)
+{
+    struct front f;
+
+    if (memcmp(at, FRONT_MAGIC, sizeof(FRONT_MAGIC) - 1) != 0 || le32(at + OFFSET(front, crc)) != front_crc(at, left))
+        return false;
+    memcpy(f.id, at + OFFSET(front, id), sizeof(f.id));
+    f.number = le64(at + OFFSET(front, number));
+    f.address = le64(at + OFFSET(front, address));
+    f.position = le64(at + OFFSET(front, position));
+    f.previous = le32(at + OFFSET(front, previous));
+    if (f.number < 2 || f.address % FRAME_ALIGNMENT || f.address > UINT64_MAX / 2 || f.position > UINT64_MAX / 2 ||
+        le32(at + OFFSET(front, left)) != left.len)
+        return false;
+    *ret_front = f;
+    return true;
+}

@@ -18,6 +18,7 @@
 
 #define SEGMENT_MAGIC "EDDA-LOG"
 #define NOTE_MAGIC "EDDA-DUR"
+#define FRONT_MAGIC "EDDA-FRT"
 #define FRAME_MAGIC UINT32_C(0x4d524645) /* the bytes "EFRM" */
 
 #define LOG_ID_BYTES 16
@@ -25,6 +26,7 @@
 #define SECTOR_ATOMIC_BYTES 512
 #define SEGMENT_HEADER_USED_BYTES 128 /* the rest of LOG_SEGMENT_HEADER_BYTES is zero */
 #define NOTE_BYTES 64
+#define FRONT_BYTES 64 /* without what is left */
 /* Kept free behind every frame that holds a body: a clean end and the footer always fit. */
 #define SEGMENT_RESERVED_BYTES (2 * LOG_FRAME_HEADER_BYTES)
 
@@ -37,7 +39,7 @@ enum frame_flag {
 
 #define FRAME_TIME_MS_MAX INT64_C(9000000000000) /* in the year 2255; in nanoseconds it still fits */
 
-/* The three layouts, as bytes, so that neither alignment nor byte order of the machine matters. */
+/* The four layouts, as bytes, so that neither alignment nor byte order of the machine matters. */
 struct segment_header_layout {
     uint8_t magic[8];
     uint8_t crc[4];            /* of all that follows, to the end of the 4,096 bytes */
@@ -81,6 +83,18 @@ struct note_layout {
     uint8_t rest[8];
 };
 
+struct front_layout {
+    uint8_t magic[8];
+    uint8_t crc[4];            /* of all that follows, to the end of the file */
+    uint8_t reserved[4];
+    uint8_t id[LOG_ID_BYTES];
+    uint8_t number[8];         /* of the first segment, */
+    uint8_t address[8];        /* its first address, */
+    uint8_t position[8];       /* its first position, */
+    uint8_t previous[4];       /* and the checksum of the footer of the one before, as its header has it */
+    uint8_t left[4];           /* bytes that follow: what is left in the stead of all before it */
+};
+
 #define LAYOUT_AT(type, member, offset) \
     _Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 LAYOUT_AT(segment_header_layout, magic, 0);
@@ -112,6 +126,16 @@ LAYOUT_AT(frame_header_layout, previous, 52);
 LAYOUT_AT(frame_header_layout, flags, 56);
 LAYOUT_AT(frame_header_layout, stored, 60);
 _Static_assert(sizeof(struct frame_header_layout) == LOG_FRAME_HEADER_BYTES, "frame header");
+LAYOUT_AT(front_layout, magic, 0);
+LAYOUT_AT(front_layout, crc, 8);
+LAYOUT_AT(front_layout, reserved, 12);
+LAYOUT_AT(front_layout, id, 16);
+LAYOUT_AT(front_layout, number, 32);
+LAYOUT_AT(front_layout, address, 40);
+LAYOUT_AT(front_layout, position, 48);
+LAYOUT_AT(front_layout, previous, 56);
+LAYOUT_AT(front_layout, left, 60);
+_Static_assert(sizeof(struct front_layout) == FRONT_BYTES, "front");
 LAYOUT_AT(note_layout, magic, 0);
 LAYOUT_AT(note_layout, crc, 8);
 LAYOUT_AT(note_layout, reserved, 12);
@@ -163,6 +187,15 @@ struct note {
     int64_t time_ms;
 };
 
+/* Where the log begins, when segments were removed. */
+struct front {
+    uint8_t id[LOG_ID_BYTES];
+    uint64_t number;           /* 0: none were */
+    uint64_t address;
+    uint64_t position;
+    uint32_t previous;
+};
+
 /* What a frame takes of a segment: header, body, zeros up to the next multiple of 8. */
 static inline uint64_t frame_bytes(uint64_t body_bytes)
 {
@@ -191,5 +224,10 @@ bool frame_magic_at(const uint8_t *at);
 void note_encode(uint8_t *at, const struct note *note);
 /* False when it is not whole. */
 bool note_decode(const uint8_t *at, struct note *ret_note);
+
+/* Writes the FRONT_BYTES at `at`, which `left` follows. */
+void front_encode(uint8_t *at, const struct front *front, struct slice left);
+/* False when the two are not whole, or say what cannot be. */
+bool front_decode(const uint8_t *at, struct slice left, struct front *ret_front);
 
 #endif

@@ -46,6 +46,7 @@ static struct log *log_new(struct io *io, const char *path, size_t path_len)
     memcpy(log->dir + path_len, suffix, sizeof(suffix));
     atomic_init(&log->table, NULL);
     atomic_init(&log->segment_count, 0);
+    atomic_init(&log->removed, 0);
     atomic_init(&log->durable_end, 0);
     atomic_init(&log->zeroing_failed, false);
     for (size_t i = 0; i < LOG_FLUSHES_MAX + 1; i++)
@@ -218,7 +219,7 @@ log_address log_durable_end(const struct log *log)
 
 log_address log_start(const struct log *log)
 {
-    return segment_at(log, 0)->first_address;
+    return segment_at(log, segments_first(log))->first_address;
 }
 
 uint64_t log_unflushed_bytes(const struct log *log)
@@ -228,7 +229,7 @@ uint64_t log_unflushed_bytes(const struct log *log)
 
 log_address log_find_segment(struct log *log, uint64_t position)
 {
-    size_t low = 0;
+    size_t first = segments_first(log), low = first;
     size_t high = segments_count(log);
 
     while (low < high) {
@@ -239,7 +240,7 @@ log_address log_find_segment(struct log *log, uint64_t position)
         else
             high = middle;
     }
-    return segment_at(log, low ? low - 1 : 0)->first_address;
+    return segment_at(log, low > first ? low - 1 : first)->first_address;
 }
 
 void log_rest(struct log *log)
@@ -266,8 +267,9 @@ bool log_segment(struct log *log, size_t ordinal, struct log_segment_info *ret_i
     const struct segment *segment;
     struct log_segment_info info;
 
-    if (ordinal >= segments_count(log))
+    if (ordinal >= segments_count(log) - segments_first(log))
         return false;
+    ordinal += segments_first(log);
     segment = segment_at(log, ordinal);
     info = (struct log_segment_info){
         .number = segment->number,

@@ -209,8 +209,31 @@ void log_rewrite_end(struct log_rewrite *rewrite, uint64_t *ret_freed);
 void log_rewrite_abort(struct log_rewrite *rewrite);
 /* Counts the rewritten segments, so that whoever keeps what he has borrowed can tell. */
 uint64_t log_rewrites(const struct log *log);
-/* Whether a segment of the log may have gaps. */
+/* Whether anything may have been removed from the log. */
 bool log_has_removed(const struct log *log);
+
+/*
+ * Removing the oldest segments, as a job of another thread between calls of the owner: begin; on any thread log_front_write(), which makes durable that they are
+ * removed; log_front_take(), after which the log begins behind them; on any thread log_front_remove(), which removes the files; end. What lies before log_start()
+ * is answered as what was removed elsewhere is.
+ */
+#define LOG_FRONT_LEFT_MAX ((size_t)64 << 20)
+struct log_front;
+/* `left`, borrowed until the end, stands for all that was ever removed from the front; its meaning is the caller's. EDDA_EBUSY: the segment behind is not durably begun, or it is not
+ * known what an earlier attempt has done. EDDA_ETOOLARGE. */
+int log_front_begin(struct log *log, size_t count, struct slice left, struct log_front **ret_front, struct edda_error *error);
+void log_front_write(struct log_front *front);
+/* What was borrowed from the segments is no longer good. Negative, and nothing was removed: writing has failed. */
+int log_front_take(struct log_front *front);
+void log_front_remove(struct log_front *front);
+/* NULL is allowed. */
+void log_front_end(struct log_front *front);
+/* What was left when the front was last removed, and, unless NULL, the first position behind it; empty and 0 when the log begins with its first segment. EDDA_ECORRUPT; EDDA_EBUSY for a
+ * reader, when a writer has removed more since. */
+int log_front_left(const struct log *log, struct buffer *ret_left, uint64_t *ret_position, struct edda_error *error);
+
+/* The file that says so, as it is on the disk, for a copy; empty likewise. */
+int log_front_bytes(const struct log *log, struct buffer *ret_bytes, struct edda_error *error);
 
 /* Checks every byte of every durable frame, headers, footers and how they join, of a log opened in any way; one that
  * log_open() refuses is opened in salvage first. Calls `damage` for each thing wrong. Returns how many

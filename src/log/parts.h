@@ -13,6 +13,7 @@
  *   ahead.c     the next segment and zeros, made ready by a background job
  *   note.c      the durable end, noted lazily beside the log
  *   read.c      frames by their address
+ *   front.c     the oldest segments removed, and where the log begins since
  *   rewrite.c   a sealed segment written again without some of its frames; what is known of gaps
  *   scan.c      frames in order; verification
  *   time.c      log time
@@ -34,6 +35,7 @@
 #define LOG_BODY_BYTES_MAX (UINT64_C(64) << 20)
 #define SEGMENT_NAME_BYTES 21     /* "0000000000000001.seg" and its zero */
 #define NOTE_NAME "durable"
+#define FRONT_NAME "front"
 
 /* A gap of a segment: bytes of its file from its header to its end. */
 struct segment_gap {
@@ -140,6 +142,10 @@ struct log {
 
     struct segment_table *_Atomic table;
     atomic_size_t segment_count;
+    atomic_size_t removed;        /* of the segments at the start of the table: they were removed since the log was opened */
+    struct front front;           /* its number is 0 when the log begins with segment 1 */
+    bool front_damaged;           /* in salvage */
+    bool front_unsure;            /* the file may say something else than this does */
     struct segment *current;      /* the last of the table */
     struct segment *spare;        /* ready to follow it; NULL */
 
@@ -198,7 +204,12 @@ static inline size_t segments_count(const struct log *log)
     return atomic_load_explicit(&log->segment_count, memory_order_acquire);
 }
 struct segment *segment_at(const struct log *log, size_t ordinal);
-/* The ordinal of the segment that holds the address; SIZE_MAX when it is before all. */
+/* Those before this ordinal were removed. */
+static inline size_t segments_first(const struct log *log)
+{
+    return atomic_load_explicit(&log->removed, memory_order_acquire);
+}
+/* The ordinal of the segment that holds the address; SIZE_MAX when it is before all that are there. */
 size_t segment_find(const struct log *log, uint64_t address);
 /* Maps the segment, once. Any thread. */
 int segment_view(const struct log *log, struct segment *segment, const struct segment_view **ret_view,
@@ -284,6 +295,18 @@ int segment_head_read(struct io *io, struct io_file *file, enum head *ret_head, 
 bool segment_header_sound(const struct segment_header *h);
 /* EDDA_EFORMAT, naming who wrote it, when this release cannot read it. */
 int segment_format_check(const struct segment_header *h, uint64_t number, struct edda_error *error);
+
+/* Whether the header of the first segment there is can be that of the first. */
+bool front_fits(const struct log *log, const struct segment_header *h);
+/* What the file says of where the log begins, and what is left (NULL: not wanted): 1, or 0 when there is none. EDDA_ECORRUPT. */
+int front_read(const struct log *log, struct front *ret_front, struct buffer *left, struct edda_error *error);
+/* Takes it in, and out of the listing what lies before; a writer removes that. */
+int front_take_listed(struct log *log, struct log_listing *listing, struct edda_error *error);
+/* The number of the segment with which the log begins. */
+static inline uint64_t front_number(const struct log *log)
+{
+    return log->front.number ? log->front.number : 1;
+}
 
 int log_recover(struct log *log, struct log_recovery *recovery, struct edda_error *error);
 /* `note` is NULL when there is none. */

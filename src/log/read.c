@@ -48,8 +48,10 @@ static int durable_read(struct log *log, log_address address, struct log_frame *
     struct walk w;
     int r;
 
-    if (ordinal == SIZE_MAX)
-        return edda_fail_with(error, EDDA_ENOTFOUND, "the log begins behind that address");
+    if (ordinal == SIZE_MAX) {
+        *ret_next = log_start(log);
+        return FRAME_NONE;
+    }
     segment = segment_at(log, ordinal);
     limit = segment_durable_bytes(log, ordinal);
     offset = address - segment->first_address;

@@ -176,6 +176,8 @@ static int segment_take(struct recovery *rec, size_t at, const struct segment_he
         return r;
     if (!rec->last) {
         memcpy(log->id, h->id, sizeof(log->id));
+        if (!front_fits(log, h))
+            return edda_fail_with(rec->error, EDDA_ECORRUPT, "the first segment in %s is not the one with which the log begins by its file " FRONT_NAME, log->dir);
         if (h->number == 1 && (h->first_address || h->first_position || h->previous))
             return edda_fail_with(rec->error, EDDA_ECORRUPT, "the first segment in %s does not begin the log", log->dir);
     }
@@ -218,9 +220,9 @@ static int head_check(struct recovery *rec, size_t at)
     int r;
 
     segment_name(number, name);
-    if (number != at + 1)
+    if (number != front_number(log) + at)
         return edda_fail_with(rec->error, EDDA_ECORRUPT, "segment %llu is missing in %s; the next one there is %s",
-                              (unsigned long long)at + 1, log->dir, name);
+                              (unsigned long long)(front_number(log) + at), log->dir, name);
     r = log_path(log, name, path, rec->error);
     if (r == 0)
         r = io_file_open(log->io, path, IO_READ, &file, rec->error);
@@ -232,7 +234,7 @@ static int head_check(struct recovery *rec, size_t at)
     else if (head != HEAD_ZERO && at != wanted && at > 0)
         r = edda_fail_with(rec->error, EDDA_ECORRUPT, "segment %016llu.seg, byte 0: its header is damaged, "
                            "and there are segments behind it; edda verify lists what is damaged",
-                           (unsigned long long)wanted + 1);
+                           (unsigned long long)(front_number(log) + wanted));
     else if (head == HEAD_WHOLE)
         r = segment_take(rec, at, &h, file);
     if (rec->file != file)
@@ -550,6 +552,9 @@ static int remake_check(struct log *log, const struct log_listing *listing, stru
     uint64_t zeros = 0;
     int r;
 
+    if (log->front.number)
+        return edda_fail_with(error, EDDA_ECORRUPT, "segment %llu, with which the log in %s begins by its file " FRONT_NAME ", is missing or its header damaged",
+                              (unsigned long long)log->front.number, log->dir);
     if (listing->count == 0 && !log->noted)
         return 0;
     if (listing->count == 0)
@@ -600,6 +605,12 @@ int log_recover(struct log *log, struct log_recovery *recovery, struct edda_erro
     r = log_list(log, &rec.listing, error);
     if (r < 0)
         return r;
+    /* Behind the listing: what was removed before is then known to have been. */
+    r = front_take_listed(log, &rec.listing, error);
+    if (r < 0) {
+        log_listing_deinit(&rec.listing);
+        return r;
+    }
     r = log->salvage ? log_recover_salvage(log, &rec.listing, rec.note, recovery, error) : recover(&rec, recovery);
     io_file_close(log->io, rec.file);
     log_listing_deinit(&rec.listing);

@@ -126,7 +126,7 @@ void rewrite_left_remove(const struct log *log, const char *name)
     char path[LOG_PATH_BYTES];
 
     /* It may stay when it cannot be removed: the next rewriting of the segment writes over it. */
-    if (len > suffix && strcmp(name + len - suffix, LEFT_SUFFIX) == 0 && log_path(log, name, path, NULL) == 0)
+    if (((len > suffix && strcmp(name + len - suffix, LEFT_SUFFIX) == 0) || strcmp(name, FRONT_NAME ".tmp") == 0) && log_path(log, name, path, NULL) == 0)
         (void)io_file_remove(log->io, path);
 }
 
@@ -177,6 +177,7 @@ int log_rewrite_begin(struct log *log, size_t ordinal, struct log_rewrite **ret_
 
     if (log->read_only)
         return edda_fail_with(error, EDDA_EUNSUPPORTED, "a log that is opened read-only is not rewritten");
+    ordinal += segments_first(log);
     if (ordinal + 1 >= segments_count(log) ||
         log_durable_end(log) <= segment_at(log, ordinal + 1)->first_address + LOG_SEGMENT_HEADER_BYTES)
         return edda_fail_with(error, EDDA_EBUSY, "the segment is not sealed, or the next one not begun");

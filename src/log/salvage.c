@@ -47,6 +47,9 @@ static int id_find(struct log *log, const struct log_listing *l, const struct no
         log->noted = note->durable;
         return 0;
     }
+    if (log->front.number)
+        return edda_fail_with(error, EDDA_ECORRUPT, "of the segments in %s from %llu on, with which the log begins, none has a whole header", log->dir,
+                              (unsigned long long)log->front.number);
     return edda_fail_with(error, l->count ? EDDA_ECORRUPT : EDDA_ENOTFOUND,
                           l->count ? "no segment in %s has a whole header" : "there is no log in %s", log->dir);
 }
@@ -114,7 +117,7 @@ static int segment_salvage(struct log *log, uint64_t number, struct edda_error *
         segment->rewritten = h.incompatible & FORMAT_REWRITTEN;
         segment->footer_was = h.footer_was;
         log->has_gaps |= (h.incompatible & (FORMAT_REWRITTEN | FORMAT_GAPS)) != 0;
-    } else if (head != HEAD_ZERO || number == 1) {
+    } else if (head != HEAD_ZERO || number == front_number(log)) {
         segment->damage = "its header is damaged";
         placed = place_by_frame(segment, view);
     } else {
@@ -157,6 +160,8 @@ int log_recover_salvage(struct log *log, const struct log_listing *listing, cons
     struct segment *last;
     int r = id_find(log, listing, note, error);
 
+    if (r == 0 && log->front.number && memcmp(log->front.id, log->id, sizeof(log->id)) != 0)
+        log->front = (struct front){ .number = 0 };
     for (size_t i = 0; r == 0 && i < listing->count; i++)
         r = segment_salvage(log, listing->numbers[i], error);
     if (r < 0)

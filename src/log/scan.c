@@ -140,7 +140,7 @@ static int segment_scan(struct scan *s, size_t ordinal, uint64_t offset)
 /* In salvage, segments may have been left out: the first of them is named. */
 static int gap_scan(struct scan *s, size_t ordinal)
 {
-    uint64_t expected = ordinal ? segment_at(s->log, ordinal - 1)->number + 1 : 1;
+    uint64_t expected = ordinal > segments_first(s->log) ? segment_at(s->log, ordinal - 1)->number + 1 : front_number(s->log);
     struct segment missing = { .number = expected };
 
     if (segment_at(s->log, ordinal)->number == expected)
@@ -200,7 +200,7 @@ int log_scan(struct log *log, log_address from, log_visit_fn *visit, log_damage_
     struct scan s = {
         .log = log, .visit = visit, .damage = damage, .user = user, .skip = log->salvage, .error = error,
     };
-    size_t ordinal = from ? segment_find(log, from) : 0;
+    size_t ordinal = from ? segment_find(log, from) : segments_first(log);
     uint64_t offset;
     int r;
 
@@ -211,10 +211,29 @@ int log_scan(struct log *log, log_address from, log_visit_fn *visit, log_damage_
     return r < 0 ? r : scan_from(&s, ordinal, offset);
 }
 
+/* What stands for removed segments, which is read when the log is opened only. */
+static int front_verify(struct scan *s)
+{
+    struct edda_error error;
+    struct front front;
+    int r = front_read(s->log, &front, NULL, &error);
+
+    if (r == EDDA_ENOMEM || (r < 0 && r != EDDA_ECORRUPT))
+        return edda_fail_with(s->error, r, "%s", error.message);
+    if (r >= 0 && (r == 1) == (s->log->front.number != 0))
+        return 0;
+    s->found++;
+    if (s->damage)
+        s->damage(s->user, FRONT_NAME, 0, 0, r < 0 ? error.message : "it is not what it was when the log was opened");
+    return 0;
+}
+
 int64_t log_verify(struct log *log, log_damage_fn *damage, void *user, struct edda_error *error)
 {
     struct scan s = { .log = log, .damage = damage, .user = user, .skip = true, .error = error };
-    int r = scan_from(&s, 0, LOG_SEGMENT_HEADER_BYTES);
+    int r = front_verify(&s);
 
+    if (r == 0)
+        r = scan_from(&s, segments_first(log), LOG_SEGMENT_HEADER_BYTES);
     return r < 0 ? r : s.found;
 }

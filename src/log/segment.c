@@ -118,7 +118,7 @@ struct segment *segment_at(const struct log *log, size_t ordinal)
 
 size_t segment_find(const struct log *log, uint64_t address)
 {
-    size_t low = 0;
+    size_t first = segments_first(log), low = first;
     size_t high = segments_count(log);
 
     /* All before `low` begin at or before the address, all from `high` on behind it. */
@@ -130,7 +130,7 @@ size_t segment_find(const struct log *log, uint64_t address)
         else
             high = middle;
     }
-    return low ? low - 1 : SIZE_MAX;
+    return low > first ? low - 1 : SIZE_MAX;
 }
 
 static int view_open(const struct log *log, const struct segment *segment, struct segment_view *view,

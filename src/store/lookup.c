@@ -331,6 +331,8 @@ static int batch_in(struct store *store, struct slice bytes, uint64_t address, u
     uint32_t number = cursor_le32(&c);
     uint32_t check = cursor_le32(&c);
     struct batch batch;
+    if (!bytes.data && address < log_start(store->log))
+        return edda_fail_with(error, EDDA_ENOTFOUND, "the batch at address %" PRIu64 " was removed", address);
     if (!bytes.data && address >= FRAME_TAG_BYTES && address < log_durable_end(store->log) && address >= log_start(store->log))
         return edda_fail_with(error, EDDA_EIO, "the segment of the log with the batch at address %" PRIu64 " cannot be opened", address);
     if (!bytes.data || !cursor_ok(&c))

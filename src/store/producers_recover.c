@@ -458,6 +458,6 @@ int producers_recover(struct store *store, struct edda_error *error)
     store->producers->saved_bytes = saved.len;
     store->producers->saved_end = from;
     buffer_deinit(&saved);
-    int r = from < log_end(store->log) ? log_scan(store->log, from, frame_replay, NULL, &replay, error) : 0;
+    int r = from < log_end(store->log) ? log_scan(store->log, from > log_start(store->log) ? from : 0, frame_replay, NULL, &replay, error) : 0;
     return r;
 }

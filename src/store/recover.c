@@ -6,11 +6,13 @@
  * Everything else (stream metadata, group offsets, snapshots) is looked up when it is asked for.
  */
 #include "base/assert.h"
+#include "store/front.h"
 #include "store/producers.h"
 #include "store/scavenge.h"
 
 #define TOPICS_PARTITION 0
 #define READ_ENTRIES 64
+#define REMOVED_RECORDS 65536 /* of the front, that the index takes in at once */
 #define PROGRESS_BYTES (UINT64_C(16) << 20)
 #define REMOVED_INDEX_DAMAGED 1 /* told apart from damage to what is left */
 
@@ -21,6 +23,8 @@ static int topics_batch(struct store *store, const struct index_entry *entry, st
     struct record record;
     uint32_t number;
     int r = batch_at(store, entry->batch, &number, &batch, error);
+    if (r == EDDA_ENOTFOUND)
+        return 0; /* its rows were carried on when it was removed from the front */
     if (r < 0)
         return r;
     struct cursor records = cursor_of(batch.records);
@@ -57,6 +61,8 @@ struct rebuild {
     struct additions additions;
     log_address from;
     uint64_t told;
+    bool removed_given;              /* some of what is left in the stead of removed frames was added to the index already */
+    uint64_t front_end;              /* while the front that was removed is taken in: the first position behind it */
     const struct log_frame *removed; /* what stands for removed frames, while it is taken in */
     struct edda_error *error;
 };
@@ -163,16 +169,34 @@ static int removed_lacking(struct rebuild *rebuild, struct hash128 stream, uint3
     return r;
 }
 
-/* Entries that count, and lead nowhere, for records of a stream that were removed. */
+/* Entries that count, and lead nowhere, for records of a stream that were removed: any number. */
+static int removed_put(struct rebuild *rebuild, struct hash128 stream, uint32_t count, uint64_t position)
+{
+    struct index_entry entry = { .position = position };
+    int r = 0;
+    for (; r == 0 && count > 0; count--) {
+        if (!additions_reserve(&rebuild->additions, 1))
+            return edda_fail_with(rebuild->error, EDDA_ENOMEM, "out of memory for what was removed");
+        additions_put(&rebuild->additions, stream, &entry);
+        if (rebuild->additions.count == REMOVED_RECORDS) {
+            /* No run ends here, which would be in the midst of what is left. */
+            r = additions_give(rebuild, 0);
+            rebuild->removed_given = true;
+            additions_clear(&rebuild->additions);
+        }
+    }
+    return r;
+}
+
 static int removed_visit(void *user, struct hash128 stream, uint32_t count)
 {
     struct rebuild *rebuild = user;
     const struct log_frame *removed = rebuild->removed;
-    struct index_addition addition = { .key = stream, .entry = { .position = removed->first_position } };
+    uint64_t position = removed->first_position;
     int r = 0;
     if (removed->address < rebuild->from) {
         /* Behind those that it has. */
-        addition.entry.position += removed->position_count - 1;
+        position += removed->position_count - 1;
         r = removed_lacking(rebuild, stream, &count);
     }
     if (r < 0) {
@@ -180,18 +204,14 @@ static int removed_visit(void *user, struct hash128 stream, uint32_t count)
                        (unsigned long long)removed->first_position);
         return REMOVED_INDEX_DAMAGED;
     }
-    for (; count > 0; count--) {
-        if (!additions_reserve(&rebuild->additions, 1))
-            return edda_fail_with(rebuild->error, EDDA_ENOMEM, "out of memory for what was removed");
-        additions_put(&rebuild->additions, addition.key, &addition.entry);
-    }
-    return 0;
+    return removed_put(rebuild, stream, count, position);
 }
 
 /* Frames that were removed: their records are still versions of their streams. */
 static int removed_take(struct rebuild *rebuild, const struct log_frame *from)
 {
     rebuild->removed = from;
+    rebuild->removed_given = false;
     additions_clear(&rebuild->additions);
     int r = removed_each(from->body, removed_visit, rebuild);
     if (r == REMOVED_INDEX_DAMAGED)
@@ -199,7 +219,7 @@ static int removed_take(struct rebuild *rebuild, const struct log_frame *from)
     if (r == EDDA_ECORRUPT)
         return edda_fail_with(rebuild->error, r, "what is left of the records removed at position %llu is malformed",
                               (unsigned long long)from->first_position);
-    return r < 0 || rebuild->additions.count == 0 ? r : additions_give(rebuild, from->address);
+    return r < 0 || rebuild->additions.count == 0 ? r : additions_give(rebuild, rebuild->removed_given ? 0 : from->address);
 }
 
 static int rebuild_visit(void *user, const struct log_frame *from)
@@ -234,6 +254,54 @@ static int rebuild_visit(void *user, const struct log_frame *from)
     return r;
 }
 
+/* The same of the segments that were removed from the front. */
+static int front_visit(void *user, struct hash128 stream, uint32_t count)
+{
+    struct rebuild *rebuild = user;
+    int r = rebuild->from ? removed_lacking(rebuild, stream, &count) : 0;
+    if (r < 0) {
+        edda_fail_with(rebuild->error, r, "the index of the records that were removed from the front is damaged");
+        return REMOVED_INDEX_DAMAGED;
+    }
+    return removed_put(rebuild, stream, count, rebuild->from ? rebuild->front_end - 1 : 0);
+}
+
+/* Takes into an index that covers the log up to an address in the removed front what it lacks of that. */
+static int front_removed_take(struct store *store, log_address covered, uint64_t front_end, struct slice removed, struct edda_error *error)
+{
+    static const struct log_frame front = { .first_position = 0 };
+    struct rebuild rebuild = { .store = store, .from = covered, .front_end = front_end, .removed = &front, .error = error };
+    additions_init(&rebuild.additions);
+    int r = removed_each(removed, front_visit, &rebuild);
+    if (r == 0 && rebuild.additions.count > 0)
+        r = additions_give(&rebuild, 0);
+    additions_deinit(&rebuild.additions);
+    if (r == EDDA_ECORRUPT)
+        return edda_fail_with(error, r, "what is left of the removed front of the log is malformed");
+    return r == REMOVED_INDEX_DAMAGED ? EDDA_ECORRUPT : r;
+}
+
+/* What is left of the front that was removed: the table of topics as it was, and for an index that does not reach behind it how many records of which streams there were. */
+static int front_take(struct store *store, log_address covered, struct edda_error *error)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    struct front_left left;
+    struct slice name, row;
+    uint64_t end = 0;
+    int r = log_front_left(store->log, &bytes, &end, error);
+    if (r == 0 && (r = front_left_parse(buffer_slice(&bytes), &left)) < 0)
+        edda_fail_with(error, r, "what is left of the removed front of the log is malformed");
+    struct cursor rows = r == 0 ? cursor_of(left.rows) : cursor_of(slice_of(NULL, 0));
+    while (r == 0 && front_row_next(&rows, &name, &row))
+        r = topics_apply(store, name, row, covered > 0, error);
+    if (r == 0)
+        store->topics_topic->partitions[0].next_offset = left.topics_end;
+    if (r == 0 && covered < log_start(store->log))
+        r = front_removed_take(store, covered, end, left.removed, error);
+    buffer_deinit(&bytes);
+    return r;
+}
+
 /* Applies and indexes the log from an address on. */
 static int log_take(struct store *store, log_address from, struct edda_error *error)
 {
@@ -257,7 +325,9 @@ static int log_take(struct store *store, log_address from, struct edda_error *er
 int store_recover(struct store *store, struct edda_error *error)
 {
     log_address covered = index_covered(store->index);
-    int r = covered ? topics_covered(store, error) : 0;
+    int r = log_start(store->log) > 0 ? front_take(store, covered, error) : 0;
+    if (r == 0 && covered)
+        r = topics_covered(store, error);
     if (r == 0 && covered < log_end(store->log))
         r = log_take(store, covered > log_start(store->log) ? covered : log_start(store->log), error);
     if (r == 0)

@@ -52,6 +52,10 @@ static void job_run(struct io_job *job)
     struct scavenger *s = container_of(job, struct scavenger, job);
     if (s->state == SCAVENGE_FINISH)
         log_rewrite_finish(s->rewrite);
+    else if (s->state == SCAVENGE_FRONT_WRITE)
+        log_front_write(s->removal);
+    else if (s->state == SCAVENGE_FRONT_REMOVE)
+        log_front_remove(s->removal);
     else if (s->state == SCAVENGE_WRITE)
         log_rewrite_write(s->rewrite, s->slice);
     else
@@ -102,7 +106,7 @@ static void touch_start(struct scavenger *s)
 }
 
 /* The next segment of the pass that can be rewritten, or the end of the pass. */
-static void segment_next(struct scavenger *s)
+static int segment_next(struct scavenger *s)
 {
     struct log *log = s->store->log;
     struct log_segment_info next;
@@ -111,9 +115,7 @@ static void segment_next(struct scavenger *s)
             log_durable_end(log) <= next.first_address + LOG_SEGMENT_HEADER_BYTES || s->info.first_position >= s->to) {
             if (s->deep)
                 s->deep_end = s->info.first_address;
-            s->done.passes++;
-            s->state = SCAVENGE_IDLE;
-            return;
+            return scavenge_front_begin(s);
         }
         if (next.first_position > s->from && next.first_position <= s->settled)
             break;
@@ -124,6 +126,7 @@ static void segment_next(struct scavenger *s)
     s->dead_bytes = 0;
     s->state = SCAVENGE_COUNT;
     touch_start(s);
+    return 0;
 }
 
 static bool is_worth_it(const struct scavenger *s)
@@ -132,7 +135,7 @@ static bool is_worth_it(const struct scavenger *s)
     return s->dead_bytes > 0 && (s->dead_bytes >= kept / WORTH_PART);
 }
 
-static int frame_get(struct scavenger *s, const struct log_frame *from)
+int scavenge_frame_get(struct scavenger *s, const struct log_frame *from)
 {
     if (!s->frame && !(s->frame = frame_new()))
         return EDDA_ENOMEM;
@@ -152,7 +155,7 @@ static int count_slice(struct scavenger *s)
             s->at = s->end;
             break;
         }
-        r = from.position_count ? frame_get(s, &from) : 1;
+        r = from.position_count ? scavenge_frame_get(s, &from) : 1;
         if (r == 0)
             r = scavenge_frame_is_dead(s, s->frame);
         if (r < 0)
@@ -168,8 +171,7 @@ static int count_slice(struct scavenger *s)
     }
     if (!is_worth_it(s)) {
         s->segment++;
-        segment_next(s);
-        return 0;
+        return segment_next(s);
     }
     int r = log_rewrite_begin(s->store->log, s->segment, &s->rewrite, &s->done.error);
     if (r < 0)
@@ -196,9 +198,23 @@ static int left_give(struct scavenger *s)
     return buffer_ok(&s->left) ? log_rewrite_left(s->rewrite, buffer_slice(&s->left)) : EDDA_ENOMEM;
 }
 
-static int tally_visit(void *user, struct hash128 stream, uint32_t count)
+int scavenge_tally_visit(void *user, struct hash128 stream, uint32_t count)
 {
     return tally_add(user, stream, count) ? 0 : EDDA_ENOMEM;
+}
+
+int scavenge_frame_tally(struct scavenger *s, struct tally *tally)
+{
+    for (uint32_t i = s->frame->holes; i < s->frame->record_count; i++) {
+        struct record record;
+        int r = frame_record(s->frame, i, &s->store->source, &record, &s->done.error);
+        if (r < 0)
+            return r;
+        const struct topic *topic = &s->store->places[frame_partition_of(s->frame, i)].entry->topic;
+        if (record.key.data && !tally_add(tally, key_stream(s->store->seed, topic_name(topic), record.key), 1))
+            return EDDA_ENOMEM;
+    }
+    return 0;
 }
 
 /* Adds what a frame has to what is left of the gap. 0 when it would not fit, and then nothing is added. */
@@ -206,19 +222,13 @@ static int frame_tally(struct scavenger *s, const struct log_frame *from)
 {
     uint64_t bytes = from->next - from->address;
     uint64_t room = log_rewrite_room(s->rewrite) + bytes - (s->in_gap ? 0 : LOG_FRAME_HEADER_BYTES);
-    int r = from->position_count ? frame_get(s, from) : 0;
+    int r = from->position_count ? scavenge_frame_get(s, from) : 0;
     if (r < 0)
         return r;
     tally_mark(&s->tally);
-    for (uint32_t i = s->frame ? s->frame->holes : 0; from->position_count && i < s->frame->record_count; i++) {
-        struct record record;
-        r = frame_record(s->frame, i, &s->store->source, &record, &s->done.error);
-        if (r < 0)
-            return r;
-        const struct topic *topic = &s->store->places[frame_partition_of(s->frame, i)].entry->topic;
-        if (record.key.data && !tally_add(&s->tally, key_stream(s->store->seed, topic_name(topic), record.key), 1))
-            return EDDA_ENOMEM;
-    }
+    r = from->position_count ? scavenge_frame_tally(s, &s->tally) : 0;
+    if (r < 0)
+        return r;
     if (tally_bytes(&s->tally) <= room)
         return 1;
     tally_rewind(&s->tally);
@@ -232,7 +242,7 @@ static int frame_write(struct scavenger *s, const struct log_frame *from)
         return r;
     if (from->removed) {
         s->gap_records += from->position_count;
-        r = removed_each(from->body, tally_visit, &s->tally);
+        r = removed_each(from->body, scavenge_tally_visit, &s->tally);
         s->in_gap = true;
         return r < 0 ? r : log_rewrite_remove(s->rewrite);
     }
@@ -285,8 +295,7 @@ static int finish(struct scavenger *s)
     s->done.segments++;
     s->done.freed_bytes += freed;
     s->segment++;
-    segment_next(s);
-    return 0;
+    return segment_next(s);
 }
 
 /* --- passes --------------------------------------------------------------------------------------------- */
@@ -322,11 +331,11 @@ static void pass_begin(struct scavenger *s)
 }
 
 /* Takes over the starts that are durable now. */
-static void pass_settle(struct scavenger *s)
+static int pass_settle(struct scavenger *s)
 {
     struct store *store = s->store;
     if (store_durable_position(store) < s->settled)
-        return;
+        return 0;
     s->from = s->deep ? 0 : UINT64_MAX;
     s->to = s->deep ? UINT64_MAX : 0;
     for (uint32_t i = 0; i < store->topic_count; i++) {
@@ -344,13 +353,15 @@ static void pass_settle(struct scavenger *s)
         }
     }
     s->segment = 0;
-    segment_next(s);
+    return segment_next(s);
 }
 
 static void pass_give_up(struct scavenger *s, int result)
 {
     log_rewrite_abort(s->rewrite);
     s->rewrite = NULL;
+    log_front_end(s->removal);
+    s->removal = NULL;
     s->result = result;
     s->done.failures++;
     s->done.error.code = result;
@@ -370,7 +381,7 @@ void scavenger_turn(struct scavenger *s)
         r = scavenge_retain_slice(s);
         break;
     case SCAVENGE_SETTLE:
-        pass_settle(s);
+        r = pass_settle(s);
         break;
     case SCAVENGE_COUNT:
         r = count_slice(s);
@@ -380,6 +391,15 @@ void scavenger_turn(struct scavenger *s)
         break;
     case SCAVENGE_FINISH:
         r = finish(s);
+        break;
+    case SCAVENGE_FRONT:
+        r = scavenge_front_slice(s);
+        break;
+    case SCAVENGE_FRONT_WRITE:
+        r = scavenge_front_written(s);
+        break;
+    case SCAVENGE_FRONT_REMOVE:
+        r = scavenge_front_removed(s);
         break;
     }
     /* Too much is unflushed, or the like: the same again in the next turn. */
@@ -398,6 +418,7 @@ struct scavenger *scavenger_new(struct store *store)
     s->slice = s->rate / SLICES_PER_SECOND < SLICE_BYTES ? s->rate / SLICES_PER_SECOND : SLICE_BYTES;
     s->slice = s->slice < SLICE_BYTES_MIN ? SLICE_BYTES_MIN : s->slice;
     tally_init(&s->tally);
+    tally_init(&s->front_tally);
     s->next_ms = log_time_ms(store->log) + (store->options.scavenge_interval_ms ? store->options.scavenge_interval_ms : INTERVAL_MS_DEFAULT);
     for (size_t i = 0; log_segment(store->log, i, &info); i++)
         if (info.rewritten)
@@ -413,7 +434,10 @@ void scavenger_free(struct scavenger *s)
     while (s->busy && io_jobs_wait(s->store->io, -1) > 0)
         io_jobs_finish(s->store->io);
     log_rewrite_abort(s->rewrite);
+    log_front_end(s->removal);
     tally_deinit(&s->tally);
+    tally_deinit(&s->front_tally);
+    buffer_deinit(&s->front_rows);
     buffer_deinit(&s->left);
     frame_free(s->frame);
     free(s->dead);

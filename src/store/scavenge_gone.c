@@ -170,6 +170,10 @@ int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame)
         }
         if (batch_is_gone(s, b->partition, last))
             continue;
+        if (s->front && b->partition == store->topics_topic->partitions[0].number) {
+            all = false;
+            continue;
+        }
         const struct topic_entry *entry = store->places[b->partition].entry;
         bool may = topic_setting_get(&entry->topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT || (s->deep && store->streams_topic);
         /* Settings and starts that are not durable may yet be lost, and what they take away would be missed. */
@@ -182,6 +186,8 @@ int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame)
         int r = frame_record_at(store, frame, position, &record, NULL);
         if (r == EDDA_ENOTFOUND)
             continue; /* before a start, which counts: else the frame stays, above */
+        if (r == 0 && s->front && record.topic == store->topics_topic)
+            continue; /* it is carried on */
         if (r == 0 && !record.record.key.data)
             return 0;
         if (r == 0)

@@ -4,6 +4,7 @@
  *   scavenge.c         passes: which segments, counting, writing, jobs
  *   scavenge_retain.c  retention: where partitions begin
  *   scavenge_gone.c    of which frames nothing is left
+ *   scavenge_front.c   the first segment, when nothing is left in it
  */
 #ifndef EDDA_STORE_SCAVENGE_PARTS_H
 #define EDDA_STORE_SCAVENGE_PARTS_H
@@ -19,7 +20,10 @@ enum scavenge_state {
     SCAVENGE_SETTLE,
     SCAVENGE_COUNT,
     SCAVENGE_WRITE,
-    SCAVENGE_FINISH
+    SCAVENGE_FINISH,
+    SCAVENGE_FRONT,        /* looks through the first segment, */
+    SCAVENGE_FRONT_WRITE,  /* notes that it goes, */
+    SCAVENGE_FRONT_REMOVE  /* and removes it */
 };
 
 enum scavenge_walk {
@@ -27,6 +31,8 @@ enum scavenge_walk {
     WALK_TIME,
     WALK_BYTES
 };
+
+struct log_front;
 
 struct scavenger {
     struct store *store;
@@ -64,6 +70,14 @@ struct scavenger {
     struct buffer left;
     struct frame *frame;
 
+    bool front;                /* the frame that is looked at lies in the first segment, and the rows of the table of topics are kept elsewhere */
+    struct log_front *removal;
+    struct tally front_tally;  /* of all that was ever removed from the front */
+    struct buffer front_rows;  /* of the table of topics, there */
+    uint32_t front_row_count;
+    uint64_t front_moved;      /* bytes of rows that were appended anew, so that the segment can go in the next pass */
+    int64_t front_topics_end;  /* the next offset of that table, as far as these tell */
+
     struct io_job job;
     bool busy;                 /* the job is under way */
     struct slice touch;
@@ -77,6 +91,20 @@ void scavenge_job_start(struct scavenger *s, uint64_t bytes);
 
 /* A slice of moving starts on; the state is SCAVENGE_SETTLE when all are. */
 int scavenge_retain_slice(struct scavenger *s);
+
+/* At the end of a pass: begins with the first segment, or ends the pass. */
+int scavenge_front_begin(struct scavenger *s);
+int scavenge_front_slice(struct scavenger *s);
+/* What the jobs of the two last states have done. */
+int scavenge_front_written(struct scavenger *s);
+int scavenge_front_removed(struct scavenger *s);
+
+/* The frame that was read, loaded: s->frame. */
+int scavenge_frame_get(struct scavenger *s, const struct log_frame *from);
+/* Adds the records of s->frame to a tally. */
+int scavenge_frame_tally(struct scavenger *s, struct tally *tally);
+/* A visitor for removed_each(); `user` is the tally. */
+int scavenge_tally_visit(void *user, struct hash128 stream, uint32_t count);
 
 /* Whether nothing of a frame is left: 1 or 0. */
 int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame);

@@ -289,7 +289,9 @@ void store_scavenge_start(struct store *store, bool everything);
 bool store_scavenging(const struct store *store);
 
 struct store_scavenged {
-    uint64_t passes, segments, freed_bytes; /* since the store was opened */
+    uint64_t passes, segments, freed_bytes; /* since the store was opened; segments that were rewritten, */
+    uint64_t moved_rows;       /* of the store's tables, that were appended anew for that */
+    uint64_t removed_segments; /* and that were removed from the front of the log */
     uint64_t failures;         /* passes that ended early; the next one does it again */
     struct edda_error error;   /* of the last of them; its code is 0 when there was none */
     uint64_t gap_bytes;        /* of the log: freed at any time */

@@ -79,6 +79,8 @@ bool tally_add(struct tally *t, struct hash128 stream, uint32_t count)
     if (t->count == t->capacity && !grow(t))
         return false;
     uint32_t *slot = slot_of(t, stream);
+    if (*slot && t->entries[*slot - 1].count > UINT32_MAX - count)
+        return false;
     if (!remember(t, *slot ? *slot - 1 : t->count, count))
         return false;
     if (!*slot) {

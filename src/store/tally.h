@@ -26,7 +26,7 @@ struct tally {
 void tally_init(struct tally *tally);
 void tally_deinit(struct tally *tally);
 void tally_clear(struct tally *tally);
-/* False when out of memory. */
+/* False when out of memory, or of the range of counts. */
 bool tally_add(struct tally *tally, struct hash128 stream, uint32_t count);
 /* A place to which tally_rewind() goes back. */
 void tally_mark(struct tally *tally);

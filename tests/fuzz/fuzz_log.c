@@ -33,6 +33,7 @@ enum op {
     OP_HEADER,
     OP_FLIP,
     OP_NOTE,
+    OP_FRONT,
     OP_COUNT
 };
 
@@ -46,6 +47,8 @@ struct layout {
     uint64_t position;
     uint8_t note[NOTE_BYTES];
     bool has_note;
+    uint8_t front[FRONT_BYTES + UINT8_MAX];
+    size_t front_bytes;
 };
 
 static struct layout layout;
@@ -129,6 +132,29 @@ static void header_change(struct layout *l, struct cursor *c)
     segment_header_encode(l->bytes[which], &changed);
 }
 
+/* The log begins with a later segment; one field is perhaps not that segment's. */
+static void front_lay(struct layout *l, struct cursor *c)
+{
+    const struct segment_header *h = &l->headers[cursor_u8(c) % l->count];
+    struct front f = { .number = h->number, .address = h->first_address, .position = h->first_position, .previous = h->previous };
+    struct slice left;
+
+    memcpy(f.id, h->id, sizeof(f.id));
+    switch (cursor_u8(c) % 8) {
+    case 0: f.number = cursor_le64(c); break;
+    case 1: f.address = cursor_le64(c); break;
+    case 2: f.position = cursor_le64(c); break;
+    case 3: f.previous = cursor_le32(c); break;
+    case 4: f.id[0] = cursor_u8(c); break;
+    default: break;
+    }
+    left = cursor_bytes(c, cursor_u8(c));
+    front_encode(l->front, &f, left);
+    if (left.len)
+        memcpy(l->front + FRONT_BYTES, left.data, left.len);
+    l->front_bytes = FRONT_BYTES + left.len;
+}
+
 static void op_run(struct layout *l, struct cursor *c)
 {
     size_t room = SEGMENT_BYTES - l->at;
@@ -161,6 +187,7 @@ static void op_run(struct layout *l, struct cursor *c)
         note_encode(l->note, &(struct note){ .durable = cursor_le32(c) });
         l->has_note = true;
         break;
+    case OP_FRONT: front_lay(l, c); break;
     case OP_COUNT:
         break;
     }
@@ -187,6 +214,8 @@ static void layout_write(struct io *io, const struct layout *l)
         file_write(io, paths[i], slice_of(l->bytes[i], SEGMENT_BYTES));
     if (l->has_note)
         file_write(io, PATH "/log/durable", slice_of(l->note, sizeof(l->note)));
+    if (l->front_bytes)
+        file_write(io, PATH "/log/front", slice_of(l->front, l->front_bytes));
 }
 
 static int visit(void *user, const struct log_frame *frame)

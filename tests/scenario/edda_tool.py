@@ -280,6 +280,54 @@ def backup_of_what_was_rewritten(work):
     says(run('append', data, 'old/k1', '--data', '{}', '--expected', '99', '--json'), '"version":100')
 
 
+def segments(directory):
+    return sorted(name for name in os.listdir(os.path.join(directory, 'log')) if name.endswith('.seg'))
+
+
+def backup_of_a_log_without_its_front(work):
+    """Whole segments are removed from the front of the log between two backups, and before the first one; what is left is a whole log, and says so."""
+    data, copy, fresh, back = (os.path.join(work, name) for name in ('data', 'copy', 'fresh', 'back'))
+    scavenged('fill', data)
+    run('backup', data, '--to', copy)
+    before = segments(data)
+    scavenged('empty', data)
+    first = segments(data)[0]
+    if first < before[3] or 'front' not in os.listdir(os.path.join(data, 'log')):
+        raise AssertionError(f'{before} before, {os.listdir(os.path.join(data, "log"))} after')
+    for directory in (copy, fresh):
+        run('backup', data, '--to', directory)
+        same(segments(directory)[0], first)
+        same(json.loads(run('backup', data, '--to', directory, '--check', '--json'))['copiedBytes'], 0)
+    run('restore', fresh, '--to', back)
+    for directory in (data, copy, fresh, back):
+        says(run('verify', directory), 'is whole')
+        says(run('read', directory, 'old/k1', '--json'), r'\A\Z')
+        same(run('read', directory, '--all', '--limit', '5000', '--json'), run('read', data, '--all', '--limit', '5000', '--json'))
+    # The index of `back` was made from what is left: versions go on, and no topic was forgotten.
+    says(run('append', back, 'old/k1', '--data', '{}', '--expected', '99', '--json'), '"version":100')
+    says(run('append', back, 'kept/k0', '--data', '{}', '--expected', '49', '--json'), '"version":50')
+    # What says that the front was removed and not lost is missing, or damaged.
+    front = os.path.join(copy, 'log', 'front')
+    with open(front, 'r+b') as file:
+        file.seek(70)
+        file.write(b'?')
+    says(run('verify', copy, status=1), 'front')
+    says(run('read', copy, '--all', status=1), 'front, which says where the log begins, is damaged')
+    os.remove(front)
+    says(run('read', copy, '--all', status=1), 'segment 1 is missing')
+    # Salvage knows the front for removed and not lost, by its file.
+    saved, rest = os.path.join(work, 'saved'), os.path.join(work, 'rest')
+    said = run('salvage', fresh, '--to', saved)
+    says(said, 'nothing was damaged', '; 0 before them were lost')
+    says(run('stat', saved), 'old ', 'kept ')
+    says(run('verify', saved), 'is whole')
+    # The rows of topics are records again, at the beginning.
+    same(run('read', saved, '--all', '--limit', '5000', '--json').splitlines()[2:], run('read', data, '--all', '--limit', '5000', '--json').splitlines())
+    says(run('append', saved, 'old/k1', '--data', '{}', '--expected', '99', '--json'), '"version":100')
+    # Without it the front is as if lost.
+    says(run('salvage', copy, '--to', rest), 'lost: positions 0 to ')
+
+
 def backup_refused(work):
     """A target of another log, one that is something else, damage on either side, a directory that is in the way."""
     data, other, copy = (os.path.join(work, name) for name in ('data', 'other', 'copy'))
@@ -452,7 +500,7 @@ def users_of_a_server(work):
 
 
 SCENARIOS = (help_and_usage, users_of_a_server, append_and_read, append_refused, read_refused, tail_follows, beside_a_writer, backup_and_restore,
-             backup_of_what_was_rewritten, backup_refused, backup_loses_its_end, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
+             backup_of_what_was_rewritten, backup_of_a_log_without_its_front, backup_refused, backup_loses_its_end, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
 
 
 def main():

@@ -3,6 +3,7 @@
  *
  *     scavenged fill DIR    appends 1,000 records to two topics
  *     scavenged cut DIR     removes what topic "old" has, and gives its space back
+ *     scavenged empty DIR   the same with both; then whole segments are removed from the front of the log
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,15 +29,27 @@ static int fill(struct store *store, struct edda_error *error)
         r = store_append(store, NULL, 0, &m, 1, false, NULL, error);
         if (r == 0)
             r = store_flush(store, error);
+        store_maintain(store);
+        io_jobs_finish(store_io(store));
+        /* So that the index reaches behind the first segments, which are removed only then. */
+        if (r == 0 && i % 100 == 99 && (r = index_wait(store_index(store))) < 0)
+            edda_fail_with(error, r, "the index cannot be written");
     }
     return r;
 }
 
-static int cut(struct store *store, struct edda_error *error)
+static int truncate_all(struct store *store, const char *name, struct edda_error *error)
 {
-    struct topic *topic = store_topic(store, SLICE("old"));
+    struct topic *topic = store_topic(store, slice_str(name));
+    return topic ? store_partition_truncate(store, topic, 0, -1, error) : edda_fail_with(error, EDDA_ENOTFOUND, "there is no topic %s", name);
+}
+
+static int cut(struct store *store, bool both, struct edda_error *error)
+{
     struct store_scavenged done;
-    int r = topic ? store_partition_truncate(store, topic, 0, -1, error) : edda_fail_with(error, EDDA_ENOTFOUND, "there is no topic old");
+    int r = truncate_all(store, "old", error);
+    if (r == 0 && both)
+        r = truncate_all(store, "kept", error);
     store_scavenge_start(store, false);
     while (r == 0 && store_scavenging(store)) {
         r = store_flush(store, error);
@@ -54,14 +67,15 @@ static int cut(struct store *store, struct edda_error *error)
 int main(int argc, char **argv)
 {
     struct store_options options = { .log = { .segment_bytes = LOG_SEGMENT_BYTES_MIN }, .scavenge_interval_ms = -1,
-                                     .scavenge_bytes_per_second = UINT64_C(1) << 30 };
-    struct edda_error error = { .message = "usage: scavenged fill|cut DIR" };
+                                     .index = { .tail_entries_max = 400 }, .scavenge_bytes_per_second = UINT64_C(1) << 30 };
+    struct edda_error error = { .message = "usage: scavenged fill|cut|empty DIR" };
     struct store *store;
     bool filling = argc == 3 && strcmp(argv[1], "fill") == 0;
-    int r = filling || (argc == 3 && strcmp(argv[1], "cut") == 0) ? 0 : EDDA_EINVAL;
+    bool both = argc == 3 && strcmp(argv[1], "empty") == 0;
+    int r = filling || both || (argc == 3 && strcmp(argv[1], "cut") == 0) ? 0 : EDDA_EINVAL;
     struct io *io = r == 0 ? io_posix_new(1) : NULL;
     if (io && (r = store_open(io, argv[2], &options, &store, NULL, &error)) == 0) {
-        r = filling ? fill(store, &error) : cut(store, &error);
+        r = filling ? fill(store, &error) : cut(store, both, &error);
         store_close(store);
     }
     if (io)

@@ -29,10 +29,11 @@ static struct world {
     struct buffer padding;
     uint64_t durable;        /* the greatest durable position that was seen */
     uint32_t values, ids;
-    uint64_t rewritten;
+    uint64_t rewritten, removed, moved;
     bool hook;
     bool padded;             /* records are large, so that there are several segments */
     bool deep;               /* the scavenger looks through everything; then no stream is cut, because whether a cut record is still met elsewhere is not told */
+    bool front;              /* padded; most is cut away, and no rows but those of topics stay, so that whole segments become empty at the front of the log */
     bool full;               /* the disk has no room */
     bool dead;               /* a cut has struck: reopen */
     struct edda_error error;
@@ -258,16 +259,15 @@ static bool table_ensure(const char *name)
     return made;
 }
 
-static void do_cut(void)
+static void do_cut(int topic, bool whole)
 {
-    int topic = (int)below(MODEL_HOOK);
     struct model_topic *t = &w.model.topics[topic];
     struct store_bounds bounds;
     /* Where there is a table of streams, a deep pass looks at the records of all topics. */
     if (!t->exists || !table_ensure("_edda.starts") || (one_in(2) && !table_ensure("_edda.streams")))
         return;
     int partition = (int)below((uint64_t)t->partitions);
-    int64_t offset = one_in(3) ? -1 : (int64_t)below((uint64_t)t->next_offset[partition] + 3) - 1;
+    int64_t offset = whole || one_in(3) ? -1 : (int64_t)below((uint64_t)t->next_offset[partition] + 3) - 1;
     store_partition_bounds(w.store, topic_of(topic), (uint32_t)partition, &bounds);
     int r = store_partition_truncate(w.store, topic_of(topic), (uint32_t)partition, offset, &w.error);
     if (offset < 0)
@@ -287,13 +287,52 @@ static void do_cut(void)
     applied(-1);
 }
 
+/* A turn of the store's own work. Rows that the scavenger appends anew take positions; whatever else does was noted. */
+static void maintain(void)
+{
+    struct store_scavenged before, after;
+    uint64_t tail = store_tail(w.store);
+    size_t op_count = w.model.op_count;
+    store_scavenged(w.store, &before);
+    store_maintain(w.store);
+    store_scavenged(w.store, &after);
+    uint64_t moved = after.moved_rows - before.moved_rows;
+    w.moved += moved;
+    for (uint64_t position = tail; moved > 0 && position < store_tail(w.store); position++) {
+        bool noted = false;
+        for (size_t i = op_count; i < w.model.op_count; i++)
+            noted |= position >= w.model.ops[i].position && position - w.model.ops[i].position < w.model.ops[i].count;
+        if (noted)
+            continue;
+        model_note(&w.model, OP_ROW, position, 1);
+        moved--;
+    }
+    CHECK(moved == 0);
+}
+
+static void do_cuts(void)
+{
+    if (!w.front || one_in(4)) {
+        do_cut((int)below(MODEL_HOOK), false);
+        return;
+    }
+    /* What is to be cut must be durable. */
+    int r = store_flush(w.store, &w.error);
+    if (r < 0 && !is_weather(r))
+        fail("a flush failed", r);
+    applied(-1);
+    for (int topic = 0; topic < MODEL_HOOK; topic++)
+        for (int i = 0; i < 2 * MODEL_PARTITIONS && !w.dead; i++)
+            do_cut(topic, true);
+}
+
 /* Some turns of the scavenger; how far it gets is told by nothing but the space. */
 static void do_scavenge(void)
 {
     if (one_in(2))
         store_scavenge_start(w.store, w.deep);
-    for (uint64_t turns = 1 + below(w.padded ? 200 : 20); turns > 0 && !w.dead; turns--) {
-        store_maintain(w.store);
+    for (uint64_t turns = 1 + below(w.front ? 1000 : w.padded ? 200 : 20); turns > 0 && !w.dead; turns--) {
+        maintain();
         io_simulated_advance(w.io, (int64_t)below(20000000));
         io_jobs_finish(w.io);
         w.dead = io_simulated_is_cut(w.io) || store_broken(w.store);
@@ -301,12 +340,13 @@ static void do_scavenge(void)
     struct store_scavenged done;
     store_scavenged(w.store, &done);
     w.rewritten += done.segments > 0;
+    w.removed += done.removed_segments > 0;
     applied(-1);
 }
 
 static void do_meta(void)
 {
-    if (w.deep)
+    if (w.deep || (w.front && !one_in(8)))
         return;
     int topic = (int)below(MODEL_HOOK), key = (int)below(MODEL_KEYS);
     const struct model_stream *s = &w.model.streams[topic][key];
@@ -348,7 +388,7 @@ static void do_table(void)
     int topic = (int)below(MODEL_HOOK), group = (int)below(MODEL_GROUPS), partition = (int)below(MODEL_PARTITIONS);
     int64_t number = (int64_t)below(1000);
     char name[8];
-    if (!table_ensure("__consumer_offsets") || !table_ensure("_edda.snapshots"))
+    if ((w.front && !one_in(8)) || !table_ensure("__consumer_offsets") || !table_ensure("_edda.snapshots"))
         return;
     snprintf(name, sizeof(name), "g%d", group);
     struct op *op;
@@ -690,7 +730,7 @@ static void do_flush(void)
     default:
         io_simulated_advance(w.io, (int64_t)below(400000));
         io_jobs_finish(w.io);
-        store_maintain(w.store);
+        maintain();
     }
     if (r < 0 && !is_weather(r))
         fail("a flush failed", r);
@@ -732,7 +772,7 @@ static void step(void)
     else if (choice < 88)
         do_meta();
     else if (choice < 90)
-        do_cut();
+        do_cuts();
     else if (choice < (w.padded ? 93 : 91))
         do_scavenge();
     else if (choice < 94)
@@ -759,6 +799,9 @@ static void run(uint64_t seed)
     w.hook = false;
     w.padded = one_in(3);
     w.deep = one_in(2);
+    w.front = w.padded && one_in(2);
+    if (w.front)
+        w.options.index.tail_entries_max = (uint32_t)(16 + below(100));
     w.options.scavenge_interval_ms = one_in(2) ? -1 : 1000;
     buffer_clear(&w.padding);
     uint8_t filler[3000];
@@ -807,9 +850,10 @@ int main(int argc, char **argv)
     io_simulated_free(w.io);
     buffer_deinit(&w.padding);
     /* A test of the scavenger in which it never comes to rewrite anything would show nothing. */
-    printf("%" PRIu64 " times something was rewritten\n", w.rewritten);
-    if (seeds >= 300 && w.rewritten == 0) {
-        printf("FAILED: nothing was rewritten\n");
+    printf("%" PRIu64 " times something was rewritten, %" PRIu64 " times removed from the front, %" PRIu64 " rows moved\n", w.rewritten, w.removed,
+           w.moved);
+    if (seeds >= 300 && (w.rewritten == 0 || w.removed == 0 || w.moved == 0)) {
+        printf("FAILED: nothing was rewritten, nothing removed, or nothing moved\n");
         return 1;
     }
     return 0;

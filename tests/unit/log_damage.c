@@ -13,6 +13,10 @@
     "4546524dd70f76fe050000000403020100100000000000000700000000000000" \
     "001000000000000000a8da769b010000030000000df0feca0000000000000000"
 
+#define GOLDEN_FRONT \
+    "454444412d4652548105aace00000000000102030405060708090a0b0c0d0e0f" \
+    "0300000000000000001000000000000040420f0000000000efbeadde04000000"
+
 /* --- torn or damaged --------------------------------------------------------------------------------------------- */
 
 static void a_tail_that_nothing_proves_is_cut(void **state)
@@ -380,6 +384,36 @@ static void a_frame_header_is_these_bytes(void **state)
     }
 }
 
+static void a_front_is_these_bytes(void **state)
+{
+    struct front f = { .number = 3, .address = 4096, .position = 1000000, .previous = 0xdeadbeef }, back;
+    uint8_t bytes[FRONT_BYTES + 4];
+    struct slice left = slice_of(bytes + FRONT_BYTES, 4);
+
+    (void)state;
+    memcpy(f.id, golden_id, sizeof(f.id));
+    memcpy(bytes + FRONT_BYTES, "left", 4);
+    front_encode(bytes, &f, left);
+    expect_hex(bytes, FRONT_BYTES, GOLDEN_FRONT);
+    assert_true(front_decode(bytes, left, &back));
+    assert_memory_equal(back.id, golden_id, sizeof(golden_id));
+    assert_int_equal(back.number, 3);
+    assert_int_equal(back.previous, 0xdeadbeef);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] ^= 0x10;
+        assert_false(front_decode(bytes, left, &back));
+        bytes[i] ^= 0x10;
+    }
+    /* None says that the log begins with segment 1, or where no segment begins. */
+    f.number = 1;
+    front_encode(bytes, &f, left);
+    assert_false(front_decode(bytes, left, &back));
+    f.number = 3;
+    f.address = 4097;
+    front_encode(bytes, &f, left);
+    assert_false(front_decode(bytes, left, &back));
+}
+
 /* A whole log of one frame, as any release must still read it. */
 static void a_log_of_format_1_is_read(void **state)
 {
@@ -484,6 +518,7 @@ int log_damage_run(void)
         BOTH(a_log_of_format_1_is_read),
         SIMULATED(a_segment_header_is_these_bytes),
         SIMULATED(a_frame_header_is_these_bytes),
+        SIMULATED(a_front_is_these_bytes),
     };
 
     return cmocka_run_group_tests_name("log damage", tests, NULL, NULL);

@@ -572,6 +572,140 @@ static void an_index_with_more_than_was_removed_is_made_again(void **state)
     versions_stand(w);
 }
 
+/* An index that reaches behind the first segments, and a topic of which nothing need stay. */
+static struct topic *front_setup(struct world *w)
+{
+    store_close(w->store);
+    w->options.index.tail_entries_max = 256;
+    world_open(w);
+    return topic_of(w, "orders", 1);
+}
+
+static log_address start_of(struct world *w)
+{
+    return log_start(store_log(w->store));
+}
+
+/* The log then begins with a later segment; topics, offsets and versions go on, also when nothing but the log is left. */
+static void an_empty_front_is_removed(void **state)
+{
+    struct world *w = *state;
+    struct topic *topic = front_setup(w);
+    topic_of(w, "unused", 3);
+    int64_t first;
+    for (int i = 0; i < 800; i++)
+        fill(w, topic, i % 4 ? "k" : "other", i);
+    assert_int_equal(store_partition_truncate(w->store, topic, 0, 790, &w->error), 0);
+    uint64_t tail = 0;
+    for (int round = 0; round < 6; round++) {
+        if (round == 0)
+            assert_true(scavenge(w, false));
+        else if (round % 2)
+            world_lose_index(w);
+        else
+            world_crash(w);
+        log_address start = start_of(w);
+        assert_true(start > 3 * LOG_SEGMENT_BYTES_MIN);
+        assert_true(tail == 0 || tail == store_tail(w->store));
+        topic = store_topic(w->store, SLICE("orders"));
+        assert_int_equal(count_in(w, "orders", "k", &first), 600 + round);
+        assert_int_equal(first, 592);
+        assert_int_equal(count_in(w, "orders", "other", &first), 200);
+        assert_int_equal(first, 198);
+        assert_int_equal(store_next_offset(topic, 0), 800 + round);
+        assert_int_equal(store_topic(w->store, SLICE("unused"))->partition_count, 3);
+        whole(w);
+        fill(w, topic, "k", round);
+        tail = store_tail(w->store);
+    }
+    /* A second time: what was left before is carried on. */
+    log_address start = start_of(w);
+    for (int i = 0; i < 600; i++)
+        fill(w, topic_of(w, "later", 1), "k", i);
+    assert_int_equal(store_partition_truncate(w->store, topic, 0, -1, &w->error), 0);
+    assert_int_equal(store_partition_truncate(w->store, topic_of(w, "later", 1), 0, -1, &w->error), 0);
+    fill(w, topic, "k", 1);
+    assert_true(scavenge(w, false));
+    assert_true(start_of(w) > start);
+    world_lose_index(w);
+    whole(w);
+    assert_int_equal(count_in(w, "orders", "other", &first), 200);
+    assert_int_equal(count_in(w, "orders", "k", &first), 607);
+    assert_int_equal(count_in(w, "later", "k", &first), 600);
+    /* Numbers of partitions are not given again. */
+    put(w, topic_of(w, "new", 2), "k", "v");
+    world_flush(w);
+    whole(w);
+    assert_int_equal(count_in(w, "new", "k", &first), 1);
+}
+
+/* A reader that began before goes on with what is there; one that stands at the start begins with it. */
+static void a_reader_passes_the_removed_front(void **state)
+{
+    struct world *w = *state;
+    struct topic *topic = front_setup(w);
+    struct store_cursor cursor;
+    struct store_record record;
+    for (int i = 0; i < 800; i++)
+        fill(w, topic, "k", i);
+    store_cursor_init(&cursor, 0, topic);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(store_cursor_next(w->store, &cursor, &record, &w->error), 1);
+    assert_int_equal(store_partition_truncate(w->store, topic, 0, 790, &w->error), 0);
+    assert_true(scavenge(w, false));
+    assert_true(scavenged(w).removed_segments > 0);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(store_cursor_next(w->store, &cursor, &record, &w->error), 1);
+        assert_int_equal(record.record.offset, 790);
+        store_cursor_deinit(&cursor);
+        if (round == 1)
+            world_lose_index(w);
+        topic = store_topic(w->store, SLICE("orders"));
+        store_cursor_init(&cursor, 0, topic);
+    }
+    store_cursor_deinit(&cursor);
+    int n = 0;
+    store_cursor_init(&cursor, UINT64_MAX, NULL);
+    while (store_cursor_previous(w->store, &cursor, &record, &w->error) == 1)
+        n += !record.topic->internal;
+    assert_int_equal(n, 10);
+    store_cursor_deinit(&cursor);
+}
+
+/* The disk is cut at each operation in turn: the front is there or was removed, and what was counted there stays counted, once. */
+static void a_crash_anywhere_leaves_the_front_or_not(void **state)
+{
+    struct world *w = *state;
+    struct topic *topic = front_setup(w);
+    log_address start = 0;
+    int64_t first;
+    int total = 0, moved = 0;
+    for (uint64_t cut = 1; cut < 120; cut++) {
+        for (int i = 0; i < 170; i++, total++)
+            fill(w, topic, total % 3 ? "k" : "other", total);
+        assert_int_equal(store_partition_truncate(w->store, topic, 0, -1, &w->error), 0);
+        int64_t version = count_in(w, "orders", "k", &first), other = count_in(w, "orders", "other", &first);
+        world_flush(w);
+        io_simulated_cut_after(w->io, cut);
+        scavenge(w, false);
+        io_simulated_crash(w->io, cut % 3 == 0);
+        store_abandon(w->store);
+        io_simulated_cut_after(w->io, 0);
+        world_open(w);
+        if (cut % 5 == 0)
+            world_lose_index(w);
+        topic = store_topic(w->store, SLICE("orders"));
+        assert_int_equal(count_in(w, "orders", "k", &first), version);
+        assert_int_equal(first, version);
+        assert_int_equal(count_in(w, "orders", "other", &first), other);
+        assert_int_equal(store_next_offset(topic, 0), total);
+        whole(w);
+        moved += start_of(w) > start;
+        start = start_of(w);
+    }
+    assert_true(moved > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -588,6 +722,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_emptied_partition_ends_at_its_start, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(the_index_may_end_in_a_gap, world_setup_manual, world_teardown),
         cmocka_unit_test_setup_teardown(an_index_with_more_than_was_removed_is_made_again, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(an_empty_front_is_removed, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(a_reader_passes_the_removed_front, world_setup_manual, world_teardown),
+        cmocka_unit_test_setup_teardown(a_crash_anywhere_leaves_the_front_or_not, world_setup_manual, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

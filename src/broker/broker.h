@@ -20,6 +20,7 @@
 
 #define BROKER_NODE_ID 1
 #define BROKER_LEADER_EPOCH 0             /* one node leads for ever */
+#define BROKER_COORDINATOR_EPOCH 0        /* ... and coordinates its transactions */
 #define BROKER_PARTITIONS_DEFAULT 4       /* of topics that are made by being asked for */
 #define BROKER_FETCH_BYTES_MAX (INT32_C(8) << 20) /* of one answer, but for a first batch that is larger */
 #define BROKER_FETCH_WAIT_MAX_MS 60000

@@ -145,7 +145,7 @@ broker_handler_fn join_group_handle, sync_group_handle, heartbeat_handle, leave_
 broker_handler_fn offset_commit_handle, offset_fetch_handle, offset_delete_handle;
 broker_handler_fn list_groups_handle, describe_groups_handle, delete_groups_handle;
 broker_handler_fn init_producer_id_handle, add_partitions_to_txn_handle, add_offsets_to_txn_handle, txn_offset_commit_handle,
-    end_txn_handle, describe_producers_handle, describe_transactions_handle, list_transactions_handle;
+    end_txn_handle, write_txn_markers_handle, describe_producers_handle, describe_transactions_handle, list_transactions_handle;
 broker_handler_fn describe_log_dirs_handle, list_partition_reassignments_handle;
 
 #endif

@@ -167,3 +167,53 @@ void end_txn_handle(struct broker *broker, struct broker_call *call)
     if (response->error_code == KAFKA_NONE)
         response->error_code = producer_failed(call, transaction_end(broker->store, request->transactional_id, producer, request->committed, NULL));
 }
+
+/* --- WriteTxnMarkers ------------------------------------------------------------------------------------ */
+
+/* Kafka's coordinators tell its partitions by this how a transaction has ended; here nobody but an operator does, who has found one that hangs. */
+static int16_t marker_write(struct broker_call *call, const struct kafka_write_txn_markers_request_writable_txn_marker *marker, struct slice name, int32_t partition)
+{
+    struct producer_id producer = { .id = marker->producer_id, .epoch = marker->producer_epoch };
+    struct topic *topic = topic_hidden(name) ? NULL : store_topic(call->broker->store, name);
+    if (!call_may(call, BROKER_MANAGE, slice_of(NULL, 0)))
+        return call_code(call, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+    if (marker->transaction_result)
+        return call_code(call, KAFKA_INVALID_REQUEST);
+    if (!topic || partition < 0 || (uint32_t)partition >= topic->partition_count)
+        return call_code(call, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    if (marker->coordinator_epoch < BROKER_COORDINATOR_EPOCH)
+        return call_code(call, KAFKA_TRANSACTION_COORDINATOR_FENCED);
+    return call_failed(call, transaction_abort(call->broker->store, producer, topic, (uint32_t)partition, NULL));
+}
+
+static bool marker_answer(struct broker_call *call, const struct kafka_write_txn_markers_request_writable_txn_marker *marker,
+                          struct kafka_write_txn_markers_response_writable_txn_marker_result *answer)
+{
+    answer->producer_id = marker->producer_id;
+    if (!call_rows_into(call, &answer->topics, &answer->topics_count, marker->topics_count, sizeof *answer->topics))
+        return false;
+    for (int32_t t = 0; t < marker->topics_count; t++) {
+        struct kafka_write_txn_markers_response_writable_txn_marker_topic_result *row = &answer->topics[t];
+        int32_t count = marker->topics[t].partition_indexes_count;
+        row->name = marker->topics[t].name;
+        if (!call_rows_into(call, &row->partitions, &row->partitions_count, count, sizeof *row->partitions))
+            return false;
+        for (int32_t p = 0; p < count; p++) {
+            row->partitions[p].partition_index = marker->topics[t].partition_indexes[p];
+            row->partitions[p].error_code = marker_write(call, marker, row->name, row->partitions[p].partition_index);
+        }
+    }
+    return true;
+}
+
+void write_txn_markers_handle(struct broker *broker, struct broker_call *call)
+{
+    const struct kafka_write_txn_markers_request *request = call->request;
+    struct kafka_write_txn_markers_response *response = call->response;
+    (void)broker;
+    if (!call_rows_into(call, &response->markers, &response->markers_count, request->markers_count, sizeof *response->markers))
+        return;
+    for (int32_t i = 0; i < request->markers_count; i++)
+        if (!marker_answer(call, &request->markers[i], &response->markers[i]))
+            return;
+}

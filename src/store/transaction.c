@@ -500,6 +500,27 @@ int transaction_end(struct store *store, struct slice transactional_id, struct p
     return transaction_finish(store, t, &(struct transaction_ending){ commit, t->producer, t->last }, error);
 }
 
+/* What is aborted for its producer fences it: whoever has the epoch before may not go on. */
+static int transaction_fence(struct store *store, struct transaction *t, struct edda_error *error)
+{
+    struct producer_id fenced = { t->producer.id, (int16_t)(t->producer.epoch + 1) };
+    return transaction_finish(store, t, &(struct transaction_ending){ false, fenced, { -1, -1 } }, error);
+}
+
+int transaction_abort(struct store *store, struct producer_id producer, const struct topic *topic, uint32_t partition, struct edda_error *error)
+{
+    struct transaction *t = producer.id < 0 ? NULL : transaction_of_producer(store, producer.id);
+    ASSERT(partition < topic->partition_count);
+    if (t && t->state == TRANSACTION_COMPLETE_ABORT && t->producer.epoch - 1 == producer.epoch)
+        return 0;
+    if (t && t->producer.epoch != producer.epoch)
+        return edda_fail_with(error, EDDA_EFENCED, "producer %" PRId64 " has epoch %d now, not %d", producer.id, t->producer.epoch, producer.epoch);
+    if (!t || t->state != TRANSACTION_ONGOING || !transaction_partition_find(t, topic->partitions[partition].number))
+        return edda_fail_with(error, EDDA_ETRANSACTION, "producer %" PRId64 " has no open transaction in partition %" PRIu32 " of %s", producer.id, partition,
+                              topic->name);
+    return transaction_fence(store, t, error);
+}
+
 /* The row of a transactional id that was not used for long is deleted. */
 static int transaction_forget(struct store *store, struct transaction *t)
 {
@@ -534,8 +555,7 @@ int64_t transactions_expire(struct store *store)
         struct transaction *t = container_of(link, struct transaction, open);
         following = link->next;
         int64_t due = t->begun_ms + t->timeout_ms;
-        struct producer_id fenced = { t->producer.id, (int16_t)(t->producer.epoch + 1) };
-        if (due <= now && transaction_finish(store, t, &(struct transaction_ending){ false, fenced, { -1, -1 } }, NULL) == 0)
+        if (due <= now && transaction_fence(store, t, NULL) == 0)
             continue;
         due = due <= now ? now + RETRY_MS : due;
         next = due < next ? due : next;

@@ -59,6 +59,13 @@ bool transaction_offset_pending(struct store *store, struct slice group, struct 
 /* Ends it. A repetition of the same end is no failure. EDDA_ETRANSACTION when there is none, or it ended the other way. */
 int transaction_end(struct store *store, struct slice transactional_id, struct producer_id producer, bool commit, struct edda_error *error);
 
+/*
+ * Aborts, for an operator who knows a producer only by its id, the transaction that is open in the partition. It ends as one that took too long: wholly, and its
+ * producer is fenced, for an instance that went on would commit half of what it meant to. A repetition is no failure. EDDA_ETRANSACTION when the producer
+ * has no transaction open in the partition, EDDA_EFENCED when its epoch is another one.
+ */
+int transaction_abort(struct store *store, struct producer_id producer, const struct topic *topic, uint32_t partition, struct edda_error *error);
+
 /* Aborts transactions that have taken longer than their timeout, fencing their producers, and forgets what has expired. Returns the log time
  * at which it has something to do again, INT64_MAX: never. */
 int64_t transactions_expire(struct store *store);

@@ -29,7 +29,7 @@ class Tools:
         self.process = subprocess.Popen(kafka.java_program(version, 'Tools')(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, tool, *words, text='', status=0):
-        """What a tool prints; it must end with this status."""
+        """What a tool prints; it must end with this status, None: with any."""
         new, old = CLASSES[tool]
         words = [old if self.old and old else new, '--bootstrap-server', self.address, *words, text.replace('\n', '\\n')]
         self.process.stdin.write('\t'.join(words) + '\n')
@@ -42,7 +42,8 @@ class Tools:
         else:
             raise AssertionError(f'{tool}: the process of the tools has ended: {said}')
         found = ''.join(said)
-        same(int(line[1:]), status, f'{tool} {" ".join(words[1:])}: its status, after it said\n{found}\n')
+        if status is not None:
+            same(int(line[1:]), status, f'{tool} {" ".join(words[1:])}: its status, after it said\n{found}\n')
         return found
 
     def stop(self):
@@ -120,6 +121,40 @@ def the_rest(tools, world, partition, end):
     says(said, r'Produce\(0\): 0 to \d+', r'ApiVersions\(18\): 0 to')
 
 
+def producers(tools, topic):
+    """Of those that have a transaction open in partition 0: id, epoch, and the offset at which it begins."""
+    said = tools.run('kafka-transactions', 'describe-producers', '--topic', topic, '--partition', '0')
+    heads, *rows = [[cell.strip() for cell in line.split('\t')] for line in said.splitlines() if '\t' in line]
+    of = [[row[heads.index(name)] for name in ('ProducerId', 'ProducerEpoch', 'CurrentTransactionStartOffset')] for row in rows]
+    return [row for row in of if row[2] != 'None']
+
+
+def hanging_transactions(tools, ours):
+    """What is open is found, and aborted by where it begins, or by who has begun it; its producer cannot commit it any more."""
+    topic = ('--topic', 'hanging', '--partition', '0')
+    tools.run('kafka-topics', '--create', '--topic', 'hanging', '--partitions', '1')
+    for way in ('offset', 'producer'):
+        with subprocess.Popen([*kafka.python_program('hanging.py')(), tools.address, 'hanging', '0'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                same(process.stdout.readline(), 'open\n', 'the producer')
+                # A transaction whose coordinator knows of it is none that hangs.
+                said = tools.run('kafka-transactions', 'find-hanging', *topic, '--max-transaction-timeout', '0')
+                says(said, 'Topic')
+                holds('\nhanging' not in said, said)
+                [(producer, epoch, start)] = producers(tools, 'hanging')
+                whose = ('--producer-id', producer, '--producer-epoch', epoch, '--coordinator-epoch', '0')
+                tools.run('kafka-transactions', 'abort', *topic, *(('--start-offset', start) if way == 'offset' else whose))
+                same(producers(tools, 'hanging'), [], 'who has a transaction open now')
+                if ours:
+                    says(tools.run('kafka-transactions', 'describe', '--transactional-id', 'hanging'), 'CompleteAbort')
+                    same(process.communicate('\n', kafka.LIMIT_S)[0], '_FENCED\n', 'what the producer is told')
+            finally:
+                process.kill()
+    says(tools.run('kafka-transactions', 'abort', *topic, '--start-offset', '777', status=1), '777')
+    said = tools.run('kafka-console-consumer', '--topic', 'hanging', '--from-beginning', '--isolation-level', 'read_committed', '--timeout-ms', '3000', status=None)
+    holds('half' not in said, f'nothing of them is read: {said}')
+
+
 def console_tools(world):
     """Topics, settings, records, groups, offsets and what else there is, by the tools of Kafka itself."""
     version = edda.option('version', install.JAVA_WHOLE[-1])
@@ -135,6 +170,7 @@ def console_tools(world):
     partition, end = records(tools)
     groups(tools)
     the_rest(tools, world, partition, end)
+    hanging_transactions(tools, isinstance(at, kafka.Edda))
 
 
 if __name__ == '__main__':

@@ -561,6 +561,24 @@ static void do_transaction(void)
     }
 }
 
+/* An operator aborts what he finds open in a partition, or believes to be; the model has it as it has what took too long. */
+static void do_abort(void)
+{
+    struct op op = op_new(OP_EXPIRE);
+    const struct actor *a = &w.model.transactional[op.actor];
+    bool open = a->state == TRANSACTION_ONGOING && a->added[op.partition];
+    op.count = 0;
+    if (a->producer.id < 0)
+        return;
+    struct producer_id other = { a->producer.id, (int16_t)(a->producer.epoch + 1) };
+    outcome(transaction_abort(w.store, other, w.topic, (uint32_t)op.partition, &w.error), EDDA_EFENCED, "an abort of another epoch");
+    int r = transaction_abort(w.store, a->producer, w.topic, (uint32_t)op.partition, &w.error);
+    if (outcome(r, open ? 0 : EDDA_ETRANSACTION, "an operator's abort") && open) {
+        done(op);
+        w.aborts++;
+    }
+}
+
 struct order {
     int actors[ACTORS], count;
 };
@@ -710,6 +728,8 @@ static void step(void)
         do_begin();
     else if (choice < 73)
         do_expire();
+    else if (choice < 74 && w.seed % 2 == 0) /* the odd ones do as before: among them is one that has found something */
+        do_abort();
     else if (choice < 90)
         do_flush();
     else if (choice < 94) {

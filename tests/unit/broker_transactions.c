@@ -286,6 +286,60 @@ static void a_transaction_that_takes_too_long_is_aborted(void **state)
     assert_int_equal(end(client, producer, true), KAFKA_PRODUCER_FENCED);
 }
 
+/* --- by an operator --------------------------------------------------------------------------------------- */
+
+static int16_t mark(struct client *client, int version, struct producer_id producer, const char *topic, int32_t partition, int32_t coordinator_epoch, bool commit)
+{
+    struct kafka_write_txn_markers_request_writable_txn_marker_topic row = { .name = slice_str(topic), .partition_indexes = &partition, .partition_indexes_count = 1 };
+    struct kafka_write_txn_markers_request_writable_txn_marker marker = { .producer_id = producer.id, .producer_epoch = producer.epoch, .transaction_result = commit,
+                                                                          .topics = &row, .topics_count = 1, .coordinator_epoch = coordinator_epoch };
+    const struct kafka_write_txn_markers_response *answer = ASK(client, write_txn_markers, version, .markers = &marker, .markers_count = 1);
+    assert_int_equal(answer->markers_count, 1);
+    assert_int_equal(answer->markers[0].producer_id, producer.id);
+    assert_int_equal(answer->markers[0].topics_count, 1);
+    assert_int_equal(answer->markers[0].topics[0].partitions_count, 1);
+    assert_int_equal(answer->markers[0].topics[0].partitions[0].partition_index, partition);
+    return answer->markers[0].topics[0].partitions[0].error_code;
+}
+
+static void an_operator_aborts_what_hangs(void **state)
+{
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0];
+    struct producer_id producer = producer_begin(client, 0), older = { producer.id, (int16_t)(producer.epoch - 1) }, nobody = { 123456, 0 };
+    assert_int_equal(mark(client, 1, producer, "t", 0, 0, false), KAFKA_INVALID_TXN_STATE);
+    assert_int_equal(add(client, 3, producer, "t", 0), 0);
+    assert_int_equal(produce(client, producer, 0, "no").error_code, 0);
+    assert_int_equal(mark(client, 1, producer, "t", 0, 0, true), KAFKA_INVALID_REQUEST);
+    assert_int_equal(mark(client, 1, producer, "t", 0, -1, false), KAFKA_TRANSACTION_COORDINATOR_FENCED);
+    assert_int_equal(mark(client, 1, producer, "t", 1, 0, false), KAFKA_INVALID_TXN_STATE);
+    assert_int_equal(mark(client, 1, producer, "t", 2, 0, false), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(mark(client, 1, producer, "u", 0, 0, false), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(mark(client, 1, older, "t", 0, 0, false), KAFKA_INVALID_PRODUCER_EPOCH);
+    assert_int_equal(mark(client, 1, nobody, "t", 0, 0, false), KAFKA_INVALID_TXN_STATE);
+    rig_flush(rig);
+    assert_int_equal(rig_fetch(client, "t", 0, 0, true).last_stable_offset, 0);
+    assert_int_equal(mark(client, 1, producer, "t", 0, 0, false), 0);
+    rig_flush(rig);
+    for (int again = 0; again < 2; again++) {
+        struct kafka_fetch_response_partition_data fetched = rig_fetch(client, "t", 0, 0, true);
+        assert_int_equal(fetched.last_stable_offset, 2);
+        assert_int_equal(fetched.aborted_transactions_count, 1);
+        /* The answer may have been lost; and who would go on with half of it is fenced. */
+        assert_int_equal(mark(client, again, producer, "t", 0, 0, false), 0);
+        assert_int_equal(end(client, producer, true), KAFKA_PRODUCER_FENCED);
+        assert_int_equal(add(client, 3, producer, "t", 0), KAFKA_PRODUCER_FENCED);
+        assert_int_equal(produce(client, producer, 1, "no").error_code, KAFKA_INVALID_PRODUCER_EPOCH);
+        rig_flush(rig);
+        rig_crash(rig, true);
+    }
+    producer = producer_begin(client, 0);
+    assert_int_equal(add(client, 3, producer, "t", 0), 0);
+    assert_int_equal(produce(client, producer, 0, "yes").error_code, 0);
+    assert_int_equal(end(client, producer, true), 0);
+    assert_int_equal(mark(client, 1, producer, "t", 0, 0, false), KAFKA_INVALID_TXN_STATE);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
@@ -298,6 +352,7 @@ int main(void)
         TEST(plain_commits_and_those_of_transactions_count_in_the_order_of_their_ends),
         TEST(tools_see_producers_and_transactions),
         TEST(a_transaction_that_takes_too_long_is_aborted),
+        TEST(an_operator_aborts_what_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -341,3 +341,30 @@ void broker_counts(const struct broker *broker, struct broker_counts *ret_counts
     (void)groups_each(broker->groups, count_group, ret_counts);
     groups_sizes(broker->groups, &ret_counts->members_bytes, &ret_counts->offsets);
 }
+
+struct lag_listing {
+    const struct broker *broker;
+    void (*visit)(void *user, const struct broker_lag *lag);
+    void *user;
+    uint32_t left;
+};
+
+static int lag_visit(void *user, struct slice group, const struct group_offset *committed)
+{
+    struct lag_listing *listing = user;
+    const struct topic *topic = store_topic(listing->broker->store, committed->topic);
+    struct store_bounds bounds;
+    if (!topic || topic_hidden(committed->topic) || committed->partition >= topic->partition_count)
+        return 0;
+    store_partition_bounds(listing->broker->store, topic, committed->partition, &bounds);
+    const struct broker_lag lag = { .group = group, .topic = committed->topic, .partition = committed->partition,
+                                    .offsets = bounds.durable > committed->offset ? (uint64_t)(bounds.durable - committed->offset) : 0 };
+    listing->visit(listing->user, &lag);
+    return --listing->left == 0;
+}
+
+void broker_lags_each(const struct broker *broker, void (*visit)(void *user, const struct broker_lag *lag), void *user)
+{
+    struct lag_listing listing = { broker, visit, user, BROKER_LAGS_MAX };
+    (void)groups_offsets_each(broker->groups, lag_visit, &listing);
+}

@@ -26,6 +26,7 @@
 #define BROKER_FETCH_WAIT_MAX_MS 60000
 #define BROKER_PARTITIONS_ASKED_MAX 20000 /* of one Fetch */
 #define BROKER_APIS_MAX 64
+#define BROKER_LAGS_MAX 10000             /* rows of broker_lags_each() */
 #define BROKER_CALL_BYTES_MAX (UINT32_C(256) << 20) /* memory of one request and its answer, but for the records */
 
 struct broker;
@@ -126,6 +127,15 @@ struct broker_counts {
     uint64_t groups, members_of_group, members_bytes, offsets; /* members_of_group: of the one that has most; members_bytes: of all groups */
 };
 void broker_counts(const struct broker *broker, struct broker_counts *ret_counts);
+
+/* How many offsets lie between what a consumer group has committed in a partition and the durable end of it. */
+struct broker_lag {
+    struct slice group, topic;
+    uint32_t partition;
+    uint64_t offsets;
+};
+/* Of each group and partition of a topic that is there, but for those beyond BROKER_LAGS_MAX; always in the same order as long as no group comes or goes. */
+void broker_lags_each(const struct broker *broker, void (*visit)(void *user, const struct broker_lag *lag), void *user);
 
 /* docs/reference/kafka.md. */
 void broker_document(struct buffer *out);

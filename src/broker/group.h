@@ -131,6 +131,9 @@ int group_offset(struct groups *groups, struct slice group, struct slice topic, 
 /* `visit` must make no call here; a result other than 0 ends it and is returned. Likewise below. */
 int group_offsets_each(struct groups *groups, struct slice group, int (*visit)(void *user, const struct group_offset *offset), void *user);
 
+/* Every offset of every group, without its metadata. */
+int groups_offsets_each(struct groups *groups, int (*visit)(void *user, struct slice group, const struct group_offset *offset), void *user);
+
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
 /* "Empty", "PreparingRebalance", "CompletingRebalance", "Stable", "Dead". */
 const char *group_state_name(enum group_state state);

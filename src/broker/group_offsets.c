@@ -230,6 +230,21 @@ int group_offsets_each(struct groups *groups, struct slice name, int (*visit)(vo
     return r;
 }
 
+int groups_offsets_each(struct groups *groups, int (*visit)(void *user, struct slice group, const struct group_offset *offset), void *user)
+{
+    int r = groups_fold(groups, NULL);
+    for (struct table_link *l = table_each(&groups->by_name, NULL); l && r == 0; l = table_each(&groups->by_name, l)) {
+        const struct group *group = container_of(l, struct group, link);
+        for (struct list *each = group->offsets.next; each != &group->offsets && r == 0; each = each->next) {
+            const struct group_offset_entry *entry = container_of(each, struct group_offset_entry, of_group);
+            const struct group_offset offset = { .topic = slice_of(entry->topic, entry->topic_len), .partition = entry->partition, .offset = entry->offset,
+                                                 .leader_epoch = entry->leader_epoch, .metadata = SLICE(""), .commit_time_ms = entry->commit_time_ms };
+            r = visit(user, group_name(group), &offset);
+        }
+    }
+    return r;
+}
+
 /* --- removal ------------------------------------------------------------------------------------------ */
 
 static int entry_remove(struct groups *groups, const struct group_offset_entry *entry)

@@ -76,6 +76,7 @@ USED(groups_now, used->broker.groups)
 USED(members_of_group_now, used->broker.members_of_group)
 USED(members_bytes_now, used->broker.members_bytes)
 USED(offsets_now, used->broker.offsets)
+USED(group_lags_now, used->broker.offsets < BROKER_LAGS_MAX ? used->broker.offsets : BROKER_LAGS_MAX)
 USED(subscriptions_now, used->resp.subscriptions_max)
 USED(resp_waiting_now, used->resp.blocked)
 USED(http_subscriptions_now, used->live.subscribers)
@@ -173,6 +174,7 @@ static const struct limit table[] = {
     { NULL, "group_session_ms", "session of a member, at least 6 s", MS, GROUP_SESSION_MAX_MS, .told = "Kafka INVALID_SESSION_TIMEOUT" },
     { NULL, "group_name_bytes", "name of a group", BYTES, GROUP_NAME_MAX, .told = "Kafka INVALID_GROUP_ID" },
     { NULL, "offsets", "committed offsets, each for 7 days after the last member has left", COUNT, GROUPS_OFFSETS_MAX, .used = offsets_now, .told = "Kafka POLICY_VIOLATION" },
+    { NULL, "kafka_group_lags", "groups and partitions whose lag `/metrics` tells", COUNT, BROKER_LAGS_MAX, .used = group_lags_now, .told = "nobody: further ones are left out" },
     { NULL, "offset_metadata_bytes", "metadata of a committed offset", BYTES, GROUP_OFFSET_METADATA_MAX, .told = "Kafka OFFSET_METADATA_TOO_LARGE" },
 
     { "Redis's protocol", "resp_command_bytes", "a command", BYTES, RESP_COMMAND_BYTES_MAX, .told = "`ERR Protocol error`, and the connection is closed" },

@@ -7,6 +7,7 @@
 #include "server/resp.h"
 #include "server/parts.h"
 #include "server/reference.h"
+#include "wire/json/text.h"
 
 struct metric {
     const char *name;
@@ -193,6 +194,46 @@ static void put_limits_used(const struct metric *metric, const struct server *se
     limits_put_used(server, metric->name, out);
 }
 
+/* Whatever a client has chosen as a name, as the value of a label, which is UTF-8: a byte that is no part of it is written as its two hexadecimal digits, with \x before them. */
+static void put_label(struct buffer *out, struct slice value)
+{
+    for (const uint8_t *at = value.data, *end = at + value.len; at < end;) {
+        size_t len = text_utf8_len(at, end);
+        if (len == 0)
+            buffer_printf(out, "\\\\x%02x", *at);
+        else if (*at == '\n')
+            buffer_append_str(out, "\\n");
+        else if (*at == '"' || *at == '\\')
+            buffer_printf(out, "\\%c", *at);
+        else
+            buffer_append(out, at, len);
+        at += len ? len : 1;
+    }
+}
+
+struct lag_rows {
+    const char *name;
+    struct buffer *out;
+};
+
+static void put_lag(void *user, const struct broker_lag *lag)
+{
+    struct lag_rows *rows = user;
+    buffer_printf(rows->out, "%s{group=\"", rows->name);
+    put_label(rows->out, lag->group);
+    buffer_append_str(rows->out, "\",topic=\"");
+    put_label(rows->out, lag->topic);
+    buffer_printf(rows->out, "\",partition=\"%" PRIu32 "\"} %" PRIu64 "\n", lag->partition, lag->offsets);
+}
+
+static void put_group_lags(const struct metric *metric, const struct server *server, struct buffer *out)
+{
+    const struct broker *broker = server_host(server, &kafka_protocol);
+    struct lag_rows rows = { metric->name, out };
+    if (broker)
+        broker_lags_each(broker, put_lag, &rows);
+}
+
 /* clang-format off */
 static const struct metric metrics[] = {
     { "edda_info", "gauge", "Always 1; its labels say what is running.", "application, release", .rows = put_release },
@@ -271,6 +312,7 @@ static const struct metric metrics[] = {
     { "edda_kafka_produced_bytes_total", "counter", "Bytes of record batches appended for producers.", .of_broker = kafka_produced },
     { "edda_kafka_fetched_bytes_total", "counter", "Bytes of record batches given to consumers.", .of_broker = kafka_fetched },
     { "edda_kafka_groups", "gauge", "Consumer groups.", .of_broker = kafka_groups },
+    { "edda_kafka_group_lag", "gauge", "Offsets between what a consumer group has committed in a partition and its end; limit `kafka_group_lags`.", "group, topic, partition", .rows = put_group_lags },
 };
 /* clang-format on */
 

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -440,6 +441,57 @@ def pages_of_other_sites(world):
     holds({'GET', 'POST', 'PATCH', 'DELETE'} <= set(asked.headers['Access-Control-Allow-Methods'].split(', ')), asked.headers['Access-Control-Allow-Methods'])
 
 
+def commit(broker, group, topic, offsets):
+    """Commits an offset for each partition by Kafka's protocol, as nobody of the group: OffsetCommit of version 2."""
+    def text(word):
+        return struct.pack('>h', len(word)) + word
+    rows = b''.join(struct.pack('>iq', partition, offset) + text(b'') for partition, offset in enumerate(offsets))
+    frame = (struct.pack('>hhi', 8, 2, 7) + text(b'test') + text(group) + struct.pack('>i', -1) + text(b'') + struct.pack('>qi', -1, 1) + text(topic)
+             + struct.pack('>i', len(offsets)) + rows)
+    with socket.create_connection(broker.where['kafka'], timeout=edda.LIMIT_S) as kafka, kafka.makefile('rb') as answers:
+        kafka.sendall(struct.pack('>i', len(frame)) + frame)
+        body = answers.read(struct.unpack('>i', answers.read(4))[0])
+    same(struct.unpack('>' + 'ih' * len(offsets), body[-6 * len(offsets):])[1::2], (0,) * len(offsets), f'what {group} is told')
+
+
+def groups_tell_how_far_they_are_behind(world):
+    """The lag of each of Kafka's groups, in each partition for which it has committed something; whatever it is called."""
+    broker = started(world, but=('kafka',))
+    client = broker.client()
+    client.ask('POST', '/topics', {'name': 'orders', 'partitions': 2})
+    for number in range(6):
+        client.ask('POST', '/topics/orders?type=Counted', {'n': number}, {'ce-partitionkey': 'x'})
+    for number in range(7):
+        append(client, 'orders/1', {'n': number})
+    ends = [sum(1 for e in client.get(f'/topics/orders?partition={p}')['_embedded']['events']) for p in (0, 1)]
+    same(sum(ends), 13, 'how many records there are')
+    commit(broker, b'readers', b'orders', [end - min(end, 2) for end in ends])
+    commit(broker, b'far "ahead"\\of\n\xc3\xa4ll\xff', b'orders', [1000])
+
+    def lags():
+        return [line for line in client.text('/metrics').splitlines() if line.startswith('edda_kafka_group_lag{')]
+    same(sorted(lags()), ['edda_kafka_group_lag{group="far \\"ahead\\"\\\\of\\n\u00e4ll\\\\xff",topic="orders",partition="0"} 0',
+                          *[f'edda_kafka_group_lag{{group="readers",topic="orders",partition="{p}"}} {min(ends[p], 2)}' for p in (0, 1)]])
+    metrics_are_what_the_format_asks_for(client)
+    says(client.text('/metrics'), r'edda_limit\{limit="kafka_group_lags"\} 10000\n', r'edda_limit_used\{limit="kafka_group_lags"\} 3\n')
+    client.ask('DELETE', '/topics/orders')
+    same(lags(), [], 'the lags of a topic that is gone')
+
+
+def metrics_are_what_the_format_asks_for(client):
+    typed, seen = {}, set()
+    for line in client.text('/metrics').splitlines():
+        found = re.fullmatch(r'# (HELP|TYPE) ([a-z_:][a-z0-9_:]*) (.+)', line)
+        if found:
+            holds(found[1] == 'HELP' or (found[2] not in typed and found[3] in ('counter', 'gauge')), line)
+            typed.update({found[2]: found[3]} if found[1] == 'TYPE' else {})
+            continue
+        row = re.fullmatch(r'([a-z_:][a-z0-9_:]*)(\{[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\[\\"n])*")*\})? \d+', line)
+        holds(row and row[1] in typed and (row[1], row[2]) not in seen, f'no row of a metric: {line}')
+        holds((typed[row[1]] == 'counter') == row[1].endswith('_total'), line)
+        seen.add((row[1], row[2]))
+
+
 def describes_itself(world):
     """OpenAPI, AsyncAPI and the metrics are what their formats ask for; a validator looks too where there is one."""
     broker = started(world)
@@ -467,17 +519,7 @@ def describes_itself(world):
     same((topics['asyncapi'], topics['channels']['orders']['address']), ('3.0.0', 'orders'))
     for reference in re.findall(r'"#/components/messages/([^"]+)"', json.dumps(topics)):
         holds(reference in topics['components']['messages'], reference)
-    typed, seen = {}, set()
-    for line in client.text('/metrics').splitlines():
-        found = re.fullmatch(r'# (HELP|TYPE) ([a-z_:][a-z0-9_:]*) (.+)', line)
-        if found:
-            holds(found[1] == 'HELP' or (found[2] not in typed and found[3] in ('counter', 'gauge')), line)
-            typed.update({found[2]: found[3]} if found[1] == 'TYPE' else {})
-            continue
-        row = re.fullmatch(r'([a-z_:][a-z0-9_:]*)(\{[a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*\})? \d+', line)
-        holds(row and row[1] in typed and (row[1], row[2]) not in seen, f'no row of a metric: {line}')
-        holds((typed[row[1]] == 'counter') == row[1].endswith('_total'), line)
-        seen.add((row[1], row[2]))
+    metrics_are_what_the_format_asks_for(client)
 
 
 def a_comment_comes_when_nothing_else_does(world):
@@ -494,7 +536,7 @@ def a_comment_comes_when_nothing_else_does(world):
 SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, pages_lead_on, topics_are_made_changed_and_deleted,
              a_subscription_has_neither_gap_nor_repeat, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
              conditional_appends_lose_nothing, consumers_compete_for_records, who_asks_and_whether_he_may,
-             pages_of_other_sites, describes_itself]
+             pages_of_other_sites, groups_tell_how_far_they_are_behind, describes_itself]
 if '--slow' in sys.argv:
     SCENARIOS = [a_comment_comes_when_nothing_else_does]
 

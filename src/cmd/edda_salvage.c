@@ -433,6 +433,7 @@ static int target_open(struct salvage *s)
     uint64_t wanted = s->plan.body_bytes_max + LOG_SEGMENT_BYTES_MIN;
     const struct log_options options = {
         .segment_bytes = wanted > LOG_SEGMENT_BYTES_DEFAULT ? 2 * LOG_SEGMENT_BYTES_DEFAULT : LOG_SEGMENT_BYTES_DEFAULT,
+        .contents = STORE_FORMAT,
         .rest_of = s->from,
     };
     if (data_names(tool->io, s->v->to) != 0)
@@ -458,7 +459,7 @@ static int batch_read(void *user, log_address address, uint32_t *ret_partition, 
 
 static int salvage(struct salvage *s)
 {
-    const struct log_options options = { .salvage = true };
+    const struct log_options options = { .contents = STORE_FORMAT, .salvage = true };
     struct tool *tool = s->tool;
     s->frame = frame_new();
     s->fresh = frame_new();

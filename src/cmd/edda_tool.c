@@ -84,7 +84,7 @@ int tool_open_reading(struct tool *tool, const char *dir)
 
 int tool_open_log(struct tool *tool, const char *dir, struct log **ret_log)
 {
-    const struct log_options options = { .read_only = true };
+    const struct log_options options = { .contents = STORE_FORMAT, .read_only = true };
     int attempt = 0, r;
     do
         r = log_open(tool->io, dir, &options, ret_log, NULL, &tool->error);

@@ -43,7 +43,7 @@ static void tell(void *user, const char *where, uint64_t from, uint64_t to, cons
 /* What of a log that does not open is damaged. */
 static int64_t verify_damaged(struct tool *tool, struct finding *finding)
 {
-    const struct log_options options = { .salvage = true };
+    const struct log_options options = { .contents = STORE_FORMAT, .salvage = true };
     struct edda_error why = tool->error, error;
     struct log *log;
     int r = log_open(tool->io, finding->v->dir, &options, &log, NULL, &error);

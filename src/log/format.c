@@ -37,6 +37,7 @@ void segment_header_encode(uint8_t *at, struct segment_header *h)
     p = put_le32(p, h->footer_was);
     memset(p, 0, sizeof(h->release) - 1);
     memcpy(p, h->release, strnlen(h->release, sizeof(h->release) - 1));
+    put_le32(at + OFFSET(segment_header, contents), h->contents);
     h->crc = crc32c(slice_of(at + from, SEGMENT_HEADER_USED_BYTES - from));
     h->crc = crc32c_extend(h->crc, slice_of(zeros, sizeof(zeros)));
     put_le32(at + OFFSET(segment_header, crc), h->crc);
@@ -63,6 +64,7 @@ bool segment_header_decode(const uint8_t *at, struct segment_header *ret_header)
     h.previous = le32(at + OFFSET(segment_header, previous));
     h.footer_was = le32(at + OFFSET(segment_header, footer_was));
     memcpy(h.release, at + OFFSET(segment_header, release), sizeof(h.release) - 1);
+    h.contents = le32(at + OFFSET(segment_header, contents));
     *ret_header = h;
     return true;
 }

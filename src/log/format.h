@@ -24,7 +24,7 @@
 #define LOG_ID_BYTES 16
 #define FRAME_ALIGNMENT 8
 #define SECTOR_ATOMIC_BYTES 512
-#define SEGMENT_HEADER_USED_BYTES 128 /* the rest of LOG_SEGMENT_HEADER_BYTES is zero */
+#define SEGMENT_HEADER_USED_BYTES 132 /* the rest of LOG_SEGMENT_HEADER_BYTES is zero */
 #define NOTE_BYTES 64
 #define FRONT_BYTES 64 /* without what is left */
 /* Kept free behind every frame that holds a body: a clean end and the footer always fit. */
@@ -55,6 +55,7 @@ struct segment_header_layout {
     uint8_t previous[4];       /* the footer's checksum of the segment before; 0 in segment 1 */
     uint8_t footer_was[4];     /* the footer's checksum before the segment was first rewritten; 0 when it never was */
     uint8_t release[32];       /* of the writer, padded with zeros */
+    uint8_t contents[4];       /* format of what is in the frames' bodies */
 };
 
 struct frame_header_layout {
@@ -111,6 +112,7 @@ LAYOUT_AT(segment_header_layout, created_ms, 80);
 LAYOUT_AT(segment_header_layout, previous, 88);
 LAYOUT_AT(segment_header_layout, footer_was, 92);
 LAYOUT_AT(segment_header_layout, release, 96);
+LAYOUT_AT(segment_header_layout, contents, 128);
 _Static_assert(sizeof(struct segment_header_layout) == SEGMENT_HEADER_USED_BYTES, "segment header");
 _Static_assert(SEGMENT_HEADER_USED_BYTES <= SECTOR_ATOMIC_BYTES, "a segment header is written whole or not at all");
 LAYOUT_AT(frame_header_layout, magic, 0);
@@ -164,6 +166,7 @@ struct segment_header {
     uint32_t previous;
     uint32_t footer_was;
     char release[33];
+    uint32_t contents;
 };
 
 struct frame_header {

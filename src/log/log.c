@@ -26,6 +26,7 @@ static int options_take(struct log *log, const struct log_options *options, stru
         body_bytes_max = LOG_BODY_BYTES_MAX;
     log->segment_bytes = segment_bytes;
     log->body_bytes_max = body_bytes_max;
+    log->contents = options->contents;
     log->salvage = options->salvage;
     log->read_only = options->read_only || options->salvage;
     log->rest_of = options->rest_of;

@@ -39,6 +39,7 @@ typedef uint64_t log_address;
 struct log_options {
     uint64_t segment_bytes;   /* size of fresh segments, rounded up to 4,096; 0 takes the default */
     uint64_t body_bytes_max;  /* of one frame; 0: 64 MiB or a segment less its headers (4,288 bytes), whichever is less */
+    uint32_t contents;        /* format of what is in the frames, as their owner counts; kept in each segment, and a log that has another one is refused. 0: none */
     bool read_only;           /* no lock, no preallocation, no repair: for tools */
     bool salvage;             /* open in spite of damage: what is whole is served, the rest skipped; implies read_only */
     const struct log *rest_of; /* it is made of what is left of this one: it has its log_id() and begins at its time, and gaps may be appended. NULL as a rule */
@@ -65,8 +66,8 @@ struct log_frame {
 };
 
 /* Opens the log in the directory `path`, making both when missing (unless read_only: EDDA_ENOTFOUND). Scans the last segment, cuts a torn
- * tail, refuses damage with EDDA_ECORRUPT and the segment, byte and reason; EDDA_ELOCKED names the holder, EDDA_EFORMAT a
- * newer format. `ret_recovery` may be NULL. */
+ * tail, refuses damage with EDDA_ECORRUPT and the segment, byte and reason; EDDA_ELOCKED names the holder, EDDA_EFORMAT
+ * another format, of its own or of its contents, with who wrote it. `ret_recovery` may be NULL. */
 int log_open(struct io *io, const char *path, const struct log_options *options, struct log **ret_log,
              struct log_recovery *ret_recovery, struct edda_error *error);
 

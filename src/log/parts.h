@@ -135,6 +135,7 @@ struct log {
     struct io *io;
     uint64_t segment_bytes;
     uint64_t body_bytes_max;
+    uint32_t contents;
     bool read_only, salvage, sync_off;
     struct io_file *lock_file;
     struct io_file *note_file;    /* NULL until the first note */
@@ -294,7 +295,7 @@ int segment_head_read(struct io *io, struct io_file *file, enum head *ret_head, 
 /* Whether its fields can be; the checksum was right, so that this fails only for what was made to deceive. */
 bool segment_header_sound(const struct segment_header *h);
 /* EDDA_EFORMAT, naming who wrote it, when this release cannot read it. */
-int segment_format_check(const struct segment_header *h, uint64_t number, struct edda_error *error);
+int segment_format_check(const struct log *log, const struct segment_header *h, uint64_t number, struct edda_error *error);
 
 /* Whether the header of the first segment there is can be that of the first. */
 bool front_fits(const struct log *log, const struct segment_header *h);

@@ -14,6 +14,7 @@
  *
  * A crash during any of this leaves something that the next recovery ends the same way.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -97,7 +98,7 @@ int segment_head_read(struct io *io, struct io_file *file, enum head *ret_head, 
     return 0;
 }
 
-int segment_format_check(const struct segment_header *h, uint64_t number, struct edda_error *error)
+int segment_format_check(const struct log *log, const struct segment_header *h, uint64_t number, struct edda_error *error)
 {
     uint64_t unknown = h->incompatible & ~FORMAT_INCOMPATIBLE;
     char name[SEGMENT_NAME_BYTES];
@@ -105,12 +106,17 @@ int segment_format_check(const struct segment_header *h, uint64_t number, struct
     segment_name(number, name);
     if (h->format > FORMAT_NUMBER || h->format == 0)
         return edda_fail_with(error, EDDA_EFORMAT,
-                              "segment %s was written by Edda %s in format %u; this release, %s, reads formats up to %d",
-                              name, h->release, h->format, EDDA_VERSION, FORMAT_NUMBER);
+                              "segment %s was written by Edda %s in format %u; this release, %s, reads formats up to %d: use Edda %s or a later one",
+                              name, h->release, h->format, EDDA_VERSION, FORMAT_NUMBER, h->release);
     if (unknown)
         return edda_fail_with(error, EDDA_EFORMAT,
-                              "segment %s was written by Edda %s with features 0x%llx, which this release, %s, does not know",
-                              name, h->release, (unsigned long long)unknown, EDDA_VERSION);
+                              "segment %s was written by Edda %s with features 0x%llx, which this release, %s, does not know: use Edda %s or a later one",
+                              name, h->release, (unsigned long long)unknown, EDDA_VERSION, h->release);
+    if (h->contents != log->contents)
+        return edda_fail_with(error, EDDA_EFORMAT,
+                              "segment %s was written by Edda %s with records in format %" PRIu32 "; this release, %s, reads format %" PRIu32 ": %s",
+                              name, h->release, h->contents, EDDA_VERSION, log->contents,
+                              h->contents > log->contents ? "use the release that wrote it, or a later one" : "use the build that wrote it, or take another directory");
     return 0;
 }
 
@@ -170,7 +176,7 @@ static int segment_take(struct recovery *rec, size_t at, const struct segment_he
     struct log *log = rec->log;
     uint64_t number = rec->listing.numbers[at];
     struct segment *segment;
-    int r = segment_format_check(h, number, rec->error);
+    int r = segment_format_check(rec->log, h, number, rec->error);
 
     if (r < 0)
         return r;

@@ -70,6 +70,8 @@ static int next_take(struct log *log, struct edda_error *error)
     struct segment_header h;
     int r = next_head(log, number, &h, error);
 
+    if (r == 0)
+        r = segment_format_check(log, &h, number, error);
     if (r < 0)
         return r == EDDA_ENOTFOUND ? 0 : r;
     if (h.number != number || h.first_address != address || h.first_position != log->next_position ||

@@ -40,7 +40,7 @@ static int id_find(struct log *log, const struct log_listing *l, const struct no
         memcpy(log->id, h.id, sizeof(log->id));
         if (note && memcmp(note->id, log->id, sizeof(log->id)) == 0)
             log->noted = note->durable;
-        return segment_format_check(&h, l->numbers[i], error);
+        return segment_format_check(log, &h, l->numbers[i], error);
     }
     if (note && l->count) {
         memcpy(log->id, note->id, sizeof(log->id));

@@ -282,6 +282,7 @@ struct segment_header segment_header_of(const struct log *log, const struct segm
         .created_ms = segment->created_ms,
         .previous = previous,
         .release = EDDA_VERSION,
+        .contents = log->contents,
     };
 
     memcpy(h.id, log->id, sizeof(h.id));

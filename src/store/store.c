@@ -97,6 +97,7 @@ static int open_once(struct io *io, const char *path, const struct store_options
     struct store *store = store_new(io, path, options);
     if (!store)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory opening %s", path);
+    store->options.log.contents = STORE_FORMAT;
     int r = log_open(io, path, &store->options.log, &store->log, ret_recovery, error);
     if (r == 0)
         r = open_index(store, error);

@@ -29,6 +29,11 @@
 #include "wire/cloudevents/cloudevents.h"
 #include "wire/kafka/batch.h"
 
+/*
+ * Of all that is kept in the log: bodies of frames, Edda's own topics, what the engine records (docs/internals). To be counted up with whatever a program of the count
+ * before would not read, or not read so; 0 were those before it was counted.
+ */
+#define STORE_FORMAT 1
 #define STORE_TOPIC_NAME_MAX 249      /* bytes; letters, digits, '.', '_', '-', as Kafka */
 #define STORE_KEY_MAX 4096            /* bytes of a record's key */
 #define STORE_RECORD_MAX (UINT32_C(1) << 20) /* default limit of one record, bytes; max.message.bytes */

@@ -388,6 +388,50 @@ def backup_loses_its_end(work):
     says(run('backup', data, '--to', copy, status=1), r'0000000000000001\.seg: No such file')
 
 
+def crc32c(data):
+    """CRC-32C, bit by bit."""
+    check = 0xffffffff
+    for byte in data:
+        check ^= byte
+        for _ in range(8):
+            check = check >> 1 ^ (0x82f63b78 if check & 1 else 0)
+    return check ^ 0xffffffff
+
+
+def header_change(directory, **fields):
+    """Changes numbers in the header of the first segment, in its first 132 bytes: docs/internals/log-format.md."""
+    path = os.path.join(directory, 'log', '0000000000000001.seg')
+    with open(path, 'r+b') as file:
+        head = bytearray(file.read(4096))
+        for name, number in fields.items():
+            at = {'format': 12, 'contents': 128}[name]
+            head[at:at + 4] = number.to_bytes(4, 'little')
+        head[8:12] = crc32c(head[12:]).to_bytes(4, 'little')
+        file.seek(0)
+        file.write(head)
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+def another_format(work):
+    """What another program wrote in another format is refused by every command, with who wrote it, what is read here and what to do; and left as it is."""
+    data = os.path.join(work, 'data')
+    release = run('--version').split()[1]
+    fill(data, 2, 2)
+    for fields, said in (({'contents': 0}, f'records in format 0; this release, {release}, reads format 1: use the build that wrote it, or take another directory'),
+                         ({'contents': 2}, f'records in format 2; this release, {release}, reads format 1: use the release that wrote it, or a later one'),
+                         ({'contents': 1, 'format': 2}, f'in format 2; this release, {release}, reads formats up to 1: use Edda {release} or a later one')):
+        before = header_change(data, **fields)
+        for words in (('serve', '--data', data, '--http', '127.0.0.1:0'), ('stat', data), ('read', data, '--all'), ('verify', data), ('tail', data),
+                      ('salvage', data, '--to', os.path.join(work, 'saved')), ('append', data, 'orders/1', '--data', '{}'), ('trace', data, '7')):
+            says(run(*words, status=1), f'segment 0000000000000001.seg was written by Edda {release} .*{re.escape(said)}')
+        same(os.path.exists(os.path.join(work, 'saved', 'log')), False)
+        with open(os.path.join(data, 'log', '0000000000000001.seg'), 'rb') as file:
+            same(file.read() == before, True)
+    header_change(data, format=1)
+    same(len(lines('read', data, '--all')), 1 + 4)
+
+
 def damage_and_salvage(work):
     """A flipped byte is found, named, refused; salvage copies the rest, and every record keeps its position and offset."""
     data, saved = os.path.join(work, 'data'), os.path.join(work, 'saved')
@@ -500,7 +544,7 @@ def users_of_a_server(work):
 
 
 SCENARIOS = (help_and_usage, users_of_a_server, append_and_read, append_refused, read_refused, tail_follows, beside_a_writer, backup_and_restore,
-             backup_of_what_was_rewritten, backup_of_a_log_without_its_front, backup_refused, backup_loses_its_end, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
+             backup_of_what_was_rewritten, backup_of_a_log_without_its_front, backup_refused, backup_loses_its_end, another_format, damage_and_salvage, salvage_of_rows, salvage_of_segments, bench_figures)
 
 
 def main():

@@ -8,7 +8,8 @@
     "454444412d4c4f47e10adc300100000002000000000000000300000000000000" \
     "000102030405060708090a0b0c0d0e0f04000000000000000000000400000000" \
     "0000000c0000000040420f000000000000a8da769b010000efbeadde00000000" \
-    "302e312e30000000000000000000000000000000000000000000000000000000"
+    "302e312e30000000000000000000000000000000000000000000000000000000" \
+    "00000000"
 #define GOLDEN_FRAME \
     "4546524dd70f76fe050000000403020100100000000000000700000000000000" \
     "001000000000000000a8da769b010000030000000df0feca0000000000000000"
@@ -324,6 +325,27 @@ static void newer_formats_are_refused_by_name(void **state)
     open_log();
 }
 
+/* What is in the frames has a format of its own, which the log keeps for whoever owns it. */
+static void contents_of_another_format_are_refused(void **state)
+{
+    (void)state;
+    w.options.contents = 2;
+    open_log();
+    put("hello");
+    close_log();
+    open_log();
+    expect_text(LOG_SEGMENT_HEADER_BYTES, "hello");
+    close_log();
+    w.options.contents = 1;
+    expect_refused(EDDA_EFORMAT, "with records in format 2; this release, ");
+    w.options.contents = 3;
+    expect_refused(EDDA_EFORMAT, ", reads format 3: use the build that wrote it, or take another directory");
+    w.options.salvage = true;
+    expect_refused(EDDA_EFORMAT, "with records in format 2");
+    w.options = (struct log_options){ .contents = 2, .read_only = true };
+    open_log();
+}
+
 static void expect_hex(const uint8_t *bytes, size_t len, const char *hex)
 {
     char text[2 * 160 + 1] = "";
@@ -515,6 +537,7 @@ int log_damage_run(void)
         BOTH(a_copy_of_the_used_bytes_is_a_log),
         BOTH(the_rest_of_a_log_has_gaps),
         BOTH(newer_formats_are_refused_by_name),
+        BOTH(contents_of_another_format_are_refused),
         BOTH(a_log_of_format_1_is_read),
         SIMULATED(a_segment_header_is_these_bytes),
         SIMULATED(a_frame_header_is_these_bytes),

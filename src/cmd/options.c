@@ -131,6 +131,7 @@ static int option_take(const struct command_row *command, int argc, char *const 
     }
     if (!option_value(o->kind, value, (char *)values + o->offset))
         return edda_fail_field(error, EDDA_EINVAL, o->name, "--%s takes %s, not '%.60s'", o->name, kinds[o->kind].example, value);
+    settings_overruled(o->name);
     return 0;
 }
 

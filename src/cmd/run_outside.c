@@ -92,7 +92,7 @@ size_t run_outside_options(const struct edda_app *app, size_t offset, struct opt
 static int read_urls(struct run_outside *run, size_t count, const char *text, struct edda_error *error)
 {
     if (strlen(text) >= sizeof run->remote_text)
-        return edda_fail_with(error, EDDA_EINVAL, "--remote is longer than %zu bytes", sizeof run->remote_text - 1);
+        return edda_fail_field(error, EDDA_EINVAL, "remote", "--remote is longer than %zu bytes", sizeof run->remote_text - 1);
     (void)snprintf(run->remote_text, sizeof run->remote_text, "%s", text);
     char *rest = run->remote_text;
     while (rest) {
@@ -111,7 +111,7 @@ static int read_urls(struct run_outside *run, size_t count, const char *text, st
             known = true;
         }
         if (!known)
-            return edda_fail_with(error, EDDA_EINVAL, "--remote: %s%s", pair, equals ? " is no remote service of this application" : " is not SERVICE=URL");
+            return edda_fail_field(error, EDDA_EINVAL, "remote", "--remote: %s%s", pair, equals ? " is no remote service of this application" : " is not SERVICE=URL");
     }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "cmd/cmd.h"
+#include "cmd/settings.h"
 #include "io/posix.h"
 #include "journal/local.h"
 #include "server/notify.h"
@@ -202,8 +203,8 @@ static int tls_names_check(const char *list, struct edda_error *error)
 static int tls_parse(const struct serving_values *values, struct server_options *options, struct edda_error *error)
 {
     if (!values->tls_cert != !values->tls_key)
-        return edda_fail_field(error, EDDA_EINVAL, values->tls_cert ? "tls-key" : "tls-cert", "--tls-cert and --tls-key go together; --%s is missing",
-                               values->tls_cert ? "tls-key" : "tls-cert");
+        return edda_fail_field(error, EDDA_EINVAL, values->tls_cert ? "tls-cert" : "tls-key", "--%s goes with a %s, which is missing",
+                               values->tls_cert ? "tls-cert" : "tls-key", values->tls_cert ? "tls-key" : "tls-cert");
     options->tls_certificate = values->tls_cert;
     options->tls_key = values->tls_key;
     options->insecure = values->insecure;
@@ -376,6 +377,7 @@ int serving_run(struct serving *serving)
 {
     struct log_recovery recovery = { 0 };
     struct edda_error error = { 0 };
+    bool opened = false;
     raise_descriptor_limit();
     /* The client libraries of other servers write to sockets that the other end has closed. That is an error of theirs, and not our end. */
     (void)signal(SIGPIPE, SIG_IGN);
@@ -386,6 +388,7 @@ int serving_run(struct serving *serving)
         if (serving->said)
             serving->said(serving);
         notify(getenv("NOTIFY_SOCKET"), "READY=1");
+        opened = true;
         rc = server_run(serving->server, &error);
         if (rc < 0)
             serving_say(serving, "failed", "the log cannot be written any more; nothing that was answered is lost");
@@ -393,5 +396,7 @@ int serving_run(struct serving *serving)
             serving_say(serving, "stopping", "everything that was answered is on the disk");
     }
     serving_close(serving, rc < 0);
+    if (!opened)
+        settings_say_where(&error);
     return rc < 0 ? cmd_fail(serving->app, serving->command, &error) : EXIT_DONE;
 }

@@ -2,6 +2,7 @@
 #include "cmd/settings.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,61 @@ static char *text_keep(struct slice text)
     kept->next = kept_texts;
     kept_texts = kept;
     return kept->text;
+}
+
+/* Where the values came from that are not of the command line; the names are those of the rows, which may be gone. */
+#define SETTINGS_MAX 128
+#define ORIGIN_BYTES 300
+struct origin {
+    char option[64];
+    char from[ORIGIN_BYTES]; /* "FILE, line N"; "": the environment */
+};
+static struct origin origins[SETTINGS_MAX];
+
+static struct origin *origin_of(const char *option)
+{
+    for (size_t i = 0; i < SETTINGS_MAX && *option; i++)
+        if (strcmp(origins[i].option, option) == 0)
+            return &origins[i];
+    return NULL;
+}
+
+static void origin_put(const char *option, const char *file, unsigned line)
+{
+    struct origin *origin = origin_of(option);
+    for (size_t i = 0; !origin && i < SETTINGS_MAX; i++)
+        if (!origins[i].option[0])
+            origin = &origins[i];
+    if (!origin)
+        return;
+    (void)snprintf(origin->option, sizeof origin->option, "%s", option);
+    origin->from[0] = '\0';
+    if (file)
+        (void)snprintf(origin->from, sizeof origin->from, "%.250s, line %u", file, line);
+}
+
+void settings_overruled(const char *option)
+{
+    struct origin *origin = origin_of(option);
+    if (origin)
+        origin->option[0] = '\0';
+}
+
+/* Both name an option as the command line does, with dashes, if they begin with it. */
+void settings_say_where(struct edda_error *error)
+{
+    const struct origin *origin = origin_of(error->field);
+    char variable[SETTING_VARIABLE_BYTES], message[sizeof error->message];
+    if (!origin)
+        return;
+    memcpy(message, error->message, sizeof message);
+    size_t len = strlen(origin->option);
+    bool named = strncmp(message, "--", 2) == 0 && strncmp(message + 2, origin->option, len) == 0;
+    settings_variable(origin->option, variable);
+    const char *who = origin->from[0] ? origin->option : variable, *rest = named ? message + 2 + len : message;
+    int r = snprintf(error->message, sizeof error->message, "%s%s%s%s%s", origin->from, origin->from[0] ? ": " : "", who, named ? "" : ": ", rest);
+    if (r >= (int)sizeof error->message)
+        memcpy(error->message + sizeof error->message - sizeof "…", "…", sizeof "…");
 }
 
 /* A flag is text in a file, and has none on the command line. */
@@ -73,8 +129,6 @@ static int setting_unknown(const struct command_row *command, const char *path, 
                            path, line, name, nearest.name);
 }
 
-#define SETTINGS_MAX 128
-
 static int line_take(const struct command_row *command, const char *path, unsigned line, char *text, bool seen[SETTINGS_MAX], void *values,
                      struct edda_error *error)
 {
@@ -95,6 +149,7 @@ static int line_take(const struct command_row *command, const char *path, unsign
         seen[i] = true;
         if (!value_set(option, value, values))
             return edda_fail_field(error, EDDA_EINVAL, "config", "%s, line %u: %s takes %s, not '%.60s'", path, line, name, value_wanted(option), value);
+        origin_put(option->name, path, line);
         return 0;
     }
     return setting_unknown(command, path, line, name, error);
@@ -153,6 +208,8 @@ int settings_environment(const struct command_row *command, void *values, struct
         const char *text = getenv(name);
         if (text && !value_set(o, text, values))
             return edda_fail_field(error, EDDA_EINVAL, o->name, "%s takes %s, not '%.60s'", name, value_wanted(o), text);
+        if (text)
+            origin_put(o->name, NULL, 0);
     }
     return 0;
 }

@@ -15,6 +15,10 @@
 /* Both write to `values` what they find; texts live as long as the process. EDDA_EINVAL names the line or the variable; EDDA_ENOTFOUND: there is no such file. */
 int settings_file(const struct command_row *command, const char *path, void *values, struct edda_error *error);
 int settings_environment(const struct command_row *command, void *values, struct edda_error *error);
+/* The command line has given the option a value, whatever was said before. */
+void settings_overruled(const char *option);
+/* An error whose field is an option, found when its value was used, says where the value came from: the line of the file, or the variable; it stays as it is for one of the command line. */
+void settings_say_where(struct edda_error *error);
 /* "EDDA_TLS_CERT" of "tls-cert". */
 #define SETTING_VARIABLE_BYTES 80
 void settings_variable(const char *option, char ret_name[SETTING_VARIABLE_BYTES]);

@@ -136,7 +136,7 @@ int outside_new(const struct outside_options *options, struct outside **ret_outs
     int rc = 0;
     struct edda_text from = edda_text_of(options->mail_from ? options->mail_from : ""), address;
     if (options->smtp && options->mail_dir)
-        rc = edda_fail_field(error, EDDA_EINVAL, "mail-dir", "--smtp and --mail-dir exclude each other");
+        rc = edda_fail_field(error, EDDA_EINVAL, "mail-dir", "--mail-dir and --smtp exclude each other");
     if (rc == 0 && options->mail_from && (!mail_address(&from, &address) || !memchr(address.data, '@', address.len)))
         rc = edda_fail_field(error, EDDA_EINVAL, "mail-from", "--mail-from is an address, and not %s", options->mail_from);
     if (rc == 0 && options->smtp)

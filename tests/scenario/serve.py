@@ -270,7 +270,7 @@ def is_safe_or_does_not_start(world):
             (('--http', '0.0.0.0:0'), 'others can reach http on 0.0.0.0: that takes .*, or --insecure'),
             (('--http', '[::]:0'), 'others can reach http on ::'),
             (('--http', '0.0.0.0:0', *files), 'TLS and users'),
-            (('--http', '127.0.0.1:0', '--tls-cert', crt), '--tls-cert and --tls-key go together; --tls-key is missing'),
+            (('--http', '127.0.0.1:0', '--tls-cert', crt), '--tls-cert goes with a tls-key, which is missing'),
             (('--http', '127.0.0.1:0', *files, '--tls', 'smtp'), "--tls takes all, or names of protocols, not 'smtp'")):
         says(world.run('serve', '--data', world.data, *others_off(world, 'http'), *words, status=1), pattern)
         holds(not os.path.exists(world.data), words)

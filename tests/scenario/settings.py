@@ -57,6 +57,36 @@ def what_is_wrong_is_named(world):
     says(world.run('serve', '--config', '/nowhere.conf', '--help'), 'EDDA_DATA')
 
 
+def a_value_that_is_wrong_is_named_where_it_stands(world):
+    """Also one that is found wrong when it is used: the line of the file, the variable, or the option, whichever has said it last."""
+    off = '\n'.join(f'{name.removeprefix("--")} = off' for name in others_off(world, 'http')[::2])
+    here = ('http = 127.0.0.1:0',)
+    for lines, words, variables, said in (
+            (('http = 127.0.0.1:port',), (), {}, r"edda\.conf, line 1: http takes HOST:PORT, .*not '127\.0\.0\.1:port'"),
+            (('http = nowhere:80',), (), {}, r'edda\.conf, line 1: http: nowhere is no IP address'),
+            (('http = 0.0.0.0:0',), (), {}, r'edda\.conf, line 1: http: others can reach http on 0\.0\.0\.0'),
+            ((*here, '', 'partitions = 10001'), (), {}, r'edda\.conf, line 3: partitions is from 1 to 10000, not 10001'),
+            ((*here, 'group-delay = 11m'), (), {}, r'edda\.conf, line 2: group-delay is at most 10m'),
+            ((*here, 'tls = htpp'), (), {}, r"edda\.conf, line 2: tls takes all, or names of protocols, not 'htpp'"),
+            ((*here, 'tls-key = x'), (), {}, r'edda\.conf, line 2: tls-key goes with a tls-cert, which is missing'),
+            ((*here, 'users = /none'), (), {}, r'edda\.conf, line 2: users: there is no file /none'),
+            (here, (), {'EDDA_HTTP': 'x:y'}, r"serve: EDDA_HTTP takes HOST:PORT, .*not 'x:y'"),
+            (here, (), {'EDDA_MEMORY_MAX': '1'}, r'serve: EDDA_MEMORY_MAX is from 67108864 to'),
+            (('http = x:y',), (), {'EDDA_HTTP': 'x:z'}, r"serve: EDDA_HTTP takes HOST:PORT, .*not 'x:z'"),
+            (('http = x:y',), ('--http', 'x:v'), {'EDDA_HTTP': 'x:z'}, r"serve: --http takes HOST:PORT, .*not 'x:v'"),
+            ((*here, 'tls-cert = /none', 'tls-key = /none'), (), {}, r'edda\.conf, line 2: tls-cert: .*/none')):
+        path = config(world, '\n'.join(lines) + '\n' + off + '\n')
+        done = subprocess.run([world.application, 'serve', '--data', world.data, '--config', path, *words], env=environment(**variables), capture_output=True,
+                              text=True, timeout=edda.LIMIT_S, check=False)
+        same(done.returncode, 1, done.stderr)
+        says(done.stderr, said)
+        holds(words or '--' not in done.stderr.partition('serve: ')[2].split(' ')[0], done.stderr)
+        holds('tls-cert: ' in said or not os.path.exists(world.data), 'something was made')
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        path = config(world, f'http = 127.0.0.1:{taken.getsockname()[1]}\n{off}\n')
+        says(world.run('serve', '--data', world.data, '--config', path, status=1), r'edda\.conf, line 1: http: port \d+ of 127\.0\.0\.1 is taken')
+
+
 def users_are_read_again(world):
     users = os.path.join(world.directory, 'users')
     subprocess.run([world.application, 'user', 'add', 'alice', '--users', users], input='secret\n', text=True, check=True, timeout=edda.LIMIT_S)
@@ -93,5 +123,5 @@ def manual_pages(world):
 
 
 if __name__ == '__main__':
-    scenarios = [a_file_and_what_goes_before_it, what_is_wrong_is_named, users_are_read_again, the_service_manager_is_told, manual_pages]
+    scenarios = [a_file_and_what_goes_before_it, what_is_wrong_is_named, a_value_that_is_wrong_is_named_where_it_stands, users_are_read_again, the_service_manager_is_told, manual_pages]
     edda.main(scenarios)

@@ -3,6 +3,8 @@
  * method has no body. All of it goes through one decoder: a path and a query are made an object of strings first, so that a wrong value is told
  * in the same words wherever it stands.
  */
+#include <stdio.h>
+
 #include "server/handlers.h"
 #include "server/parts.h"
 #include "wire/json/field.h"
@@ -61,6 +63,78 @@ int route_sort_fields(struct route *route, struct arena *arena, struct edda_erro
 
 /* --- a request's values ------------------------------------------------------------------------------------- */
 
+/* ", a": what is known, behind a sentence about what is not. */
+static void known_put(struct buffer *out, const char *name)
+{
+    buffer_append_str(out, out->len ? ", " : "; known are ");
+    buffer_append_str(out, name);
+}
+
+static int unknown_fail(struct edda_request *request, const char *what, struct slice name, struct buffer *known)
+{
+    char field[64];
+    int len = (int)(name.len < sizeof field ? name.len : sizeof field - 1);
+    (void)snprintf(field, sizeof field, "%.*s", len, (const char *)name.data);
+    if (known->len == 0)
+        buffer_append_str(known, "; there are none here");
+    int rc = edda_fail_field(&request->error, EDDA_EMALFORMED, field, "there is no %s %s%s", what, field, buffer_ok(known) ? buffer_cstr(known) : "");
+    buffer_deinit(known);
+    return rc;
+}
+
+/* Calls for each parameter of the query that the built-in route has, until one returns true. */
+static bool query_each(const struct route *route, bool (*visit)(const char *name, void *user), void *user)
+{
+    bool found = false;
+    for (const struct route_query *query = route->row.query; !found && query && query->name; query++)
+        found = visit(query->name, user);
+    for (uint32_t i = 0; !found && route->from_query && i < route->in_body.field_count; i++)
+        found = visit(route->in_body.fields[i].name, user);
+    if (!found && route->row.answer == ROUTE_ANSWERS_COLLECTION)
+        found = visit("page", user) || visit("size", user);
+    return found;
+}
+
+static bool name_is(const char *name, void *user)
+{
+    const struct slice *wanted = user;
+    return slice_eq_str(*wanted, name);
+}
+
+static bool name_put(const char *name, void *user)
+{
+    known_put(user, name);
+    return false;
+}
+
+int query_check(struct edda_request *request)
+{
+    const struct route *route = request->route;
+    struct slice query = request->head.query, name;
+    while (http_query_next(&query, &request->arena, &name)) {
+        if (!name.data)
+            return edda_fail_with(&request->error, EDDA_EMALFORMED, "a name in the query is not percent-encoded UTF-8");
+        struct buffer known = BUFFER_EMPTY;
+        if (query_each(route, name_is, &name))
+            continue;
+        (void)query_each(route, name_put, &known);
+        return unknown_fail(request, "parameter", name, &known);
+    }
+    return 0;
+}
+
+/* What a service of the application takes is its own matter: its older programs may meet newer clients. */
+static int members_check(struct edda_request *request, const struct edda_type *type)
+{
+    char path[64];
+    struct buffer known = BUFFER_EMPTY;
+    if (request->route->rank != ROUTE_BUILT_IN || !json_unknown(type, request->body, path, sizeof path))
+        return 0;
+    for (uint32_t i = 0; i < type->field_count; i++)
+        known_put(&known, type->fields[i].name);
+    return unknown_fail(request, "member", slice_str(path), &known);
+}
+
 /* A body is JSON, whatever more its type says; a client that names none is believed to send it. A browser can send neither
  * to another site without asking first. */
 static bool body_is_json(const struct edda_request *request)
@@ -85,7 +159,9 @@ static int body_decode(struct edda_request *request, const struct edda_type *typ
     }
     if (request->body.len == 0)
         return edda_fail_with(&request->error, EDDA_EMALFORMED, "a JSON body is missing");
-    return json_decode(type, request->body, JSON_REQUEST, &request->arena, ret_body, &request->error);
+    int rc = json_decode(type, request->body, JSON_REQUEST, &request->arena, ret_body, &request->error);
+    int unknown = rc < 0 && rc != EDDA_EINVAL ? 0 : members_check(request, type);
+    return unknown < 0 ? unknown : rc;
 }
 
 /* What JSON takes for a whole number without being written as one (1.0, 1e0) names no entity. */

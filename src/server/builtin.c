@@ -22,13 +22,18 @@ static const struct route_query all_query[] = {
     { "from", "{\"type\":\"string\"}", "the first position that may be given, the last one backward; now: only what comes from now on, of a subscription" }, QUERY_PAGE,
     { "category", "{\"type\":\"string\"}", "only this one" }, { "internal", "{\"type\":\"boolean\",\"default\":false}", "Edda's own topics too" }, { .name = NULL } };
 
+static const struct route_query trace_query[] = {
+    { "format", "{\"type\":\"string\",\"enum\":[\"json\",\"text\"]}", "json or text, goes before Accept" }, { .name = NULL } };
+static const struct route_query topics_query[] = {
+    { "internal", "{\"type\":\"boolean\",\"default\":false}", "Edda's own topics too" }, { .name = NULL } };
+
 const struct route_row builtin_routes[] = {
     { .route = { .method = "GET", .path = "/traces/{correlationId}", .handle = trace_show,
                  .description = "everything of one process, by its correlation id; as a sequence diagram with ?format=text or Accept: text/plain" },
-      .answer = ROUTE_ANSWERS_JSON },
+      .answer = ROUTE_ANSWERS_JSON, .query = trace_query },
     { .route = { .method = "GET", .path = "/{id}/trace", .handle = trace_draw,
                  .description = "the sequence diagram of one process; as JSON with ?format=json or Accept: application/json" },
-      .answer = ROUTE_ANSWERS_TEXT, .of_entity = true },
+      .answer = ROUTE_ANSWERS_TEXT, .of_entity = true, .query = trace_query },
     { .route = { .method = "GET", .path = "/services", .handle = services_list, .reply = &Service_type,
                  .description = "what the services are doing" },
       .answer = ROUTE_ANSWERS_COLLECTION, .collection = "services" },
@@ -85,8 +90,8 @@ const struct route_row builtin_routes[] = {
                  .description = "a page of all events, in the order in which they were recorded; with Accept: text/event-stream all of them and those to come" },
       .of_log = true, .verb = BROKER_READ, .answer = ROUTE_ANSWERS_JSON, .gives_events = true, .query = all_query },
     { .route = { .method = "GET", .path = "/topics", .handle = topics_list, .reply = &Topic_type,
-                 .description = "topics; with internal=true those of Edda itself too" },
-      .of_log = true, .verb = BROKER_READ, .any_name = true, .answer = ROUTE_ANSWERS_COLLECTION, .collection = "topics" },
+                 .description = "topics" },
+      .of_log = true, .verb = BROKER_READ, .any_name = true, .answer = ROUTE_ANSWERS_COLLECTION, .collection = "topics", .query = topics_query },
     { .route = { .method = "POST", .path = "/topics", .body = &TopicCreation_type, .handle = topic_create, .reply = &Topic_type, .status = 201,
                  .description = "makes a topic; appending makes one too" },
       .of_log = true, .verb = BROKER_MANAGE, .any_name = true, .example = "{\"name\":\"orders\",\"partitions\":4,\"settings\":{\"retention.ms\":\"86400000\"}}" },

@@ -43,6 +43,8 @@ struct slice events_parameter(const struct edda_request *request, const char *na
 bool events_topic_is_internal(struct slice name);
 /* A whole number of the query. 0: it is not there; 1; EDDA_EINVAL names it and its range. */
 int events_number(struct edda_request *request, const char *name, int64_t least, int64_t most, int64_t *ret_number);
+/* A flag of the query, true or false; left as it is when it is not there. EDDA_EINVAL names it. */
+int events_flag(struct edda_request *request, const char *name, bool *ret_flag);
 /* Reads ?type= (several with commas), ?category=, ?partition=, ?internal= into a selection that names its topic and key. */
 int events_select(struct edda_request *request, struct selection *selection);
 bool selection_takes(const struct selection *selection, const struct store_record *record);

@@ -13,6 +13,7 @@ struct document {
     const struct server *server;
     struct buffer *out;
     const struct edda_type *types[TYPES_MAX]; /* named so far */
+    bool closed[TYPES_MAX];                   /* what they do not name is refused */
     size_t type_count;
 };
 
@@ -26,8 +27,17 @@ static void put_string(struct document *document, const char *text)
     json_put_string(document->out, slice_str(text));
 }
 
+static void put_schema(struct document *document, const struct edda_type *type, bool closed)
+{
+    json_schema(type, document->out);
+    if (!closed || !buffer_ok(document->out))
+        return;
+    buffer_truncate(document->out, document->out->len - 1);
+    put(document, ",\"additionalProperties\":false}");
+}
+
 /* A reference to a type, whose schema then follows at the end. */
-static void put_reference(struct document *document, const struct edda_type *type)
+static size_t put_reference(struct document *document, const struct edda_type *type)
 {
     size_t i = 0;
     while (i < document->type_count && document->types[i] != type)
@@ -35,6 +45,7 @@ static void put_reference(struct document *document, const struct edda_type *typ
     if (i == document->type_count && i < TYPES_MAX)
         document->types[document->type_count++] = type;
     buffer_printf(document->out, "{\"$ref\":\"#/components/schemas/%s\"}", type->name);
+    return i < TYPES_MAX ? i : TYPES_MAX - 1;
 }
 
 static void put_parameter(struct document *document, bool comma, const char *place, const char *name,
@@ -133,7 +144,8 @@ static int success_status(const struct edda_route *row)
 #define EVENT_SCHEMA \
     "{\"type\":\"object\",\"required\":[\"specversion\",\"type\"],\"properties\":{\"specversion\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"}," \
     "\"id\":{\"type\":\"string\"},\"source\":{\"type\":\"string\"},\"subject\":{\"type\":\"string\"},\"time\":{\"type\":\"string\",\"format\":\"date-time\"}," \
-    "\"datacontenttype\":{\"type\":\"string\"},\"data\":{},\"data_base64\":{\"type\":\"string\"}}}"
+    "\"datacontenttype\":{\"type\":\"string\"},\"data\":{},\"data_base64\":{\"type\":\"string\"}}," \
+    "\"additionalProperties\":true}"
 #define BATCH_SCHEMA "{\"type\":\"array\",\"items\":" EVENT_SCHEMA "}"
 static const char event_body[] = ",\"requestBody\":{\"description\":\"an event: its data, with its attributes as ce- headers, or all of it as one object; or a batch\","
                                  "\"content\":{\"application/json\":{\"schema\":{}},\"application/cloudevents+json\":{\"schema\":" EVENT_SCHEMA "},"
@@ -204,10 +216,11 @@ static void put_operation(struct document *document, const struct route *route)
         put(document, event_body);
     if (route->in_body.field_count && !route->from_query) {
         put(document, ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":");
+        bool closed = route->rank == ROUTE_BUILT_IN;
         if (route->in_body.field_count == row->body->field_count)
-            put_reference(document, row->body);
+            document->closed[put_reference(document, row->body)] |= closed;
         else
-            json_schema(&route->in_body, document->out);
+            put_schema(document, &route->in_body, closed);
         if (route->row.example)
             buffer_printf(document->out, ",\"example\":%s", route->row.example);
         put(document, "}}}");
@@ -275,7 +288,7 @@ int openapi_show(struct edda_request *request, const void *body, void *user)
         put(&document, i ? "," : "");
         put_string(&document, document.types[i]->name);
         put(&document, ":");
-        json_schema(document.types[i], document.out);
+        put_schema(&document, document.types[i], document.closed[i]);
     }
     put(&document, "}}}");
     response_content(request, 200, "application/json", buffer_slice(document.out));
@@ -300,5 +313,6 @@ void routes_document(struct buffer *out)
     buffer_append_str(
         out, "\nLists take `?page=` (from 0) and `?size=` (20, at most 1000). What is no success is "
              "`application/problem+json` (RFC 9457) with `type`, `title`, `status`, `detail`, `instance`, and `field` "
-             "when one field, parameter or header was wrong.\n");
+             "when one field, parameter or header was wrong. A parameter of the query, or a member of a body, that a call does not have is refused with 400, and nothing is done; "
+             "an event may have any attributes, and what an application's own routes take is the application's matter.\n");
 }

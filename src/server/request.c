@@ -268,6 +268,8 @@ static int request_handle(struct edda_request *request)
     rc = origin_check(request);
     if (rc == 0)
         rc = request_permit_route(request);
+    if (rc == 0 && request->route->rank == ROUTE_BUILT_IN)
+        rc = query_check(request);
     if (rc == 0 && row->body)
         rc = body_make(request, &body);
     bool calls = row->handle && !request->route->row.of_log;

@@ -39,6 +39,15 @@ int events_number(struct edda_request *request, const char *name, int64_t least,
     return 1;
 }
 
+int events_flag(struct edda_request *request, const char *name, bool *ret_flag)
+{
+    struct slice text;
+    if (!http_query_find(request->head.query, name, &request->arena, &text))
+        return 0;
+    *ret_flag = slice_eq_str(text, "true");
+    return *ret_flag || slice_eq_str(text, "false") ? 0 : edda_fail_field(&request->error, EDDA_EINVAL, name, "%s must be true or false", name);
+}
+
 static int types_read(struct edda_request *request, struct selection *selection)
 {
     struct slice list;
@@ -66,12 +75,7 @@ int events_select(struct edda_request *request, struct selection *selection)
     }
     if (rc == 0 && selection->topic.data && !selection->key.data)
         rc = events_number(request, "partition", 0, STORE_PARTITIONS_MAX - 1, &selection->partition);
-    if (rc >= 0 && http_query_find(request->head.query, "internal", &request->arena, &text)) {
-        selection->internal = slice_eq_str(text, "true");
-        if (!selection->internal && !slice_eq_str(text, "false"))
-            return edda_fail_field(&request->error, EDDA_EINVAL, "internal", "internal must be true or false");
-    }
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : events_flag(request, "internal", &selection->internal);
 }
 
 bool selection_takes(const struct selection *selection, const struct store_record *record)

@@ -57,11 +57,11 @@ int topics_list(struct edda_request *request, const void *body, void *user)
 {
     struct store *store = events_store(request);
     struct collection collection;
-    struct slice text;
+    bool internal = false;
     (void)body, (void)user;
-    if (!store)
-        return EDDA_EUNSUPPORTED;
-    bool internal = http_query_find(request->head.query, "internal", &request->arena, &text) && slice_eq_str(text, "true");
+    int rc = store ? events_flag(request, "internal", &internal) : EDDA_EUNSUPPORTED;
+    if (rc < 0)
+        return rc;
     if (collection_begin(&collection, request, "topics") < 0)
         return 0;
     for (struct topic *topic = store_topic_each(store, NULL); topic; topic = store_topic_each(store, topic)) {

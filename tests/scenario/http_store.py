@@ -152,6 +152,42 @@ def what_is_wrong_is_named_and_nothing_recorded(world):
     same(client.metric('edda_journal_tail'), tail, 'nothing was recorded')
 
 
+def what_a_call_does_not_have_is_refused(world):
+    """A parameter or a member that was misspelt is named, with what there is, whoever it is sent to, and nothing is done; OpenAPI says so."""
+    client = started(world).client()
+    append(client, 'orders/1', {'n': 1})
+    same(client.ask('POST', '/groups/readers/topics/orders/poll', {}).status, 200)
+    document, tail = client.get('/openapi.json'), client.metric('edda_journal_tail')
+    examples = {'DeadlineMove': {'dueTime': '2030-01-31T12:00:00Z'}, 'StreamChange': {'truncateBefore': 1}, 'TopicCreation': {'name': 'fresh'}, 'TopicChange': {'partitions': 9},
+                'GroupAck': {'positions': [1]}, 'GroupNack': {'positions': [1]}, 'GroupPark': {'positions': [1]}, 'GroupPoll': {'max': 1}, 'Migration': {'to': 2}}
+    bodies = set()
+    for path, row in document['paths'].items():
+        for method, operation in row.items():
+            here = re.sub(r'{(\w+)}', lambda found: {'topic': 'orders', 'category': 'orders', 'key': '1', 'group': 'readers'}.get(found[1], '0'), path)
+            body, headers = b'{}' if method in ('post', 'patch') else None, {}
+            schema = operation.get('requestBody', {}).get('content', {}).get('application/json', {}).get('schema', {})
+            name = schema.get('$ref', '').rpartition('/')[2]
+            known = [p['name'] for p in operation['parameters'] if p['in'] == 'query']
+            answer = client.ask(method.upper(), here + '?from%31=1&' + '&'.join(f'{k}=1' for k in known), examples.get(name, body), headers)
+            said = f'known are {", ".join(known)}' if known else 'there are none here'
+            same((answer.status, answer.json['field'], answer.json['detail'].endswith(said)), (400, 'from1', True), f'{method} {here}: {answer.json}')
+            if name:
+                same(document['components']['schemas'][name].get('additionalProperties'), False, name)
+                for wrong in ({**examples[name], 'positons': []}, {'positons': []}):
+                    answer = client.ask(method.upper(), here, wrong)
+                    same((answer.status, answer.json['field']), (400, 'positons'), f'{method} {here} {wrong}: {answer.json}')
+                    known = ', '.join(document['components']['schemas'][name]['properties'])
+                    holds(answer.json['detail'].endswith(f'there is no member positons; known are {known}'), answer.json)
+                bodies.add(name)
+    same(bodies, set(examples), 'bodies that were tried')
+    holds(client.ask('GET', '/topics?internal=TRUE').status == 422, 'a flag is true or false')
+    same(client.metric('edda_journal_tail'), tail, 'nothing was recorded')
+    same(client.ask('PATCH', '/topics/orders', b'{"p\\u0061rtitions":5}').json['partitions'], 5, 'a name that is escaped')
+    # Attributes of an event are its own.
+    stored = client.ask('POST', '/streams/orders/1', {**event('T', 1), 'positons': 'x'}, {'Content-Type': STRUCTURED})
+    same((stored.status, client.get('/streams/orders/1')['_embedded']['events'][1]['event']['positons']), (201, 'x'))
+
+
 def pages_lead_on(world):
     """Following the links gives everything once, in both directions; everything and topics are in the order in which it was recorded."""
     client = started(world).client()
@@ -533,7 +569,7 @@ def a_comment_comes_when_nothing_else_does(world):
     same((subscription.comments[1], broker.client().metric('edda_http_subscription_heartbeats_total')), (':', 1))
 
 
-SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, pages_lead_on, topics_are_made_changed_and_deleted,
+SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, what_a_call_does_not_have_is_refused, pages_lead_on, topics_are_made_changed_and_deleted,
              a_subscription_has_neither_gap_nor_repeat, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
              conditional_appends_lose_nothing, consumers_compete_for_records, who_asks_and_whether_he_may,
              pages_of_other_sites, groups_tell_how_far_they_are_behind, describes_itself]

@@ -56,6 +56,9 @@ struct slice http_decode(struct slice text, bool query, struct arena *arena);
 /* The first value of a query parameter, decoded; false when it is not there. */
 bool http_query_find(struct slice query, const char *name, struct arena *arena, struct slice *ret_value);
 
+/* Takes the first parameter off a query: its name, decoded, with data NULL when it is malformed. False when there is none left. */
+bool http_query_next(struct slice *query, struct arena *arena, struct slice *ret_name);
+
 /* "Created" for 201; "Unknown" for what has none. */
 const char *http_reason(int status);
 /* Appends status line, Content-Length, Content-Type (when not NULL), Date is left to the caller, `extra` header lines as they are, Connection: close unless

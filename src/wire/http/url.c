@@ -55,21 +55,46 @@ static bool query_name_eq(struct slice encoded, struct slice name)
     return matched == name.len;
 }
 
-bool http_query_find(struct slice query, const char *name, struct arena *arena, struct slice *ret_value)
+/* How many bytes stand before the first of these; all when there is none. */
+static size_t length_before(struct slice text, uint8_t byte)
 {
-    struct slice wanted = slice_str(name);
-    while (query.len) {
-        const uint8_t *mark = memchr(query.data, '&', query.len);
-        struct slice pair = slice_of(query.data, mark ? (size_t)(mark - query.data) : query.len);
-        query = slice_from(query, pair.len + 1);
+    size_t len = 0;
+    while (len < text.len && text.data[len] != byte)
+        len++;
+    return len;
+}
+
+/* Takes the next pair off a query, those that are empty left out: its name, still encoded, and its value. */
+static bool pair_next(struct slice *query, struct slice *ret_name, struct slice *ret_value)
+{
+    while (query->len) {
+        struct slice pair = slice_of(query->data, length_before(*query, '&'));
+        *query = slice_from(*query, pair.len + 1);
         if (pair.len == 0)
             continue;
-        mark = memchr(pair.data, '=', pair.len);
-        struct slice key = slice_of(pair.data, mark ? (size_t)(mark - pair.data) : pair.len);
-        if (query_name_eq(key, wanted)) {
-            *ret_value = http_decode(slice_from(pair, key.len + 1), true, arena);
-            return true;
-        }
+        *ret_name = slice_of(pair.data, length_before(pair, '='));
+        *ret_value = slice_from(pair, ret_name->len + 1);
+        return true;
     }
     return false;
+}
+
+bool http_query_find(struct slice query, const char *name, struct arena *arena, struct slice *ret_value)
+{
+    struct slice wanted = slice_str(name), found, value;
+    while (pair_next(&query, &found, &value))
+        if (query_name_eq(found, wanted)) {
+            *ret_value = http_decode(value, true, arena);
+            return true;
+        }
+    return false;
+}
+
+bool http_query_next(struct slice *query, struct arena *arena, struct slice *ret_name)
+{
+    struct slice name, value;
+    if (!pair_next(query, &name, &value))
+        return false;
+    *ret_name = http_decode(name, true, arena);
+    return true;
 }

@@ -4,6 +4,7 @@
 
 #include "wire/json/json.h"
 #include "wire/json/reader.h"
+#include "wire/json/text.h"
 
 struct walk {
     struct reader reader;
@@ -17,7 +18,7 @@ static bool walk_value(struct walk *walk, const struct edda_field *field, size_t
 static const struct edda_field *field_of(const struct edda_type *type, struct slice name)
 {
     for (uint32_t i = 0; i < type->field_count; i++)
-        if (slice_eq_str(name, type->fields[i].name))
+        if (text_unescaped_is(name, type->fields[i].name))
             return &type->fields[i];
     return NULL;
 }

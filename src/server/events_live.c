@@ -497,13 +497,29 @@ static struct subscriber *subscriber_new(struct live *live, struct edda_request 
     return subscriber;
 }
 
+/* A stream may be waited for before it has an event, and so may a topic that whoever writes to it makes; who misspells one that is to be asked for is told. */
+static int there_check(struct edda_request *request, struct store *store, const struct selection *selection)
+{
+    struct slice name = selection->topic;
+    const struct topic *topic = name.data ? store_topic(store, name) : NULL;
+    if (!name.data || selection->key.data)
+        return 0;
+    if (!topic && !server_makes_topics(request->server))
+        return edda_fail_field(&request->error, EDDA_ENOTFOUND, "topic", "there is no topic %.*s", (int)name.len, (const char *)name.data);
+    if (topic && selection->partition >= (int64_t)topic->partition_count)
+        return edda_fail_field(&request->error, EDDA_ENOTFOUND, "partition", "topic %s has %u partitions", topic->name, topic->partition_count);
+    return 0;
+}
+
 int events_subscribe(struct edda_request *request, const struct selection *selection)
 {
     struct store *store = events_store(request);
     struct http_host *host = request->session->connection.host;
     struct live *live = host->live;
     int64_t from;
-    int rc = begin_find(request, store, selection, &from);
+    int rc = there_check(request, store, selection);
+    if (rc == 0)
+        rc = begin_find(request, store, selection, &from);
     if (rc < 0)
         return rc;
     if (selection->partition >= 0 && from > 0)

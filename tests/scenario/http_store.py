@@ -4,6 +4,7 @@
     http_store.py EDDA [NAME…]
 """
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -289,6 +290,29 @@ def a_subscription_has_neither_gap_nor_repeat(world):
     wait_for(lambda: rest.ended, 'and ends with it')
 
 
+def what_is_not_there_yet_can_be_waited_for(world):
+    """A stream in any case; a topic if whoever writes to it makes it. A partition that a topic does not have, and a topic that is to be asked for, are a 404."""
+    for options, status in (((), 200), (('--topics-asked-for',), 404)):
+        broker = started(world, *options)
+        client = broker.client()
+
+        def status_of(path):
+            with contextlib.closing(http.client.HTTPConnection(broker.host, broker.port, timeout=edda.LIMIT_S)) as connection:
+                connection.request('GET', path, headers={'Accept': 'text/event-stream'})
+                return connection.getresponse().status
+        for path in ('/topics/fresh', '/topics/fresh?partition=1', '/all?category=fresh'):
+            same((status_of(path), client.ask('GET', path).status), (status, 404), f'{path} with {options}')
+        same((status_of('/streams/fresh/1'), client.ask('GET', '/streams/fresh/1').status), (200, 404), f'a stream with {options}')
+        waiting = [Subscription(broker, path) for path in ['/streams/fresh/1'] + ['/topics/fresh', '/all?category=fresh'] * (status == 200)]
+        append(client, 'fresh/1', {'n': 1})
+        for subscription in waiting:
+            wait_for(lambda: [data['data'] for _, _, data in subscription.events] == [{'n': 1}], 'the event')
+        same((status_of('/topics/fresh?partition=4'), client.ask('GET', '/topics/fresh?partition=4').status), (404, 404), 'a partition')
+        same(status_of('/topics/fresh?partition=3'), 200)
+        broker.kill()
+        shutil.rmtree(world.data)
+
+
 def a_slow_subscriber_costs_little_and_misses_nothing(world):
     """Who does not read is left alone; what is kept for it is bounded; then it gets everything."""
     broker = started(world)
@@ -570,7 +594,7 @@ def a_comment_comes_when_nothing_else_does(world):
 
 
 SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, what_a_call_does_not_have_is_refused, pages_lead_on, topics_are_made_changed_and_deleted,
-             a_subscription_has_neither_gap_nor_repeat, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
+             a_subscription_has_neither_gap_nor_repeat, what_is_not_there_yet_can_be_waited_for, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
              conditional_appends_lose_nothing, consumers_compete_for_records, who_asks_and_whether_he_may,
              pages_of_other_sites, groups_tell_how_far_they_are_behind, describes_itself]
 if '--slow' in sys.argv:

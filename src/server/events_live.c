@@ -52,6 +52,7 @@ struct live {
     struct store_cursor cursor;
     bool walking;           /* the cursor is in use */
     int64_t now_ns;         /* boot clock, of this turn */
+    uint64_t reloads;       /* of users, that those who are there have outlasted */
     struct buffer by_version, by_position; /* the record that is handed out, in words */
     struct live_counts counts;
 };
@@ -374,11 +375,30 @@ static int64_t heartbeat(struct live *live)
     return INT64_MAX;
 }
 
+/* The users were read again: who may read no more what he is subscribed to is let go, and told why when he comes back. */
+static void permit_again(struct live *live)
+{
+    struct list *link = live->all.next;
+    live->reloads = live->server->reloads;
+    while (link != &live->all) {
+        struct subscriber *subscriber = container_of(link, struct subscriber, all);
+        link = link->next;
+        if (request_permit_route(subscriber->request) == 0)
+            continue;
+        server_log(live->server, "http.subscription", "a subscription has ended: %s", subscriber->request->error.message);
+        struct connection *connection = connection_of(subscriber);
+        subscriber_end(subscriber);
+        connection_flush(connection);
+    }
+}
+
 int64_t live_turn(struct live *live, int64_t now_ns)
 {
     if (!live->store)
         return INT64_MAX;
     live->now_ns = now_ns;
+    if (live->reloads != live->server->reloads)
+        permit_again(live);
     bool more = live_walk(live, store_durable_position(live->store));
     more |= !list_empty(&live->behind) && behind_turn(live);
     int64_t next_ns = heartbeat(live);

@@ -25,6 +25,7 @@ struct shares {
     struct store *store;
     struct table by_name;
     struct list waiting;        /* all polls that wait */
+    uint64_t reloads;           /* of users, that those who wait have outlasted */
     uint64_t looked;            /* durable position at which polls that wait were last tried */
     struct buffer state;
     struct share_counts counts;
@@ -283,9 +284,30 @@ static int poll_wait(struct edda_request *request, const struct poll *asked)
     return 0;
 }
 
+/* The users were read again: who waits and may not any more is told so. */
+static void permit_again(struct shares *shares)
+{
+    struct list *link = shares->waiting.next;
+    shares->reloads = shares->server->reloads;
+    while (link != &shares->waiting) {
+        struct poll *poll = container_of(link, struct poll, of_all);
+        link = link->next;
+        int rc = request_permit_route(poll->request);
+        if (rc == 0)
+            rc = request_permit(poll->request, BROKER_READ, poll->share->topic);
+        if (rc == 0)
+            continue;
+        struct connection *connection = &poll->request->session->connection;
+        poll_answer(poll, rc);
+        connection_flush(connection);
+    }
+}
+
 int64_t shares_turn(struct shares *shares, int64_t now_ns)
 {
     int64_t next_ns = INT64_MAX;
+    if (shares->reloads != shares->server->reloads)
+        permit_again(shares);
     if (list_empty(&shares->waiting))
         return next_ns;
     int64_t now_ms = store_time_ms(shares->store);

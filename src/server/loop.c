@@ -342,6 +342,7 @@ int server_reload(struct server *server, struct edda_error *error)
     int rc = server->tls ? tls_reload(server->tls, error) : 0;
     if (rc == 0 && server->options.users)
         rc = users_reload(server->options.users, error);
+    server->reloads++; /* also when that has failed, for it may have done so half way */
     if (rc < 0) {
         char text[sizeof error->message + 60];
         (void)snprintf(text, sizeof text, "%s; what was read before stays in force", error->message);

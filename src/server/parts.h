@@ -133,6 +133,7 @@ struct server {
     char peer[ADDRESS_TEXT_BYTES + 8]; /* what connection_peer() has last said */
     struct server_counts counts;
     struct tls *tls; /* NULL: no listener has it */
+    uint64_t reloads; /* of users: who waits is asked again whether he may */
 
     /* Of HTTP. */
     struct router router;

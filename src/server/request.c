@@ -307,6 +307,9 @@ void request_hold(struct edda_request *request, struct hold *hold)
     /* What arrives meanwhile moves the input, so nothing of it is looked at any more. */
     request->head.method = arena_copy(&request->arena, request->head.method);
     request->head.path = arena_copy(&request->arena, request->head.path);
+    for (uint32_t i = 0; i < request->route->segment_count; i++)
+        if (!(request->route->words & UINT32_C(1) << (31 - i)))
+            request->parameters[i] = arena_copy(&request->arena, request->parameters[i]);
     request->head.query = request->head.target = request->body = slice_of(NULL, 0);
     request->head.header_count = 0;
     request->hold = hold;

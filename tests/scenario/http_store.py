@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -42,8 +43,8 @@ def append(client, stream, data, kind='Counted', status=201, **headers):
 class Subscription:
     """Server-Sent Events as they come: `events` has (id, type, data)."""
 
-    def __init__(self, broker, path, last=None):
-        headers = {'Accept': 'text/event-stream', **({'Last-Event-ID': last} if last is not None else {})}
+    def __init__(self, broker, path, last=None, headers=None):
+        headers = {'Accept': 'text/event-stream', **(headers or {}), **({'Last-Event-ID': last} if last is not None else {})}
         self.connection = http.client.HTTPConnection(broker.host, broker.port, timeout=edda.LIMIT_S)
         self.connection.request('GET', path, headers=headers)
         self.socket = self.connection.sock
@@ -485,6 +486,56 @@ def who_asks_and_whether_he_may(world):
         same(client.ask('GET', '/streams/orders/1', headers={'Authorization': wrong}).status, 401, wrong)
 
 
+def who_waits_is_asked_again(world):
+    """When the users are read again, whoever is subscribed or polls and may not do so any more is let go; the others stay."""
+    path, secret = (os.path.join(world.directory, name) for name in ('users', 'secret'))
+    with open(secret, 'w', encoding='utf-8') as file:
+        file.write('wonderland\n')
+
+    def user(name, *permissions):
+        world.run('user', 'add', name, '--users', path, '--password-file', secret, *permissions)
+    for name in ('alice', 'bob', 'carol'):
+        user(name, '--read', 'orders,bills,all-of-them,workers', '--write', 'orders')
+    user('root', '--manage', '*')
+    broker = started(world, '--users', path)
+    login = {name: {'Authorization': 'Basic ' + base64.b64encode(f'{name}:wonderland'.encode()).decode()} for name in ('alice', 'bob', 'carol', 'root')}
+    same(broker.client().ask('POST', '/streams/orders/1?type=T', {'n': 1}, login['alice']).status, 201)
+    open_now = {(name, where): Subscription(broker, where, headers=login[name]) for name, where in (
+        *((name, where) for name in ('alice', 'bob', 'carol') for where in ('/streams/orders/1', '/topics/orders', '/streams/bills/1')), ('root', '/all'), ('root', '/all?category=orders'))}
+    polls = {}
+
+    def poll(name, group, wait_ms):
+        polls[name, group] = broker.client().ask('POST', f'/groups/{group}/topics/orders/poll', {'waitMs': wait_ms}, login[name])
+    same(broker.client().ask('POST', '/groups/workers/topics/orders/poll', {'timeoutMs': 43200000}, login['bob']).status, 200)
+    threads = [threading.Thread(target=poll, args=args, daemon=True) for args in (('alice', 'workers', 60000), ('bob', 'workers', 60000), ('carol', 'workers', 60000))]
+    for thread in threads:
+        thread.start()
+
+    def waiting():
+        return int(re.search(r'(?m)^edda_http_group_polls_waiting (\d+)$', broker.client().ask('GET', '/metrics', headers=login['root']).body.decode())[1])
+    wait_for(lambda: waiting() == 3, 'three wait')
+    wait_for(lambda: all(s.comments for s in open_now.values()), 'all are subscribed')
+    # Alice is gone, Bob may read bills only, Carol as before, and so may root, but only the orders.
+    world.run('user', 'remove', 'alice', '--users', path)
+    user('bob', '--read', 'bills,workers', '--write', '')
+    user('root', '--manage', 'orders', '--read', '*')
+    broker.process.send_signal(signal.SIGHUP)
+    gone = {('alice', where) for where in ('/streams/orders/1', '/topics/orders', '/streams/bills/1')} | {('bob', '/streams/orders/1'), ('bob', '/topics/orders')}
+    wait_for(lambda: all(open_now[key].ended for key in gone), 'those who may not any more are let go')
+    wait_for(lambda: len(polls) == 2, 'and told so')
+    same({key: (answer.status, answer.headers['Content-Type']) for key, answer in polls.items()},
+         {(name, 'workers'): (403, 'application/problem+json') for name in ('alice', 'bob')})
+    same(broker.client().ask('POST', '/streams/orders/1?type=T', {'n': 2}, login['carol']).status, 201)
+    for key, subscription in open_now.items():
+        holds(subscription.ended == (key in gone), f'{key} has ended, or has not')
+        if key not in gone and 'bills' not in key[1]:
+            wait_for(lambda s=subscription: s.events and s.events[-1][2]['data'] == {'n': 2}, f'what comes, for {key}')
+    wait_for(lambda: polls.get(('carol', 'workers')) and polls['carol', 'workers'].status == 200, 'the poll of one who may')
+    for key in gone:
+        same([data['data']['n'] for _, _, data in open_now[key].events], [1] * ('bills' not in key[1]), f'what {key} was given')
+    wait_for(lambda: any('a subscription has ended' in line for line in broker.said), 'it is said')
+
+
 def pages_of_other_sites(world):
     """Off by default; with --cors the origins that are named may ask, also beforehand."""
     origin = {'Origin': 'https://shop.example', 'Sec-Fetch-Site': 'cross-site'}
@@ -595,7 +646,7 @@ def a_comment_comes_when_nothing_else_does(world):
 
 SCENARIOS = [a_stream_has_versions, events_come_in_all_modes, what_is_wrong_is_named_and_nothing_recorded, what_a_call_does_not_have_is_refused, pages_lead_on, topics_are_made_changed_and_deleted,
              a_subscription_has_neither_gap_nor_repeat, what_is_not_there_yet_can_be_waited_for, a_slow_subscriber_costs_little_and_misses_nothing, a_stream_is_the_same_for_kafka,
-             conditional_appends_lose_nothing, consumers_compete_for_records, who_asks_and_whether_he_may,
+             conditional_appends_lose_nothing, consumers_compete_for_records, who_asks_and_whether_he_may, who_waits_is_asked_again,
              pages_of_other_sites, groups_tell_how_far_they_are_behind, describes_itself]
 if '--slow' in sys.argv:
     SCENARIOS = [a_comment_comes_when_nothing_else_does]

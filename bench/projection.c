@@ -75,7 +75,7 @@ static void make_durable(struct world *w)
 
 static void fill(struct world *w, int64_t events)
 {
-    struct journal_topic *topic, *paused;
+    struct journal_topic *topic, *paused = NULL;
     struct edda_error error = { 0 };
     uint64_t position;
     struct buffer json = BUFFER_EMPTY;

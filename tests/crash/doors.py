@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 """Kills `edda serve` at random moments while clients of all its protocols are at it, again and again, and looks what is left:
 
-    doors.py EDDA [--kills=6] [--seed=N]
+    doors.py EDDA [NAME…] [--kills=6] [--seed=N]
 
 Kafka's clients (tests/kafka/python/load.py: a producer, an idempotent one, transactions that move a group's offset, a group that reads), HTTP's (appends that are sent again with
-their Idempotency-Key until they are answered, each expecting the version that it knows of), Redis's (XADD, PUBLISH, and a subscriber). After every restart: what was acknowledged over HTTP and
-Redis's protocol since the last look is there, once, in order, and the same through either. Kafka's clients look at theirs every LOOK_EVERY kills. At the end all of it is looked at
-again, from its beginning, and the log is verified.
+their Idempotency-Key until they are answered, each expecting the version that it knows of; consumers that compete), Redis's (XADD, PUBLISH, and a subscriber). After every restart:
+what was acknowledged over HTTP and Redis's protocol since the last look is there, once, in order, and the same through either. Kafka's clients look at theirs every LOOK_EVERY kills,
+and the others must see the same of it. At the end all of it is looked at again, from its beginning, and the log is verified.
+
+That each of these looks can fail is shown by two more: a broker that is given the log of an earlier moment, and clients that do what none of these does.
 
 The seed is printed first; with it the same moments come again. Without --kills, the environment's SOAK_SECONDS says how long it goes on.
 """
+import collections
 import http.client
 import importlib.util
 import os
 import random
+import shutil
 import sys
 import threading
 import time
@@ -32,12 +36,12 @@ LOOK_EVERY = 20        # kills, for Kafka's clients
 PACE_S = 0.002         # between a client's requests: what was written is read again after each kill
 
 
-def kafka_load():
+def kafka_load(broker):
     """tests/kafka/kill9.py has the name of the script beside this one."""
     spec = importlib.util.spec_from_file_location('kafka_kill9', os.path.join(TESTS, 'kafka', 'kill9.py'))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Load
+    return module.Load(broker)
 
 
 class Broker(kafka.Edda):
@@ -215,8 +219,51 @@ class Subscriber(Worker):
         same(set(self.acknowledged) - set(self.publishes.texts), set(), 'what the subscriber got and is missing')
 
 
+class Shares(Worker):
+    """One of the consumers that share a topic: what it has acknowledged is given to nobody again."""
+    path = '/groups/crash-shares/topics/crash-news'
+
+    def __init__(self, broker, name):
+        self.given = set()
+        super().__init__(broker, name)
+
+    connect = Appends.connect
+
+    def ask(self, client, verb, body):
+        answer = client.ask('POST', f'{self.path}/{verb}', body)
+        if answer.status in (404, 503):
+            raise ConnectionError('there is no topic yet, or it is stopping')
+        same(answer.status, 200, f'{self.name}: {verb}: {answer.body[:300]}')
+        return answer.json
+
+    def poll(self, client, most, timeout_ms):
+        found = [row['position'] for row in self.ask(client, 'poll', {'max': most, 'timeoutMs': timeout_ms})['_embedded']['events']]
+        same(sorted(set(found) & set(self.acknowledged)), [], f'{self.name}: acknowledged and given again')
+        self.given |= set(found)
+        return found
+
+    def step(self):
+        found = self.poll(self.connection, 100, 1000)
+        if found:
+            same(self.ask(self.connection, 'ack', {'positions': found})['unknown'], [], f'{self.name}: what was given is unknown')
+            self.acknowledged += found
+
+    def check(self, client, resp):
+        self.poll(client, 1000, 1)
+        given_until = client.get(self.path)['next']
+        same([position for position in self.acknowledged if position >= given_until], [], f'{self.name}: acknowledged and missing')
+
+    def drain(self, client):
+        """Whatever is left is given to somebody."""
+        def nothing_is_open():
+            self.ask(client, 'ack', {'positions': self.poll(client, 1000, 60000)})
+            return client.get(self.path)['open'] == 0
+        wait_for(nothing_is_open, f'{self.name}: the rest')
+        same({row['position'] for row in events(client, '/topics/crash-news', 0)} - self.given, set(), f'{self.name}: never given')
+
+
 def events(client, path, version):
-    """A stream from a version on, over HTTP."""
+    """A stream from a version on, or a topic from a position on, over HTTP."""
     rows, at = [], f'{path}?limit=1000&from={version}'
     while at:
         answer = client.ask('GET', at)
@@ -251,6 +298,39 @@ def look(broker, workers):
         worker.working.set()
 
 
+def look_at_kafka(broker, load):
+    """What Kafka's clients find, and of their transactions the same over HTTP and Redis's protocol, which read by positions."""
+    load.check()
+    client, resp = edda.Client('127.0.0.1', broker.ports['http']), redis.Connection(broker.ports['resp'])
+    over_http = collections.Counter(row['event']['data'] for row in events(client, '/topics/load-transactions', 0))
+    over_resp = collections.Counter(int(fields[-1]) for _, fields in entries(resp, 'load-transactions', None))
+    same(over_http - over_resp + (over_resp - over_http), collections.Counter(), 'transactions that HTTP and Redis\'s protocol see differently')
+    same({n: count for n, count in over_http.items() if count != load.in_transaction}, {}, 'transactions that are not whole over HTTP')
+    same(len(over_http), load.transactions, 'how many transactions there are over HTTP')
+    resp.close()
+    client.close()
+
+
+def clients(world):
+    """A broker, and clients that are at work."""
+    kafka.command('librdkafka')
+    broker = Broker(world.application, world.data)
+    world.servers.append(broker)
+    broker.start()
+    load = kafka_load(broker)
+    world.servers.insert(0, load)
+    workers = [Appends(broker, f'appends-{n}') for n in range(3)] + [Entries(broker, f'entries-{n}') for n in range(2)] + [Publishes(broker, 'publishes')]
+    workers += [Subscriber(broker, 'subscriber', workers[-1]), Shares(broker, 'shares')]
+    all_work(workers)
+    return broker, load, workers
+
+
+def all_work(workers):
+    """Until each has got an answer since."""
+    before = [len(worker.acknowledged) for worker in workers]
+    wait_for(lambda: all(len(worker.acknowledged) > count or worker.wrong for worker, count in zip(workers, before)), 'an answer for each client')
+
+
 def kill_and_look(world):
     """Nothing acknowledged is missing in any view, nothing is doubled, transactions are whole, group offsets are right, and the log is whole."""
     seed = edda.option('seed', random.SystemRandom().randrange(2 ** 32))
@@ -258,15 +338,7 @@ def kill_and_look(world):
     until = time.monotonic() + float(os.environ.get('SOAK_SECONDS', '60'))
     print(f'seed {seed}', flush=True)
     chance = random.Random(seed)
-    kafka.command('librdkafka')
-    broker = Broker(world.application, world.data)
-    world.servers.append(broker)
-    broker.start()
-    load = kafka_load()(broker)
-    world.servers.insert(0, load)
-    workers = [Appends(broker, f'appends-{n}') for n in range(3)] + [Entries(broker, f'entries-{n}') for n in range(2)] + [Publishes(broker, 'publishes')]
-    workers.append(Subscriber(broker, 'subscriber', workers[-1]))
-    wait_for(lambda: all(worker.acknowledged or worker.wrong for worker in workers), 'an answer for each client')
+    broker, load, workers = clients(world)
     kills = 0
     while kills < limit or (limit == 0 and time.monotonic() < until):
         # Not a wait for anything: the moment of the crash, which is to be any.
@@ -276,24 +348,83 @@ def kill_and_look(world):
         kills += 1
         look(broker, workers)
         if kills % LOOK_EVERY == 0:
-            load.check()
+            look_at_kafka(broker, load)
             load.tell('go')
-    load.check()
+    look_at_kafka(broker, load)
     for worker in workers:
         worker.rest()
         worker.forget()
     look(broker, workers)
     for worker in workers:
         worker.rest()
+    workers[-1].drain(edda.Client('127.0.0.1', broker.ports['http']))
     counts = ', '.join(f'{worker.name} {len(worker.acknowledged)}' for worker in workers)
     print(f'{kills} kills; acknowledged: {counts}; sent again: {sum(w.resent for w in workers if isinstance(w, Appends))}', flush=True)
     holds(kills > 0, 'the broker was killed')
     broker.kill()
     broker.start()
-    load.check()
+    look_at_kafka(broker, load)
     broker.stop()
     says(world.run('verify', world.data), 'is whole')
 
 
+# --- the looks can fail --------------------------------------------------------------------------------------------------
+
+def said_wrong(look_at, what):
+    """What a look says that must fail."""
+    try:
+        look_at()
+    except AssertionError as wrong:
+        return str(wrong)
+    raise AssertionError(f'nobody says so: {what}')
+
+
+def a_lost_end_is_reported(world):
+    """A broker that comes back with the log of an earlier moment: each client says that what was acknowledged since is missing."""
+    broker, load, workers = clients(world)
+    load.get_on()
+    for worker in workers:
+        worker.rest()
+    broker.kill()
+    shutil.copytree(world.data, world.data + '-before')
+    broker.start()
+    for worker in workers:
+        worker.working.set()
+    all_work(workers)
+    load.get_on()
+    for worker in workers:
+        worker.rest()
+    broker.kill()
+    shutil.rmtree(world.data)
+    os.rename(world.data + '-before', world.data)
+    broker.start()
+    client, resp = edda.Client('127.0.0.1', broker.ports['http']), redis.Connection(broker.ports['resp'])
+    for worker in workers:
+        says(said_wrong(lambda: worker.check(client, resp), f'{worker.name} has lost something'), worker.name, 'acknowledged|is missing')
+    says(said_wrong(load.check, 'Kafka\'s clients have lost something'), 'load-plain: acknowledged and missing', 'load-idempotent: acknowledged and missing',
+         'load-transactions: committed and missing', r'load-idempotent, partition \d: \d+ is committed, \d+ was acknowledged')
+
+
+def what_is_doubled_is_reported(world):
+    """What others write between is said by each client that it is none of: a record once more, one of a transaction that was not committed, a group that is moved."""
+    broker, load, workers = clients(world)
+    load.get_on()
+    for worker in workers:
+        worker.rest()
+    client, resp = edda.Client('127.0.0.1', broker.ports['http']), redis.Connection(broker.ports['resp'])
+    client.post('/streams/crash/appends-0?type=Counted', {'n': 0})
+    resp.ask('XADD', 'crash-entries/entries-0', '*', 'n', 1)
+    resp.ask('PUBLISH', 'crash-news', 'publishes:1')
+    for worker in (workers[0], workers[3], workers[5]):
+        says(said_wrong(lambda: worker.check(client, resp), f'{worker.name} has something twice'), worker.name)
+    workers[6].acknowledged.append(workers[6].acknowledged[0])
+    says(said_wrong(lambda: workers[6].check(client, resp), 'the subscriber got something twice'), 'each once')
+    for wrong, said in (('again', 'load-idempotent, partition 0: found'), ('back', 'load-idempotent, partition 0: 0 is committed'),
+                        ('moved', 'load-transactions: where the group was moved to'), ('uncommitted', 'load-transactions: there and not committed'),
+                        ('part', 'load-transactions: transactions that are not whole')):
+        load.do_wrong(wrong)
+        says(said_wrong(load.check, wrong), said)
+
+
 if __name__ == '__main__':
-    edda.main((kill_and_look,))
+    edda.main((kill_and_look, a_lost_end_is_reported, what_is_doubled_is_reported))

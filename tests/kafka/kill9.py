@@ -4,12 +4,13 @@
 The seed is printed first; with it the same moments come again. Without --kills, the environment's SOAK_SECONDS says how long it goes on."""
 import os
 import random
+import re
 import subprocess
 import time
 
 import kafka
 from kafka import edda
-from edda import holds
+from edda import holds, same
 
 ALIVE_S = (0.05, 1.5)  # of a broker, after it answers
 LOOK_EVERY = 20        # kills
@@ -21,11 +22,14 @@ class Load:
     def __init__(self, at):
         words = [*kafka.python_program('load.py')(), f'{at.host}:{at.port}', 'load']
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.counts = [0] * 4  # what each of its clients has done, by the last look
         self.said()
 
     def said(self):
         line = self.process.stdout.readline()
-        if not line.startswith(('ok: ', 'working')):
+        if line.startswith('wrong: '):
+            raise AssertionError(line.rstrip('\n'))
+        if not line.startswith(('ok: ', 'working', 'done')):
             raise AssertionError('the clients failed: ' + line + self.process.stdout.read()[-4000:])
         return line.rstrip('\n')
 
@@ -35,7 +39,27 @@ class Load:
 
     def check(self):
         self.tell('check')
-        print(self.said(), flush=True)
+        said = self.said()
+        print(said, flush=True)
+        found = re.search(r'(\d+) transactions of (\d+) records are there', said)
+        self.transactions, self.in_transaction = int(found[1]), int(found[2])
+        self.counts = [int(n) for n in re.findall(r'(?:ok:|;) (\d+)', said)]
+
+    def get_on(self):
+        """Until each of the clients has done something since the last look; then they rest."""
+        before = self.counts
+
+        def all_have():
+            self.tell('go')
+            time.sleep(0.2)  # between two looks, in which nobody works
+            self.check()
+            return all(count > old for count, old in zip(self.counts, before))
+        edda.wait_for(all_have, 'something from each of Kafka\'s clients')
+
+    def do_wrong(self, what):
+        """One of load.py's WRONGS, which the next check() must find."""
+        self.tell(what)
+        same(self.said(), 'done')
 
     def stop(self):
         self.process.kill()

@@ -165,7 +165,7 @@ int64_t produced(struct world *w, struct topic *topic, uint32_t partition, const
     return appended.base_offset;
 }
 
-static void say(struct text *t, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

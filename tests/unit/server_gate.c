@@ -386,10 +386,10 @@ static void taken_port_is_named(void **state)
     struct edda_error error = { 0 };
     (void)state;
     talk_open(&talk, NULL);
-    const struct server_options options = { .engine = &talk.engine, .io = talk.io, .listeners = { { &http_protocol, NULL, server_port(talk.server, 0) } } };
+    const struct server_options options = { .engine = &talk.engine, .io = talk.io, .listeners = { { .protocol = &http_protocol, .port = server_port(talk.server, 0) } } };
     assert_int_equal(server_open(&options, &second, &error), EDDA_EEXISTS);
     assert_non_null(strstr(error.message, "of 127.0.0.1 is taken"));
-    const struct server_options nowhere = { .engine = &talk.engine, .io = talk.io, .listeners = { { &http_protocol, "here", 0 } } };
+    const struct server_options nowhere = { .engine = &talk.engine, .io = talk.io, .listeners = { { .protocol = &http_protocol, .address = "here" } } };
     assert_int_equal(server_open(&nowhere, &second, &error), EDDA_EINVAL);
     talk_close(&talk);
 }

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """A load on a broker that is killed again and again: load.py BROKER NAME. Works until its standard input says `check`, then waits for what is under way, looks whether all is
-there, says `ok: …` with numbers, and goes on at `go`. The end of its input ends it. What it looks for:
+there, says `ok: …` with numbers or `wrong: …`, and goes on at `go`. The end of its input ends it. What it looks for:
 
 - a producer with acks=all: each record that was acknowledged is there;
 - an idempotent one: besides, each is there once, and in order;
 - a transactional one that moves a group's offset with each transaction: each that was committed is there whole, of each that was aborted nothing, and
   the group stands where the last committed one put it;
-- a consumer in a group: what the broker says is committed is never less than what was acknowledged, and what it read it has read in order."""
+- a consumer in a group: what the broker says is committed is never less than what was acknowledged, and what it read it has read in order.
+
+A word of WRONGS does something that must be found: so it is shown that each of these is looked for."""
 import sys
 import threading
 import time
@@ -193,7 +195,7 @@ class Transactions(Worker):
         same(set(counts) - self.committed - self.unknown, set(), f'{self.topic}: there and not committed')
         moved = self.group.committed([TopicPartition(self.topic, 0)], LIMIT_S)[0].offset
         same(moved, max(counts) + 1 if counts else -1001, f'{self.topic}: where the group was moved to')
-        return f'{len(self.committed)} transactions, {len(self.unknown)} unknown'
+        return f'{len(self.committed)} transactions, {len(self.unknown)} unknown, {len(counts)} transactions of {IN_TRANSACTION} records are there'
 
 
 class Reader(Worker):
@@ -233,6 +235,49 @@ class Reader(Worker):
         return f'{self.read} read'
 
 
+# --- what is wrong, while all rest ---------------------------------------------------------------------------------------
+
+def write(topic, values):
+    """Records that come from none of the workers, into partition 0."""
+    producer = Producer({**PRODUCER})
+    for value in values:
+        producer.produce(topic, str(value), partition=0)
+    same(producer.flush(LIMIT_S), 0, f'{topic}: how many are on the way')
+
+
+def move(name, topic, partition, offset):
+    """Where a group is that has no members."""
+    group = Consumer({**PATIENT, 'group.id': name, 'enable.auto.commit': False})
+    group.commit(offsets=[TopicPartition(topic, partition, offset)], asynchronous=False)
+    group.close()
+
+
+def go_back(reader):
+    reader.consumer.commit(offsets=[TopicPartition(reader.topic, 0, 0)], asynchronous=False)
+
+
+WRONGS = {
+    'again': lambda plain, idempotent, transactions, reader: write(idempotent.topic, [0]),
+    'part': lambda plain, idempotent, transactions, reader: write(transactions.topic, [transactions.number + 2]),
+    'uncommitted': lambda plain, idempotent, transactions, reader: write(transactions.topic, [transactions.number + 1] * IN_TRANSACTION),
+    'moved': lambda plain, idempotent, transactions, reader: move(f'{NAME}-moved', transactions.topic, 0, 0),
+    'back': lambda plain, idempotent, transactions, reader: go_back(reader),
+}
+
+
+def check(workers):
+    """Looks at all, also when one has found something."""
+    for worker in workers:
+        worker.rest()
+    said, wrongs = [], []
+    for worker in workers:
+        try:
+            said.append(worker.check())
+        except AssertionError as wrong:
+            wrongs.append(str(wrong))
+    return 'wrong: ' + '; '.join(wrongs) if wrongs else 'ok: ' + '; '.join(said)
+
+
 def main():
     admin = AdminClient(PATIENT)
     kinds = ('plain', 'idempotent', 'transactions')
@@ -243,10 +288,12 @@ def main():
         worker.working.set()
     print('working', flush=True)
     for line in sys.stdin:
-        if line.strip() == 'check':
-            for worker in workers:
-                worker.rest()
-            print('ok: ' + '; '.join(worker.check() for worker in workers), flush=True)
+        word = line.strip()
+        if word == 'check':
+            print(check(workers), flush=True)
+        elif word in WRONGS:
+            WRONGS[word](*workers)
+            print('done', flush=True)
         else:
             for worker in workers:
                 worker.working.set()

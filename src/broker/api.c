@@ -40,7 +40,7 @@ const struct broker_api broker_apis[] = {
     API(23, offset_for_leader_epoch, .min = 2, .max = 4, .remark = "the epoch is 0 for ever"),
     API(24, add_partitions_to_txn, .min = 0, .max = 3, .fenced_from = 2),
     API(25, add_offsets_to_txn, .min = 0, .max = 3, .fenced_from = 2),
-    API(26, end_txn, .min = 0, .max = 3, .fenced_from = 2),
+    API(26, end_txn, .min = 0, .max = 3, .fenced_from = 2, .remark = "a batch that was aborted is not taken for sent already when it comes again"),
     API(27, write_txn_markers, .min = 0, .max = 1, .remark = "an operator aborts a transaction, which fences its producer; commits are refused"),
     API(28, txn_offset_commit, .min = 0, .max = 3),
     API(32, describe_configs, .min = 1, .max = 4),

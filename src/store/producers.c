@@ -111,12 +111,14 @@ static int32_t sequence_after(int32_t sequence, int32_t count)
     return (int32_t)(((int64_t)sequence + count) & INT32_MAX);
 }
 
+/* What was aborted is not there, and no producer goes on sending it. A batch with its sequence numbers is another: librdkafka gives them again to what it sends in the next
+ * transaction when the answer to the aborted one was lost. To say that it is there already would lose it; Kafka does so. */
 static const struct producer_batch *batch_repeated(const struct producer *p, const struct batch *batch)
 {
     int32_t last = sequence_after(batch->base_sequence, batch->record_count - 1);
     for (int i = p->batch_count - 1; i >= 0; i--)
         if (p->batches[i].first_sequence == batch->base_sequence && p->batches[i].last_sequence == last)
-            return &p->batches[i];
+            return p->batches[i].base_offset < 0 ? NULL : &p->batches[i];
     return NULL;
 }
 
@@ -215,11 +217,14 @@ void producer_note(struct store *store, uint32_t partition, const struct batch *
     list_push_back(&store->producers->age, &p->age);
 }
 
-void producer_end(struct store *store, uint32_t partition, struct producer_id id)
+void producer_end(struct store *store, uint32_t partition, struct producer_id id, bool commit)
 {
     struct producer *p = producer_find(store, partition, id.id);
     if (!p)
         return;
+    for (int i = 0; !commit && p->first_offset >= 0 && i < p->batch_count; i++)
+        if (p->batches[i].base_offset >= p->first_offset)
+            p->batches[i].base_offset = -1;
     p->first_offset = -1;
     if (id.epoch > p->epoch) {
         p->epoch = id.epoch;

@@ -27,9 +27,13 @@
 #define TRANSACTION_BATCHES_MAX (1u << 17)
 #define TRANSACTION_RECORDS_MAX (1u << 20)
 
+/* What the key of a control record says (KIP-98). */
+#define CONTROL_ABORT 0
+#define CONTROL_COMMIT 1
+
 struct producer_batch {
     int32_t first_sequence, last_sequence;
-    int64_t base_offset;
+    int64_t base_offset;       /* -1: its transaction was aborted */
 };
 
 /* A producer in one partition. */
@@ -143,7 +147,7 @@ int producer_reserve(struct store *store, uint32_t partition, const struct batch
 /* Notes a batch with its offset. */
 void producer_note(struct store *store, uint32_t partition, const struct batch *batch, int64_t time_ms);
 /* Its transaction in the partition has ended; a greater epoch forgets its batches. */
-void producer_end(struct store *store, uint32_t partition, struct producer_id id);
+void producer_end(struct store *store, uint32_t partition, struct producer_id id, bool commit);
 /* Forgets what has expired. */
 void producers_expire(struct store *store, int64_t now_ms);
 void producer_remove(struct store *store, struct producer *producer);

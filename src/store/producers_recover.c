@@ -147,12 +147,13 @@ static int control_replay(struct replay *replay, uint32_t number, const struct b
     struct record record;
     if (!batch_next(batch, &records, &record) || record.key.len != 4)
         return EDDA_ECORRUPT;
-    producer_end(replay->store, number, (struct producer_id){ batch->producer_id, batch->producer_epoch });
+    bool commit = record.key.data[3] == CONTROL_COMMIT;
+    producer_end(replay->store, number, (struct producer_id){ batch->producer_id, batch->producer_epoch }, commit);
     struct span *span = span_open(partition, batch->producer_id);
     if (!span)
         return 0;
     span->last_offset = batch->base_offset;
-    if (record.key.data[3] == 0) {
+    if (!commit) {
         if (!aborted_reserve(partition))
             return EDDA_ENOMEM;
         aborted_add(partition, span);

@@ -8,8 +8,6 @@
 #include "base/put.h"
 #include "store/producers.h"
 
-#define CONTROL_ABORT 0
-#define CONTROL_COMMIT 1
 
 static struct partition *partition_of(const struct store *store, uint32_t number)
 {
@@ -113,7 +111,7 @@ static void partitions_end(struct store *store, const struct transaction *t, str
     for (uint32_t i = 0; i < t->partition_count; i++) {
         struct partition *partition = partition_of(store, t->partitions[i].number);
         struct span *span = t->partitions[i].begun ? span_open(partition, marker.id) : NULL;
-        producer_end(store, partition->number, marker);
+        producer_end(store, partition->number, marker, commit);
         if (!span)
             continue;
         span->last_offset = partition->next_offset - 1;

@@ -52,7 +52,7 @@ struct actor {
     int values[SLOTS_MAX], value_count;
     struct {
         int sequence, count;
-        int64_t base;
+        int64_t base;            /* -1: aborted */
     } batches[PARTITIONS][KEPT];
     int batch_count[PARTITIONS];
 };
@@ -143,6 +143,9 @@ static void model_end(struct model *m, struct actor *a, bool commit)
         slots_put(m, p, commit ? VALUE_COMMIT : VALUE_ABORT, 1);
         if (!commit && a->first[p] >= 0)
             m->aborted[p][m->aborted_count[p]++] = a->first[p];
+        for (int i = 0; !commit && a->first[p] >= 0 && i < a->batch_count[p]; i++)
+            if (a->batches[p][i].base >= a->first[p])
+                a->batches[p][i].base = -1;
         a->added[p] = false;
         a->first[p] = -1;
     }
@@ -468,7 +471,7 @@ static void do_plain(void)
         done(op);
 }
 
-/* A batch again, with the same numbers. */
+/* A batch again, with the same numbers. One that was aborted is no repeat. */
 static void do_repeat(struct actor *a, int attributes)
 {
     struct op op = op_new(OP_IDEMPOTENT);
@@ -478,7 +481,9 @@ static void do_repeat(struct actor *a, int attributes)
     int i = (int)below((uint64_t)a->batch_count[op.partition]);
     op.count = a->batches[op.partition][i].count;
     batch_fill(&op, a, a->batches[op.partition][i].sequence, attributes);
-    if (outcome(append(&op, &appended), 0, "a repeat")) {
+    bool aborted = a->batches[op.partition][i].base < 0;
+    int wanted = !aborted ? 0 : a->added[op.partition] ? EDDA_ESEQUENCE : EDDA_ETRANSACTION;
+    if (outcome(append(&op, &appended), wanted, "a repeat") && !aborted) {
         if (!appended.repeated || appended.base_offset != a->batches[op.partition][i].base)
             fail("a repeat gives another offset", appended.base_offset);
         w.repeats++;

@@ -242,6 +242,38 @@ static void what_does_not_belong_is_refused(void **state)
     sent(w, t, 0, p, 0, "a", 1);
 }
 
+/* A client whose batch was aborted before it got the answer may give its sequence numbers to what it sends next, which must not be taken for it: that would be told to be there,
+ * and would be nowhere. */
+static void what_was_aborted_is_not_repeated(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct producer_id p = begin(w);
+    add(w, p, t, 0);
+    sent(w, t, 0, p, 0, "a", 2);
+    end(w, p, true);
+    add(w, p, t, 0);
+    sent(w, t, 0, p, 2, "b", 2);
+    sent(w, t, 0, p, 2, "b", 2); /* a repeat, as yet */
+    flush_and_crash(w);
+    t = topic_of(w, "orders", 1);
+    sent(w, t, 0, p, 2, "b", 2);
+    end(w, p, false);
+    EACH_AGAIN(i) {
+        agains[i](w);
+        t = topic_of(w, "orders", 1);
+        add(w, p, t, 0);
+        assert_int_equal(send(w, t, 0, p, 2, "c", 2), EDDA_ESEQUENCE);
+        sent(w, t, 0, p, 0, "a", 2); /* the repeat of what was committed */
+        end(w, p, false);
+    }
+    add(w, p, t, 0);
+    sent(w, t, 0, p, 4, "c", 2);
+    end(w, p, true);
+    flush(w);
+    assert_string_equal(fetched(w, t, 0, 0, true), "|0:a0 1:a1 |2:commit |3:b0 4:b1 |5:abort |6:abort |7:abort |8:abort |9:abort |10:abort |11:c0 12:c1 |13:commit");
+}
+
 /* A new instance takes over: what the older one left open is aborted, and the older one is fenced. */
 static void a_new_instance_fences_the_old_one(void **state)
 {
@@ -535,6 +567,7 @@ int main(void)
         TEST(an_abort_leaves_nothing_but_offsets),
         TEST(batches_of_a_transaction_wait_for_the_disk),
         TEST(what_does_not_belong_is_refused),
+        TEST(what_was_aborted_is_not_repeated),
         TEST(a_new_instance_fences_the_old_one),
         TEST(epochs_run_out),
         TEST(the_epoch_behind_the_last_is_nobodys),

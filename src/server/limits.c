@@ -137,7 +137,8 @@ static const struct limit table[] = {
     { NULL, "partitions_of_topic", "partitions of a topic; `used` is that of the topic with most", COUNT, STORE_PARTITIONS_MAX, .used = partitions_of_topic_now, .told = "`EDDA_ELIMIT`, field `partitions`; Kafka INVALID_PARTITIONS" },
     { NULL, "partitions", "partitions of all topics, with those of deleted ones", COUNT, STORE_PARTITIONS_ALL_MAX, .used = partitions_now, .told = "`EDDA_ELIMIT`, field `partitions`; Kafka POLICY_VIOLATION" },
     { NULL, "topic_name_bytes", "name of a topic: letters, digits, `.`, `_`, `-`", BYTES, STORE_TOPIC_NAME_MAX, .told = "`EDDA_EINVAL`; Kafka INVALID_TOPIC_EXCEPTION" },
-    { NULL, "key_bytes", "key of an event that is appended; of a producer's record what fits its batch", BYTES, STORE_KEY_MAX, .told = "`EDDA_ETOOLARGE`, field `key`" },
+    { NULL, "key_bytes", "key of an event that is appended over HTTP, RESP or by a service. A record of Kafka's producers may have a longer one, as its batch has room for it; its stream can be read, by whoever can name it in a request, "
+      "and neither appended to otherwise, truncated nor deleted", BYTES, STORE_KEY_MAX, .told = "`EDDA_ETOOLARGE`, field `key`; HTTP 422" },
     { NULL, "record_bytes", "an event that is appended: key, body, headers", BYTES, STORE_RECORD_MAX, .told = "`EDDA_ETOOLARGE`, field `value`; HTTP 413" },
     { NULL, "record_headers", "headers of a producer's record", COUNT, STORE_HEADERS_MAX, .told = "Kafka INVALID_RECORD, which says which record" },
     { NULL, "append_records", "events of one append, and expected versions", COUNT, STORE_APPEND_RECORDS_MAX, .told = "`EDDA_ELIMIT`" },
@@ -179,7 +180,7 @@ static const struct limit table[] = {
 
     { "Redis's protocol", "resp_command_bytes", "a command", BYTES, RESP_COMMAND_BYTES_MAX, .told = "`ERR Protocol error`, and the connection is closed" },
     { NULL, "resp_arguments", "words of a command", COUNT, RESP_ARGUMENTS_MAX, .told = "as above" },
-    { NULL, "resp_name_bytes", "name of a channel, a pattern or a key", BYTES, RESP_NAME_BYTES_MAX, .told = "an error" },
+    { NULL, "resp_name_bytes", "a pattern of channels; what a channel is called, and what stands before the `/` of a stream, is the name of a topic", BYTES, RESP_NAME_BYTES_MAX, .told = "an error" },
     { NULL, "resp_subscriptions", "subscriptions of a connection; `used` is that of the connection with most", COUNT, RESP_SUBSCRIPTIONS_MAX, .used = subscriptions_now, .told = "`LIMIT`" },
     { NULL, "resp_unsent_bytes", "what a subscriber has not taken", BYTES, RESP_UNSENT_BYTES_MAX, .told = "it is closed; `resp.slow` is said" },
     { NULL, "resp_answer_bytes", "entries of one XRANGE; half of it for one XREAD", BYTES, RESP_ANSWER_BYTES_MAX, .told = "`ERR`, which advises COUNT; XREAD gives the rest to the next" },

@@ -23,7 +23,7 @@
 
 #define RESP_COMMAND_BYTES_MAX ((UINT32_C(4) << 20) - 65536)
 #define RESP_ARGUMENTS_MAX 65536      /* words of a command */
-#define RESP_NAME_BYTES_MAX 1024      /* of a channel, pattern or key as a client names it */
+#define RESP_NAME_BYTES_MAX 1024      /* of a pattern */
 #define RESP_SUBSCRIPTIONS_MAX 10000  /* of one connection */
 #define RESP_UNSENT_BYTES_MAX (UINT64_C(8) << 20) /* a subscriber with more is closed */
 #define RESP_ANSWER_BYTES_MAX (UINT64_C(16) << 20)

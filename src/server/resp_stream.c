@@ -15,8 +15,8 @@ int resp_stream_find(struct resp_host *host, struct slice name, struct resp_stre
     size_t category = slash ? (size_t)(slash - name.data) : name.len;
     if (slash)
         stream.key = slice_from(name, category + 1);
-    if (slash && (stream.key.len == 0 || stream.key.len > STORE_KEY_MAX))
-        return edda_fail_with(error, EDDA_EINVAL, "a stream is named TOPIC or TOPIC/KEY, with a key of 1 to %d bytes", STORE_KEY_MAX);
+    if (slash && stream.key.len == 0)
+        return edda_fail_with(error, EDDA_EINVAL, "a stream is named TOPIC or TOPIC/KEY, and this one has no key behind its slash");
     int rc = resp_topic_name(slice_of(name.data, category), &host->text, error);
     if (rc < 0)
         return rc;

@@ -115,10 +115,15 @@ static int stream_of(struct edda_request *request, struct slice *ret_topic, stru
 {
     *ret_topic = events_parameter(request, "category");
     *ret_key = events_parameter(request, "key");
-    int rc = store_topic_name_check(*ret_topic, &request->error);
-    if (rc == 0 && ret_key->len > STORE_KEY_MAX)
-        return edda_fail_field(&request->error, EDDA_EINVAL, "key", "a key has at most %d bytes", STORE_KEY_MAX);
-    return rc;
+    return store_topic_name_check(*ret_topic, &request->error);
+}
+
+/* Producers of Kafka's protocol may have given longer ones: such a stream is read only. */
+static int key_check(struct edda_request *request, struct slice key)
+{
+    if (key.len <= STORE_KEY_MAX)
+        return 0;
+    return edda_fail_field(&request->error, EDDA_EINVAL, "key", "a key has at most %d bytes; a stream whose key is longer can only be read", STORE_KEY_MAX);
 }
 
 int stream_append(struct edda_request *request, const void *body, void *user)
@@ -126,6 +131,8 @@ int stream_append(struct edda_request *request, const void *body, void *user)
     struct slice topic, key;
     (void)body, (void)user;
     int rc = stream_of(request, &topic, &key);
+    if (rc == 0)
+        rc = key_check(request, key);
     return rc < 0 ? rc : events_append(request, topic, key);
 }
 
@@ -184,6 +191,8 @@ int stream_event_read(struct edda_request *request, const void *body, void *user
 static int change_check(struct edda_request *request, struct store **ret_store, struct slice *ret_topic, struct slice *ret_key, int64_t *ret_expected)
 {
     int rc = stream_of(request, ret_topic, ret_key);
+    if (rc == 0)
+        rc = key_check(request, *ret_key);
     if (rc == 0)
         rc = request_expected(request, ret_expected);
     if (rc < 0)

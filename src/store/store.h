@@ -35,7 +35,7 @@
  */
 #define STORE_FORMAT 1
 #define STORE_TOPIC_NAME_MAX 249      /* bytes; letters, digits, '.', '_', '-', as Kafka */
-#define STORE_KEY_MAX 4096            /* bytes of a record's key */
+#define STORE_KEY_MAX 4096            /* bytes of the key of a record that is appended; those of producers' batches may have longer ones, and their streams are read like others */
 #define STORE_RECORD_MAX (UINT32_C(1) << 20) /* default limit of one record, bytes; max.message.bytes */
 #define STORE_APPEND_RECORDS_MAX 65536
 #define STORE_PARTITIONS_MAX 10000    /* of one topic */

@@ -4,7 +4,7 @@ import subprocess
 
 import kafka
 from kafka import edda, serve
-from edda import same
+from edda import holds, same, says
 import redis
 
 KEYS = ('7', 'seven')  # in whatever partition each is
@@ -93,5 +93,43 @@ def transactions_are_seen_from_their_end(world):
     seen.check([3, 4, 1, 2, 7, 8, 9, 12, 13, 10, 11], 'with that one committed')
 
 
+def keys_longer_than_others_may_give(world):
+    """A producer's key has the room of its batch: its record is read everywhere, and so is its stream by whoever can name it; others append to none with such a key."""
+    kafka.command('librdkafka')
+    broker = serve.Broker(world, '--kafka', '127.0.0.1:0', '--http', '127.0.0.1:0', '--resp', '127.0.0.1:0').wait_listening()
+    producers = Producers('%s:%d' % broker.where['kafka'])
+    world.servers.append(producers)
+    client, resp = broker.client(), redis.Connection(broker.where['resp'][1])
+    keys = ['k' * length for length in (4096, 5000, 60000)]
+    producers.tell('begin a', *(f'send a {key} {{"n":{n}}}' for n in (0, 1) for key in keys), 'commit a')
+    events = [row['event'] for row in client.get('/topics/orders')['_embedded']['events']]
+    same([(event['subject'], event['data']['n']) for event in events], [(key, n) for n in (0, 1) for key in keys], 'GET /topics/orders')
+    events = client.ask('POST', '/groups/readers/topics/orders/poll', {}).json['_embedded']['events']
+    same([row['event']['subject'] for row in events], keys * 2, 'a poll')
+    entries = resp.ask('XRANGE', 'orders', '-', '+')
+    same([fields[3] for _, fields in entries], keys * 2, 'XRANGE orders')
+    for key in keys:
+        entries = [fields[1] for _, fields in resp.ask('XRANGE', f'orders/{key}', '-', '+')]
+        same((entries, resp.ask('XLEN', f'orders/{key}')), (['{"n":0}', '{"n":1}'], 2), f'XRANGE of {len(key)} bytes')
+        page = client.ask('GET', f'/streams/orders/{key}')
+        if len(key) == 60000:  # more than the head of a request may have
+            same(page.status, 431, 'GET /streams of 60,000 bytes')
+            continue
+        same([(e['version'], e['event']['data']['n']) for e in page.json['_embedded']['events']], [(0, 0), (1, 1)], f'GET /streams of {len(key)} bytes')
+        same(client.ask('GET', f'/streams/orders/{key}/1').json, {'n': 1}, f'an event of {len(key)} bytes')
+        for method, body in (('POST', {}), ('PATCH', {'truncateBefore': 1}), ('DELETE', None)):
+            answer = client.ask(method, f'/streams/orders/{key}' + '?type=T' * (method == 'POST'), body)
+            if len(key) > 4096:
+                same((answer.status, answer.json['field']), (422, 'key'), f'{method} of {len(key)} bytes')
+                says(answer.json['detail'], 'a key has at most 4096 bytes; a stream whose key is longer can only be read')
+    for key in keys[1:]:
+        try:
+            holds(False, resp.ask('XADD', f'orders/{key}', '*', 'value', '{}'))
+        except RuntimeError as refused:
+            says(str(refused), 'a key has at most 4096 bytes')
+    broker.end()
+    says(world.run('verify', world.data), 'is whole|no damage|whole')
+
+
 if __name__ == '__main__':
-    edda.main((transactions_are_seen_from_their_end,))
+    edda.main((transactions_are_seen_from_their_end, keys_longer_than_others_may_give))

@@ -41,6 +41,36 @@ static void a_batch_is_appended_and_answered_when_durable(void **state)
     assert_int_equal(rig_produce(client, TOPIC, 1, &(struct batch_spec){ .value = "w" }).base_offset, 3);
 }
 
+/* Kafka sets no limit to a key but that of its batch. Such a record is one like others, and the next of its stream, which is read only. */
+static void a_key_may_be_as_long_as_its_batch_has_room_for(void **state)
+{
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0];
+    static char key[60001];
+    struct edda_error error;
+    struct stream_info info;
+    for (size_t len = 5000; len <= 60000; len += 55000) {
+        memset(key, 'k', len);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(rig_produce(client, TOPIC, 0, &(struct batch_spec){ .key = key, .value = "v" }).error_code, 0);
+    }
+    rig_flush(rig);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(rig_count(rig_fetch(client, TOPIC, 0, 0, false).records, 0, "v"), 4);
+        for (size_t len = 5000; len <= 60000; len += 55000) {
+            struct store_record last;
+            assert_int_equal(store_stream_info(rig->store, SLICE(TOPIC), slice_of(key, len), &info), 0);
+            assert_int_equal(info.next_version, 2);
+            assert_int_equal(store_stream_last(rig->store, SLICE(TOPIC), slice_of(key, len), &last), 0);
+            assert_true(slice_eq(last.record.key, slice_of(key, len)));
+            assert_int_equal(store_stream_truncate(rig->store, SLICE(TOPIC), slice_of(key, len), 1, &error), EDDA_ETOOLARGE);
+            assert_int_equal(store_stream_delete(rig->store, SLICE(TOPIC), slice_of(key, len), STORE_ANY, &error), EDDA_ETOOLARGE);
+        }
+        assert_int_equal(store_verify(rig->store, NULL, NULL, &error), 0);
+        rig_crash(rig, true);
+    }
+}
+
 static void what_cannot_be_appended_is_told_and_nothing_is(void **state)
 {
     struct rig *rig = *state;
@@ -412,6 +442,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_batch_is_appended_and_answered_when_durable),
+        TEST(a_key_may_be_as_long_as_its_batch_has_room_for),
         TEST(what_cannot_be_appended_is_told_and_nothing_is),
         TEST(without_acks_there_is_no_answer_but_an_end),
         TEST(a_repeated_batch_is_appended_once),

@@ -44,6 +44,8 @@ struct broker_options {
     int32_t group_rebalance_delay_ms; /* before the first generation of an empty group; 0: none */
     /* Whether who has sent the call may do this with the topic or group (data NULL: with the broker as a whole). NULL: everybody may. */
     bool (*allowed)(void *user, const struct broker_call *call, enum broker_verb verb, struct slice name);
+    /* Whether there is anything at all that he may do this with. NULL: there is. */
+    bool (*allowed_any)(void *user, const struct broker_call *call, enum broker_verb verb);
     /* SaslHandshake and SaslAuthenticate, which the session knows about: fills the response. NULL: they are not known, nor advertised. */
     void (*sasl)(void *user, struct broker_call *call);
     /* The call has been answered: response and gate are filled, and good until this returns: broker_response_put(). */

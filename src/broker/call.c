@@ -77,6 +77,12 @@ bool call_may(const struct broker_call *call, enum broker_verb verb, struct slic
     return !options->allowed || options->allowed(options->user, call, verb, name);
 }
 
+bool call_may_any(const struct broker_call *call, enum broker_verb verb)
+{
+    const struct broker_options *options = &call->broker->options;
+    return !options->allowed_any || options->allowed_any(options->user, call, verb);
+}
+
 bool call_sees(const struct broker_call *call, struct slice name)
 {
     return call_may(call, BROKER_READ, name) || call_may(call, BROKER_WRITE, name) || call_may(call, BROKER_MANAGE, name);
@@ -121,7 +127,9 @@ int32_t call_group_operations(const struct broker_call *call, struct slice name)
 
 int32_t call_cluster_operations(const struct broker_call *call)
 {
-    int32_t operations = OPERATION_DESCRIBE | OPERATION_DESCRIBE_CONFIGS | OPERATION_IDEMPOTENT_WRITE;
+    int32_t operations = OPERATION_DESCRIBE | OPERATION_DESCRIBE_CONFIGS;
+    if (call_may_any(call, BROKER_WRITE))
+        operations |= OPERATION_IDEMPOTENT_WRITE;
     if (call_may(call, BROKER_MANAGE, slice_of(NULL, 0)))
         operations |= OPERATION_CREATE | OPERATION_ALTER;
     return operations;

@@ -91,6 +91,7 @@ struct slice call_words(struct broker_call *call, const struct edda_error *error
 struct slice call_text(struct broker_call *call, const char *format, ...) EDDA_PRINTF(2, 3);
 
 bool call_may(const struct broker_call *call, enum broker_verb verb, struct slice name);
+bool call_may_any(const struct broker_call *call, enum broker_verb verb);
 /* Whoever may do anything with it may know of it. */
 bool call_sees(const struct broker_call *call, struct slice name);
 

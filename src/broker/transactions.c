@@ -25,6 +25,11 @@ void init_producer_id_handle(struct broker *broker, struct broker_call *call)
     struct producer_id producer = { .id = -1 };
     struct producer_id expected = { .id = request->producer_id, .epoch = request->producer_epoch };
     int rc;
+    /* Ids are given for ever, so who may write nothing gets none (KIP-679). */
+    if (!request->transactional_id.data && !call_may_any(call, BROKER_WRITE)) {
+        response->error_code = call_code(call, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+        return;
+    }
     if (!request->transactional_id.data) {
         rc = producer_new(broker->store, &producer, NULL);
     } else {

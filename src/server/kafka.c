@@ -165,6 +165,12 @@ static bool on_allowed(void *user, const struct broker_call *call, enum broker_v
     return call->principal && principal_may(call->principal, verb, name);
 }
 
+static bool on_allowed_any(void *user, const struct broker_call *call, enum broker_verb verb)
+{
+    (void)user;
+    return call->principal && principal_may_any(call->principal, verb);
+}
+
 static bool on_full(void *user)
 {
     return server_is_full(user);
@@ -184,7 +190,7 @@ static int kafka_host_open(struct server *server, void **ret_host, struct edda_e
     bool users = server_users(server) != NULL;
     const struct broker_options options = { .store = server_store(server), .auto_create_topics = server_makes_topics(server), .partitions_default = server_limits(server)->partitions_default,
                                             .message_bytes_max = server_limits(server)->message_bytes_max, .group_rebalance_delay_ms = server_kafka_group_delay_ms(server),
-                                            .allowed = users ? on_allowed : NULL,
+                                            .allowed = users ? on_allowed : NULL, .allowed_any = users ? on_allowed_any : NULL,
                                             .sasl = users ? on_sasl : NULL, .answered = on_answered, .full = on_full, .log = on_log, .user = server };
     int rc = broker_open(&options, &broker, error);
     if (rc == 0)

@@ -62,11 +62,20 @@ static bool names_hold(const char *names, struct slice name)
     return false;
 }
 
+static const enum broker_verb verbs[VERBS] = { BROKER_READ, BROKER_WRITE, BROKER_MANAGE };
+
 bool principal_may(const struct principal *principal, enum broker_verb verb, struct slice name)
 {
-    static const enum broker_verb verbs[VERBS] = { BROKER_READ, BROKER_WRITE, BROKER_MANAGE };
     for (int i = 0; i < VERBS; i++)
         if ((verb == verbs[i] || verb == BROKER_READ) && names_hold(principal->names[i], name))
+            return true;
+    return false;
+}
+
+bool principal_may_any(const struct principal *principal, enum broker_verb verb)
+{
+    for (int i = 0; i < VERBS; i++)
+        if ((verb == verbs[i] || verb == BROKER_READ) && principal->names[i] && *principal->names[i])
             return true;
     return false;
 }

@@ -42,6 +42,8 @@ uint32_t users_count(const struct users *users);
 
 const char *principal_name(const struct principal *principal);
 bool principal_may(const struct principal *principal, enum broker_verb verb, struct slice name);
+/* Whether there is a name that he may do this with. */
+bool principal_may_any(const struct principal *principal, enum broker_verb verb);
 struct principal *principal_ref(struct principal *principal);
 void principal_unref(struct principal *principal);
 

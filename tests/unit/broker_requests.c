@@ -226,6 +226,11 @@ static bool reads_mine(enum broker_verb verb, struct slice name)
     return verb == BROKER_READ && name.data && slice_has_prefix(name, SLICE("mine"));
 }
 
+static bool reads_any(enum broker_verb verb)
+{
+    return verb == BROKER_READ;
+}
+
 static void who_may_not_is_told_so(void **state)
 {
     struct rig *rig = *state;
@@ -259,6 +264,18 @@ static void who_may_not_is_told_so(void **state)
     const struct kafka_init_producer_id_response *producer =
         ASK(client, init_producer_id, 4, .transactional_id = SLICE("tx"), .transaction_timeout_ms = 1000, .producer_id = -1, .producer_epoch = -1);
     assert_int_equal(producer->error_code, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    /* An id without transactions is for whoever may write something, whatever that is. */
+    producer = ASK(client, init_producer_id, 4, .transactional_id = { NULL, 0 }, .producer_id = -1, .producer_epoch = -1);
+    assert_int_equal(producer->error_code, 0);
+    rig->allowed_any = reads_any;
+    producer = ASK(client, init_producer_id, 4, .transactional_id = { NULL, 0 }, .producer_id = -1, .producer_epoch = -1);
+    assert_int_equal(producer->error_code, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+    assert_int_equal(producer->producer_id, -1);
+    int32_t partition = 0;
+    struct kafka_write_txn_markers_request_writable_txn_marker_topic hanging = { .name = SLICE("mine"), .partition_indexes = &partition, .partition_indexes_count = 1 };
+    struct kafka_write_txn_markers_request_writable_txn_marker marker = { .producer_id = 1, .topics = &hanging, .topics_count = 1 };
+    const struct kafka_write_txn_markers_response *marked = ASK(client, write_txn_markers, 1, .markers = &marker, .markers_count = 1);
+    assert_int_equal(marked->markers[0].topics[0].partitions[0].error_code, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
 }
 
 /* Settings of the broker, asked for so often that the answer would take gigabytes. */

@@ -28,6 +28,13 @@ static bool on_allowed(void *user, const struct broker_call *call, enum broker_v
     return !rig->allowed || rig->allowed(verb, name);
 }
 
+static bool on_allowed_any(void *user, const struct broker_call *call, enum broker_verb verb)
+{
+    const struct rig *rig = user;
+    (void)call;
+    return !rig->allowed_any || rig->allowed_any(verb);
+}
+
 static void on_log(void *user, const char *event, const char *text)
 {
     struct rig *rig = user;
@@ -42,6 +49,7 @@ static void rig_open(struct rig *rig)
     rig->options.store = rig->store;
     rig->options.answered = on_answered;
     rig->options.allowed = on_allowed;
+    rig->options.allowed_any = on_allowed_any;
     rig->options.log = on_log;
     rig->options.user = rig;
     if (broker_open(&rig->options, &rig->broker, &error) < 0)

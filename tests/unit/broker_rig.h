@@ -38,6 +38,7 @@ struct rig {
     struct broker_options options;
     struct client clients[RIG_CLIENTS];
     bool (*allowed)(enum broker_verb verb, struct slice name); /* NULL: everything */
+    bool (*allowed_any)(enum broker_verb verb); /* NULL: there is something for every verb */
     char logged[600];                                          /* the last log event */
     int32_t correlation_id;
 };

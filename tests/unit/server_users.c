@@ -120,6 +120,9 @@ static void names_are_exact_or_prefixes(void **state)
     assert_true(principal_may(alice, BROKER_MANAGE, slice_of(NULL, 0)));
     assert_false(principal_may(bob, BROKER_MANAGE, slice_of(NULL, 0)));
     assert_false(may(carol, BROKER_READ, "audit"));
+    assert_true(principal_may_any(alice, BROKER_MANAGE));
+    assert_true(principal_may_any(bob, BROKER_READ));
+    assert_false(principal_may_any(bob, BROKER_MANAGE));
     principal_unref(alice);
     principal_unref(bob);
     principal_unref(carol);

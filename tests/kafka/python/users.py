@@ -83,6 +83,16 @@ def stranger():
     same(KafkaError._AUTHENTICATION in TOLD, True, f'it is told that it is not let in: {TOLD}')
 
 
+def has_no_id():
+    """Who may write nothing gets no id of a producer, which is fatal to one that needs it."""
+    producer = Producer({**CLIENT, 'enable.idempotence': True})
+    limit = time.monotonic() + LIMIT_S
+    code = None
+    while code is None and time.monotonic() < limit:
+        code = code_of(lambda: producer.poll(0.1))
+    same(code, KafkaError.CLUSTER_AUTHORIZATION_FAILED, 'an idempotent producer')
+
+
 def administer(admin):
     refused = {
         'a topic is made': admin.create_topics([NewTopic('orders-9', 1, 1)])['orders-9'],
@@ -112,6 +122,7 @@ def reader():
         same(delivered(producer, topic, 'no'), TOPIC_REFUSED, f'a record to {topic}')
     same(code_of(lambda: Producer({**CLIENT, 'transactional.id': 'all-t'}).init_transactions(LIMIT_S)), KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
          'a transactional id')
+    has_no_id()
     administer(AdminClient(CLIENT))
     print('change', flush=True)
     sys.stdin.readline()
@@ -120,6 +131,7 @@ def reader():
     while (code := delivered(producer, 'mine', 'yes')) == TOPIC_REFUSED and time.monotonic() < limit:
         producer.list_topics('mine', LIMIT_S)
     same(code, None, 'a record to what it may write now')
+    same(delivered(Producer({**CLIENT, 'enable.idempotence': True}), 'mine', 'yes'), None, 'one of an idempotent producer')
     said = next_of(consumer, 'what it may read no more')
     while isinstance(said, str):
         said = next_of(consumer, 'what it may read no more')

@@ -93,7 +93,7 @@ const struct route_row builtin_routes[] = {
                  .description = "topics" },
       .of_log = true, .verb = BROKER_READ, .any_name = true, .answer = ROUTE_ANSWERS_COLLECTION, .collection = "topics", .query = topics_query },
     { .route = { .method = "POST", .path = "/topics", .body = &TopicCreation_type, .handle = topic_create, .reply = &Topic_type, .status = 201,
-                 .description = "makes a topic; appending makes one too" },
+                 .description = "makes a topic; appending makes one too, unless the server was started with --topics-asked-for" },
       .of_log = true, .verb = BROKER_MANAGE, .any_name = true, .example = "{\"name\":\"orders\",\"partitions\":4,\"settings\":{\"retention.ms\":\"86400000\"}}" },
     { .route = { .method = "GET", .path = "/topics/{topic}", .handle = topic_read,
                  .description = "a page of a topic's events; with Accept: text/event-stream all of them and those to come" },

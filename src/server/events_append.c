@@ -96,6 +96,9 @@ static int topic_find(struct edda_request *request, struct store *store, struct 
     if (expected == STORE_EXISTS || expected >= 0)
         return edda_fail_with(&request->error, EDDA_EVERSION, "the stream has no events: there is no topic %.*s; expected version %lld", (int)name.len,
                               (const char *)name.data, (long long)expected);
+    if (!server_makes_topics(request->server))
+        return edda_fail_field(&request->error, EDDA_ENOTFOUND, "topic", "there is no topic %.*s, and it is not made by being written to (--topics-asked-for): POST /topics makes it",
+                               (int)name.len, (const char *)name.data);
     return store_topic_ensure(store, name, server_limits(request->server)->partitions_default, ret_topic, &request->error);
 }
 

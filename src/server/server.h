@@ -64,7 +64,7 @@ struct server_options {
     const char *notify_socket; /* of the service manager, which is told when the server stops; or NULL */
     const char *cors_origins; /* origins whose pages may use HTTP here, with commas: "https://a.example"; "*": all of them. NULL: none */
     int32_t kafka_group_delay_ms; /* group.initial.rebalance.delay.ms of Kafka: how long an empty group waits for further members; 0: not at all */
-    bool topics_asked_for; /* a topic is made only when a client asks for that, and not by being used over Kafka's or Redis's protocol */
+    bool topics_asked_for; /* a topic is made only when a client asks for that, and not by being written to or asked about */
     struct users *users; /* who may connect, and what each may do; NULL: everybody may do everything */
 };
 

@@ -305,6 +305,13 @@ def what_is_not_there_yet_can_be_waited_for(world):
             same((status_of(path), client.ask('GET', path).status), (status, 404), f'{path} with {options}')
         same((status_of('/streams/fresh/1'), client.ask('GET', '/streams/fresh/1').status), (200, 404), f'a stream with {options}')
         waiting = [Subscription(broker, path) for path in ['/streams/fresh/1'] + ['/topics/fresh', '/all?category=fresh'] * (status == 200)]
+        if options:
+            for path in ('/streams/fresh/1?type=T', '/topics/fresh?type=T'):
+                answer = client.ask('POST', path, {})
+                same((answer.status, answer.json['field']), (404, 'topic'), f'{path} with {options}')
+                says(answer.json['detail'], 'topics-asked-for')
+            same(client.ask('GET', '/topics').json['page']['totalElements'], 0, 'the topics')
+            same(client.ask('POST', '/topics', {'name': 'fresh'}).status, 201)
         append(client, 'fresh/1', {'n': 1})
         for subscription in waiting:
             wait_for(lambda: [data['data'] for _, _, data in subscription.events] == [{'n': 1}], 'the event')

@@ -344,7 +344,7 @@ void broker_counts(const struct broker *broker, struct broker_counts *ret_counts
 
 struct lag_listing {
     const struct broker *broker;
-    void (*visit)(void *user, const struct broker_lag *lag);
+    bool (*visit)(void *user, const struct broker_lag *lag);
     void *user;
     uint32_t left;
 };
@@ -359,11 +359,10 @@ static int lag_visit(void *user, struct slice group, const struct group_offset *
     store_partition_bounds(listing->broker->store, topic, committed->partition, &bounds);
     const struct broker_lag lag = { .group = group, .topic = committed->topic, .partition = committed->partition,
                                     .offsets = bounds.durable > committed->offset ? (uint64_t)(bounds.durable - committed->offset) : 0 };
-    listing->visit(listing->user, &lag);
-    return --listing->left == 0;
+    return !listing->visit(listing->user, &lag) || --listing->left == 0;
 }
 
-void broker_lags_each(const struct broker *broker, void (*visit)(void *user, const struct broker_lag *lag), void *user)
+void broker_lags_each(const struct broker *broker, bool (*visit)(void *user, const struct broker_lag *lag), void *user)
 {
     struct lag_listing listing = { broker, visit, user, BROKER_LAGS_MAX };
     (void)groups_offsets_each(broker->groups, lag_visit, &listing);

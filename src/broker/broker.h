@@ -136,8 +136,8 @@ struct broker_lag {
     uint32_t partition;
     uint64_t offsets;
 };
-/* Of each group and partition of a topic that is there, but for those beyond BROKER_LAGS_MAX; always in the same order as long as no group comes or goes. */
-void broker_lags_each(const struct broker *broker, void (*visit)(void *user, const struct broker_lag *lag), void *user);
+/* Of each group and partition of a topic that is there, but for those beyond BROKER_LAGS_MAX; always in the same order as long as no group comes or goes. `visit` returns false to end it. */
+void broker_lags_each(const struct broker *broker, bool (*visit)(void *user, const struct broker_lag *lag), void *user);
 
 /* docs/reference/kafka.md. */
 void broker_document(struct buffer *out);

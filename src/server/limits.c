@@ -175,7 +175,7 @@ static const struct limit table[] = {
     { NULL, "group_session_ms", "session of a member, at least 6 s", MS, GROUP_SESSION_MAX_MS, .told = "Kafka INVALID_SESSION_TIMEOUT" },
     { NULL, "group_name_bytes", "name of a group", BYTES, GROUP_NAME_MAX, .told = "Kafka INVALID_GROUP_ID" },
     { NULL, "offsets", "committed offsets, each for 7 days after the last member has left", COUNT, GROUPS_OFFSETS_MAX, .used = offsets_now, .told = "Kafka POLICY_VIOLATION" },
-    { NULL, "kafka_group_lags", "groups and partitions whose lag `/metrics` tells", COUNT, BROKER_LAGS_MAX, .used = group_lags_now, .told = "nobody: further ones are left out" },
+    { NULL, "kafka_group_lags", "groups and partitions whose lag `/metrics` tells, in at most 4 MiB", COUNT, BROKER_LAGS_MAX, .used = group_lags_now, .told = "nobody: further ones are left out" },
     { NULL, "offset_metadata_bytes", "metadata of a committed offset", BYTES, GROUP_OFFSET_METADATA_MAX, .told = "Kafka OFFSET_METADATA_TOO_LARGE" },
 
     { "Redis's protocol", "resp_command_bytes", "a command", BYTES, RESP_COMMAND_BYTES_MAX, .told = "`ERR Protocol error`, and the connection is closed" },

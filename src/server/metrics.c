@@ -211,12 +211,15 @@ static void put_label(struct buffer *out, struct slice value)
     }
 }
 
+/* Groups may have long names, of bytes that take several each; who scrapes is to get the other metrics all the same. */
+#define LAG_ROWS_BYTES_MAX (4 << 20)
 struct lag_rows {
     const char *name;
     struct buffer *out;
+    size_t end;
 };
 
-static void put_lag(void *user, const struct broker_lag *lag)
+static bool put_lag(void *user, const struct broker_lag *lag)
 {
     struct lag_rows *rows = user;
     buffer_printf(rows->out, "%s{group=\"", rows->name);
@@ -224,12 +227,13 @@ static void put_lag(void *user, const struct broker_lag *lag)
     buffer_append_str(rows->out, "\",topic=\"");
     put_label(rows->out, lag->topic);
     buffer_printf(rows->out, "\",partition=\"%" PRIu32 "\"} %" PRIu64 "\n", lag->partition, lag->offsets);
+    return rows->out->len < rows->end;
 }
 
 static void put_group_lags(const struct metric *metric, const struct server *server, struct buffer *out)
 {
     const struct broker *broker = server_host(server, &kafka_protocol);
-    struct lag_rows rows = { metric->name, out };
+    struct lag_rows rows = { metric->name, out, out->len + LAG_ROWS_BYTES_MAX };
     if (broker)
         broker_lags_each(broker, put_lag, &rows);
 }

@@ -592,6 +592,11 @@ def groups_tell_how_far_they_are_behind(world):
                           *[f'edda_kafka_group_lag{{group="readers",topic="orders",partition="{p}"}} {min(ends[p], 2)}' for p in (0, 1)]])
     metrics_are_what_the_format_asks_for(client)
     says(client.text('/metrics'), r'edda_limit\{limit="kafka_group_lags"\} 10000\n', r'edda_limit_used\{limit="kafka_group_lags"\} 3\n')
+    # Names that are long, of bytes that take five each: the other metrics come all the same.
+    for number in range(600):
+        commit(broker, b'%04d' % number + b'\xff' * 2000, b'orders', [0, 0])
+    holds(300 < len(lags()) < 600, f'{len(lags())} rows in 4 MiB')
+    metrics_are_what_the_format_asks_for(client)
     client.ask('DELETE', '/topics/orders')
     same(lags(), [], 'the lags of a topic that is gone')
 

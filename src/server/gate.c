@@ -47,6 +47,8 @@ void connection_stamp(struct connection *connection, uint64_t gate)
     size_t end = connection->out.len;
     struct gate_mark *last = connection->mark_count ? &connection->marks[connection->mark_count - 1] : NULL;
     connection_weigh(connection);
+    if (end == (last ? last->end : connection->open))
+        return; /* nothing was appended: who waits has no answer yet */
     if (!last && gate <= journal_durable(connection->server->journal)) {
         connection->open = end;
         return;

@@ -329,6 +329,19 @@ def reads_that_wait(world):
     fails(sender, ['XREAD', 'COUNT', 'x', 'STREAMS', 's', '$'], 'not an integer')
 
 
+def who_waits_while_others_write(world):
+    """A command that waits, and so has no answer yet, comes while what another has written is not durable."""
+    server = serve(world)
+    writer, c = connect(server), connect(server)
+    for n in range(100):
+        for _ in range(20):
+            writer.send('XADD', 's', '*', 'n', n)
+        c.send('XREAD', 'BLOCK', 1, 'STREAMS', 'other', '$')
+        same(c.read(), None)
+        for _ in range(20):
+            writer.read()
+
+
 def nothing_is_lost_between_reads(world):
     """Those who follow a stream with XREAD BLOCK see what four writers write, each once, in order."""
     server = serve(world)
@@ -449,7 +462,7 @@ def subscribers_that_do_not_match_cost_nothing(world):
 
 SCENARIOS = (says_who_it_is, what_is_published_is_heard, ones_own_message_comes_behind_the_reply, any_name_is_a_channel, a_repeat_is_recognised,
              one_that_does_not_take, entries_keep_their_fields, ids_are_as_in_redis, a_stream_of_a_key_and_its_topic, ids_go_on_behind_foreign_records,
-             reads_that_wait, nothing_is_lost_between_reads, what_is_answered_survives, what_is_no_command, byte_by_byte,
+             reads_that_wait, who_waits_while_others_write, nothing_is_lost_between_reads, what_is_answered_survives, what_is_no_command, byte_by_byte,
              those_who_send_and_never_take, subscribers_that_do_not_match_cost_nothing)
 
 if __name__ == '__main__':

@@ -103,7 +103,6 @@ static void http_host_close(void *of)
     if (!host)
         return;
     live_close(host->live);
-    shares_close(host->shares);
     free(host);
 }
 
@@ -111,8 +110,6 @@ static int http_host_open(struct server *server, void **ret_host, struct edda_er
 {
     struct http_host *host = calloc(1, sizeof *host);
     int rc = host ? live_open(server, &host->live, error) : edda_fail_with(error, EDDA_ENOMEM, "out of memory for HTTP");
-    if (rc == 0)
-        rc = shares_open(server, &host->shares, error);
     if (rc < 0) {
         http_host_close(host);
         return rc;
@@ -125,7 +122,7 @@ static int http_host_open(struct server *server, void **ret_host, struct edda_er
 static int64_t http_host_turn(void *of, int64_t now_ns)
 {
     struct http_host *host = of;
-    int64_t live_ns = live_turn(host->live, now_ns), shares_ns = shares_turn(host->shares, now_ns);
+    int64_t live_ns = live_turn(host->live, now_ns), shares_ns = shares_turn(host->server->shares, now_ns);
     return live_ns < shares_ns ? live_ns : shares_ns;
 }
 

@@ -42,10 +42,9 @@ static void used_look(const struct server *server, struct used *ret_used)
     if (broker)
         broker_counts(broker, &ret_used->broker);
     resp_look(server, &ret_used->resp);
-    if (http) {
+    if (http)
         live_counts(http->live, &ret_used->live);
-        share_counts(http->shares, &ret_used->shares);
-    }
+    ret_used->shares = server->shares->counts;
     for (const struct list *link = server->connections.next; link != &server->connections; link = link->next) {
         const struct connection *connection = container_of(link, const struct connection, link);
         uint64_t unsent = connection_unsent(connection), unparsed = connection->in.len - connection->in_at;
@@ -184,8 +183,10 @@ static const struct limit table[] = {
     { NULL, "resp_subscriptions", "subscriptions of a connection; `used` is that of the connection with most", COUNT, RESP_SUBSCRIPTIONS_MAX, .used = subscriptions_now, .told = "`LIMIT`" },
     { NULL, "resp_unsent_bytes", "what a subscriber has not taken", BYTES, RESP_UNSENT_BYTES_MAX, .told = "it is closed; `resp.slow` is said" },
     { NULL, "resp_answer_bytes", "entries of one XRANGE; half of it for one XREAD", BYTES, RESP_ANSWER_BYTES_MAX, .told = "`ERR`, which advises COUNT; XREAD gives the rest to the next" },
-    { NULL, "resp_read_streams", "streams of one XREAD", COUNT, RESP_STREAMS_MAX, .told = "`LIMIT`" },
-    { NULL, "resp_waiting", "clients that wait with XREAD BLOCK: one of each connection", COUNT, .of_options = of_connections_max, .used = resp_waiting_now, .told = "as connections" },
+    { NULL, "resp_group_consumers", "consumers of a group that have a name; its other limits are those over HTTP", COUNT, COMPETING_CONSUMERS_MAX, .told = "`LIMIT`" },
+    { NULL, "resp_consumer_name_bytes", "name of a consumer", BYTES, COMPETING_CONSUMER_NAME_MAX, .told = "`ERR`" },
+    { NULL, "resp_read_streams", "streams of one XREAD or XREADGROUP", COUNT, RESP_STREAMS_MAX, .told = "`LIMIT`" },
+    { NULL, "resp_waiting", "clients that wait with XREAD or XREADGROUP BLOCK: one of each connection", COUNT, .of_options = of_connections_max, .used = resp_waiting_now, .told = "as connections" },
 
     { "HTTP", "http_head_bytes", "request line and headers", BYTES, .of_options = of_head_bytes_max, .told = "431" },
     { NULL, "http_headers", "headers", COUNT, HTTP_HEADERS_MAX, .told = "431" },
@@ -199,10 +200,10 @@ static const struct limit table[] = {
     { NULL, "http_types", "types that are asked for at once", COUNT, EVENTS_TYPES_MAX, .told = "`EDDA_ELIMIT`, field `type`" },
     { NULL, "http_subscriptions", "subscriptions: one of each connection", COUNT, .of_options = of_connections_max, .used = http_subscriptions_now, .told = "as connections" },
     { NULL, "http_subscription_unsent_bytes", "what a subscriber has not taken, and one event", BYTES, EVENTS_UNSENT_BYTES_MAX, .told = "nobody: it is sent more when it has taken them" },
-    { NULL, "http_groups", "groups of topics in use since the start", COUNT, SHARES_MAX, .used = http_groups_now, .told = "`EDDA_ELIMIT`" },
+    { NULL, "http_groups", "groups of topics and streams, over HTTP and Redis's protocol, in use since the start", COUNT, SHARES_MAX, .used = http_groups_now, .told = "`EDDA_ELIMIT`" },
     { NULL, "http_group_name_bytes", "name of a group", BYTES, SHARE_NAME_MAX, .told = "`EDDA_EINVAL`, field `group`" },
-    { NULL, "http_group_open", "records of a group and topic that are open", COUNT, COMPETING_OPEN_MAX, .told = "nobody: further ones are given when some are done" },
-    { NULL, "http_group_parked", "parked records of a group and topic", COUNT, COMPETING_PARKED_MAX, .told = "`EDDA_ELIMIT`" },
+    { NULL, "http_group_open", "records of a group and topic, or stream, that are open", COUNT, COMPETING_OPEN_MAX, .told = "nobody: further ones are given when some are done" },
+    { NULL, "http_group_parked", "parked records of a group and topic, or stream", COUNT, COMPETING_PARKED_MAX, .told = "`EDDA_ELIMIT`" },
     { NULL, "http_polls", "polls that wait: one of each connection", COUNT, .of_options = of_connections_max, .used = http_polls_now, .told = "as connections" },
     { NULL, "http_poll_records", "records of one poll", COUNT, POLL_MAX, .told = "`EDDA_EINVAL`" },
     { NULL, "http_poll_wait_ms", "wait of one poll", MS, POLL_WAIT_MAX_MS, .told = "`EDDA_EINVAL`" },

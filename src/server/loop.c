@@ -11,6 +11,7 @@
 
 #include "server/notify.h"
 #include "server/parts.h"
+#include "server/shares.h"
 #include "server/users.h"
 
 #define STALL_WAIT_NS INT64_C(20000000)
@@ -269,6 +270,8 @@ int server_open(const struct server_options *options, struct server **ret_server
     server->opened = journal_durable(server->journal);
     int rc = router_init(&server->router, server->app, error);
     if (rc == 0)
+        rc = shares_open(server, &server->shares, error);
+    if (rc == 0)
         rc = events_init(server, error);
     if (rc == 0)
         rc = listeners_open(server, error);
@@ -295,6 +298,11 @@ struct store *server_store(const struct server *server)
 int32_t server_kafka_group_delay_ms(const struct server *server)
 {
     return server->options.kafka_group_delay_ms;
+}
+
+struct shares *server_shares(const struct server *server)
+{
+    return server->shares;
 }
 
 struct io *server_io(const struct server *server)
@@ -445,6 +453,7 @@ void server_close(struct server *server)
     close_connections(server);
     listeners_close(server);
     close_hosts(server);
+    shares_close(server->shares);
     free_requests(&server->requests);
     free_requests(&server->free_requests);
     if (server->base) {

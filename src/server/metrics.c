@@ -118,20 +118,11 @@ static struct live_counts live(const struct server *server)
     return counts;
 }
 
-static struct share_counts shares(const struct server *server)
-{
-    const struct http_host *host = server_host(server, &http_protocol);
-    struct share_counts counts = { .groups = 0 };
-    if (host)
-        share_counts(host->shares, &counts);
-    return counts;
-}
-
-VALUE(shares_waiting, shares(server).waiting)
-VALUE(shares_delivered, shares(server).delivered)
-VALUE(shares_redelivered, shares(server).redelivered)
-VALUE(shares_acknowledged, shares(server).acknowledged)
-VALUE(shares_parked, shares(server).parked)
+VALUE(shares_waiting, server->shares->counts.waiting)
+VALUE(shares_delivered, server->shares->counts.delivered)
+VALUE(shares_redelivered, server->shares->counts.redelivered)
+VALUE(shares_acknowledged, server->shares->counts.acknowledged)
+VALUE(shares_parked, server->shares->counts.parked)
 VALUE(live_subscribers, live(server).subscribers)
 VALUE(live_events, live(server).events)
 VALUE(live_heartbeats, live(server).heartbeats)
@@ -300,9 +291,9 @@ static const struct metric metrics[] = {
     { "edda_http_subscription_heartbeats_total", "counter", "Comments sent to subscribers over HTTP to whom nothing else was sent for 15 s.", NULL, .value = live_heartbeats },
     { "edda_http_subscriptions_paused_total", "counter", "Times that a subscriber over HTTP was left alone until it had taken what it was sent.", NULL, .value = live_paused },
     { "edda_http_group_polls_waiting", "gauge", "Polls of groups over HTTP that wait for a record.", NULL, .value = shares_waiting },
-    { "edda_http_group_deliveries_total", "counter", "Records given to consumers of groups over HTTP.", NULL, .value = shares_delivered },
+    { "edda_http_group_deliveries_total", "counter", "Records given to consumers of groups over HTTP and Redis's protocol.", NULL, .value = shares_delivered },
     { "edda_http_group_redeliveries_total", "counter", "Those of them that were given before.", NULL, .value = shares_redelivered },
-    { "edda_http_group_acknowledged_total", "counter", "Records acknowledged by consumers of groups over HTTP.", NULL, .value = shares_acknowledged },
+    { "edda_http_group_acknowledged_total", "counter", "Records acknowledged by them.", NULL, .value = shares_acknowledged },
     { "edda_http_group_parked_total", "counter", "Records parked by consumers of groups over HTTP.", NULL, .value = shares_parked },
     { "edda_resp_messages_total", "counter", "Messages given to subscribers of channels, counted for each of them.", NULL, .value = resp_messages },
     { "edda_resp_subscriptions", "gauge", "Subscriptions to channels and patterns.", NULL, .value = resp_subscriptions },

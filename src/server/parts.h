@@ -45,7 +45,6 @@ struct hold {
 struct http_host {
     struct server *server;
     struct live *live;     /* events.h */
-    struct shares *shares; /* groups.h */
 };
 
 struct edda_request {
@@ -134,6 +133,7 @@ struct server {
     struct server_counts counts;
     struct tls *tls; /* NULL: no listener has it */
     uint64_t reloads; /* of users: who waits is asked again whether he may */
+    struct shares *shares; /* shares.h */
 
     /* Of HTTP. */
     struct router router;

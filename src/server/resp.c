@@ -145,7 +145,9 @@ static int resp_host_open(struct server *server, void **ret_host, struct edda_er
     host->partitions = server_limits(server)->partitions_default;
     host->opened_ns = io_clock_boot_ns(server_io(server));
     list_init(&host->sessions);
+    host->shares = server_shares(server);
     list_init(&host->woken);
+    list_init(&host->group_waits);
     heap_init(&host->waits);
     arena_init(&host->arena, 0, 0);
     arena_init(&host->entry_arena, 0, 0);
@@ -159,7 +161,7 @@ static int64_t resp_host_turn(void *user, int64_t now_ns)
     struct resp_host *host = user;
     bool more = resp_channels_turn(host);
     resp_waits_turn(host, now_ns);
-    return more ? now_ns : resp_waits_due(host);
+    return more ? now_ns : resp_waits_due(host, now_ns);
 }
 
 static void resp_host_close(void *user)

@@ -17,6 +17,7 @@
 #include "base/table.h"
 #include "broker/broker.h"
 #include "server/connection.h"
+#include "server/shares.h"
 #include "server/users.h"
 #include "store/store.h"
 #include "wire/resp/resp.h"
@@ -29,6 +30,7 @@
 #define RESP_ANSWER_BYTES_MAX (UINT64_C(16) << 20)
 #define RESP_STREAMS_MAX 256          /* of one XREAD */
 
+struct resp_call;
 struct resp_host;
 struct resp_session;
 struct resp_wait;
@@ -93,6 +95,15 @@ int resp_stream_find(struct resp_host *host, struct slice name, struct resp_stre
 /* The id of its last entry; 0-0 when there are none. */
 int resp_stream_last(struct resp_host *host, const struct resp_stream *stream, struct resp_id *ret_id, struct edda_error *error);
 int64_t resp_stream_length(struct resp_host *host, const struct resp_stream *stream);
+/* The place (a version in the stream of a key, a position in a topic) of the first entry with an id of at least `id`, the end when there is none; 0, before whatever was there, when every
+ * id is that great. */
+int resp_stream_seek(struct resp_host *host, const struct resp_stream *stream, struct resp_id id, uint64_t *ret_place, struct edda_error *error);
+/* 1 and the place of the entry with this id, 0 when there is none. */
+int resp_stream_at(struct resp_host *host, const struct resp_stream *stream, struct resp_id id, uint64_t *ret_place, struct edda_error *error);
+/* The id of the last entry before a place; 0-0 when there is none. */
+int resp_stream_before(struct resp_host *host, const struct resp_stream *stream, uint64_t place, struct resp_id *ret_id, struct edda_error *error);
+/* The entry was given, and somebody may come back with its id. */
+void resp_stream_given(struct resp_host *host, const struct resp_stream *stream, struct resp_id id, uint64_t place);
 
 struct resp_range {
     struct resp_id from, to; /* both belong to it */
@@ -158,22 +169,49 @@ void resp_let_go(struct resp_session *session);
 /* Hands out what has become durable. True when there is more at once. */
 bool resp_channels_turn(struct resp_host *host);
 
-/* --- resp_wait.c: XREAD BLOCK --------------------------------------------------------------------------------- */
+/* --- resp_group.c: groups of consumers over streams: those of server/shares.h ----------------------------------- */
 
+/* Who reads, and how much at most of each stream. `group` data NULL: nobody in particular (XREAD). */
+struct resp_reader {
+    struct slice group, consumer;
+    bool noack;
+    uint64_t count;
+};
 struct resp_read {
     struct slice name;
     struct resp_id after;
+    bool fresh;          /* of a group: what nobody has had, not what the consumer has */
+    struct share *share; /* of a group, while it waits */
 };
-/* Answers with what is behind these ids in their streams: 1; or 0 when there is nothing, and then nothing is written. */
-int resp_read_now(struct resp_session *session, const struct resp_read *reads, size_t count, uint64_t max, struct edda_error *error);
+/* The group of a stream: 1; 0 when there is none. */
+int resp_group_find(struct resp_host *host, const struct resp_stream *stream, struct slice group, struct share **ret_share, struct edda_error *error);
+/* The consumer, made when it is not there; it is seen. *ret_made: the state is to be written. */
+int resp_group_consumer(struct resp_host *host, struct share *share, struct slice name, struct competing_consumer **ret_consumer, bool *ret_made, struct edda_error *error);
+/* Writes the entries that the group's consumer is given, and keeps that it has them: how many. */
+int64_t resp_group_read(struct resp_host *host, const struct resp_reader *reader, const struct resp_read *read, const struct resp_stream *stream, size_t bytes_max,
+                        struct resp_writer out, struct edda_error *error);
+/* The entry at a place that is in the group's hands: 1, 0 when it is not there any more. `out` NULL: only its id. */
+int resp_group_entry(struct resp_host *host, const struct resp_stream *stream, const struct share *share, uint64_t place, struct resp_id *ret_id, const struct resp_writer *out,
+                     struct edda_error *error);
+int resp_group_may(struct resp_call *call, struct slice group);
+bool resp_group_is_of(const struct share *share, const struct resp_stream *stream);
+/* Finds the group that args[1] and args[2] name, which may be read: 1; 0 when there is none. */
+int resp_group_named(struct resp_call *call, struct resp_stream *ret_stream, struct share **ret_share);
+/* NOGROUP, in the words of most commands. */
+int resp_fail_group(struct resp_call *call, struct slice key, struct slice group);
+
+/* --- resp_wait.c: XREAD BLOCK, XREADGROUP BLOCK ----------------------------------------------------------------- */
+
+/* Answers with what is there of these streams: 1; or 0 when there is nothing, and then nothing is written. */
+int resp_read_now(struct resp_session *session, const struct resp_reader *reader, const struct resp_read *reads, size_t count, struct edda_error *error);
 /* Makes the session wait, `timeout_ms` 0 for ever. */
-int resp_wait_begin(struct resp_session *session, const struct resp_read *reads, size_t count, uint64_t max, int64_t timeout_ms, struct edda_error *error);
+int resp_wait_begin(struct resp_session *session, const struct resp_reader *reader, const struct resp_read *reads, size_t count, int64_t timeout_ms, struct edda_error *error);
 void resp_wait_end(struct resp_session *session);
 /* A record has come that it may be waiting for. */
 void resp_wait_wake(struct resp_session *session);
 void resp_waits_turn(struct resp_host *host, int64_t now_ns);
-/* INT64_MAX: nobody waits, or for ever. */
-int64_t resp_waits_due(const struct resp_host *host);
+/* Boot clock; INT64_MAX: nobody waits, or for ever. */
+int64_t resp_waits_due(const struct resp_host *host, int64_t now_ns);
 
 /* --- sessions and commands --------------------------------------------------------------------------------- */
 
@@ -208,7 +246,8 @@ struct resp_last {
     uint64_t records;
     struct resp_id id;
 };
-#define RESP_HINTS 256
+#define RESP_HINTS 4096
+#define RESP_LASTS 256
 
 struct resp_counts {
     uint64_t commands, failed, messages, overruns;
@@ -222,14 +261,15 @@ struct resp_host {
     uint64_t next_id;
     int64_t opened_ns;
     struct resp_channels channels;
+    struct shares *shares;
     struct heap waits;
-    struct list woken;
+    struct list woken, group_waits;
     uint32_t partitions;       /* of topics that are made by being written to */
     struct arena arena;        /* of the command that runs */
     struct arena entry_arena;  /* of the entry that is written */
     struct buffer scratch, text, entries;
     struct resp_hint hints[RESP_HINTS];
-    struct resp_last lasts[RESP_HINTS];
+    struct resp_last lasts[RESP_LASTS];
     struct resp_counts counts;
 };
 
@@ -265,8 +305,17 @@ struct resp_command {
 int resp_command_run(struct resp_session *session);
 /* Writes the answer to what went wrong, as Redis has it. */
 void resp_fail(struct resp_writer out, int code, const struct edda_error *error);
-/* A command with sub-commands was given one it does not have, or with too few words. */
-int resp_fail_subcommand(struct resp_call *call);
+/* A command with sub-commands was given one it does not have, or, of those that are `known` (with spaces between them), with the wrong number of words. */
+int resp_fail_subcommand(struct resp_call *call, const char *known);
+/* Answers with an error that has a prefix of its own. */
+int resp_fail_as(struct resp_call *call, const char *prefix, const char *format, ...) EDDA_PRINTF(3, 4);
+int resp_fail_syntax(struct resp_call *call);
+int resp_fail_id(struct resp_call *call);
+int resp_fail_number(struct resp_call *call);
+/* The stream that a command names, for who may do this with it. */
+int resp_stream_named(struct resp_call *call, struct slice name, enum broker_verb verb, struct resp_stream *ret_stream);
+/* An end of a range: "-", "+", an id, an id without its second part, "(" and an id that does not belong to it. */
+int resp_range_end(struct resp_call *call, struct slice word, bool last, struct resp_id *ret_id);
 bool resp_is(struct slice word, const char *upper_case);
 bool resp_number(struct slice word, int64_t *ret_number);
 /* Whether it has said who it is, or need not. */
@@ -302,7 +351,15 @@ int resp_xlen(struct resp_call *call);
 int resp_xrange(struct resp_call *call);
 int resp_xrevrange(struct resp_call *call);
 int resp_xread(struct resp_call *call);
+int resp_xreadgroup(struct resp_call *call);
 int resp_xinfo(struct resp_call *call);
+int resp_xgroup(struct resp_call *call);
+int resp_xinfo_groups(struct resp_call *call);
+int resp_xinfo_consumers(struct resp_call *call);
+int resp_xack(struct resp_call *call);
+int resp_xpending(struct resp_call *call);
+int resp_xclaim(struct resp_call *call);
+int resp_xautoclaim(struct resp_call *call);
 
 extern const struct protocol resp_protocol;
 

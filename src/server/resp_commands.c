@@ -1,10 +1,11 @@
 /* The table of commands, and how one is run. COMMAND tells of it. */
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "server/resp.h"
 
-#define NAME_BYTES_MAX 64
+#define RESP_SUBCOMMAND_BYTES_MAX 32
 
 static int resp_command(struct resp_call *call);
 
@@ -29,11 +30,17 @@ static const struct resp_command rows[] = {
     { "subscribe", -2, RESP_WHILE_SUBSCRIBED, resp_on_subscribe, "Subscribes to channels" },
     { "time", 1, 0, resp_time, "Tells the time of the log" },
     { "unsubscribe", -1, RESP_WHILE_SUBSCRIBED, resp_on_unsubscribe, "Ends subscriptions to channels" },
+    { "xack", -4, RESP_WRITES | RESP_FIRST_IS_KEY, resp_xack, "Entries are done, for a group" },
     { "xadd", -5, RESP_WRITES | RESP_FIRST_IS_KEY, resp_xadd, "Appends an entry to a stream" },
-    { "xinfo", -2, 0, resp_xinfo, "Tells of a stream" },
+    { "xautoclaim", -6, RESP_WRITES | RESP_FIRST_IS_KEY, resp_xautoclaim, "Gives a consumer what others of its group have had for long" },
+    { "xclaim", -6, RESP_WRITES | RESP_FIRST_IS_KEY, resp_xclaim, "Gives a consumer entries that others of its group have" },
+    { "xgroup", -2, RESP_WRITES, resp_xgroup, "Makes, moves and destroys groups of consumers" },
+    { "xinfo", -2, 0, resp_xinfo, "Tells of a stream, its groups and their consumers" },
     { "xlen", 2, RESP_FIRST_IS_KEY, resp_xlen, "Counts the entries of a stream" },
+    { "xpending", -3, RESP_FIRST_IS_KEY, resp_xpending, "Tells which entries of a group are not acknowledged, and who has them" },
     { "xrange", -4, RESP_FIRST_IS_KEY, resp_xrange, "Reads the entries between two ids" },
     { "xread", -4, 0, resp_xread, "Reads the entries behind an id, and may wait for them" },
+    { "xreadgroup", -7, RESP_WRITES, resp_xreadgroup, "Gives a consumer of a group entries that no other has, and may wait for them" },
     { "xrevrange", -4, RESP_FIRST_IS_KEY, resp_xrevrange, "Reads the entries between two ids, the last one first" },
 };
 /* clang-format on */
@@ -108,10 +115,51 @@ static int fail_arity(struct resp_call *call, const char *name)
     return edda_fail_with(&call->error, EDDA_EINVAL, "wrong number of arguments for '%s' command", name);
 }
 
-int resp_fail_subcommand(struct resp_call *call)
+int resp_fail_as(struct resp_call *call, const char *prefix, const char *format, ...)
 {
-    return edda_fail_with(&call->error, EDDA_EINVAL, "unknown subcommand or wrong number of arguments for '%.*s'. Try %.*s HELP.",
-                          shown(call->args[1]), (const char *)call->args[1].data, shown(call->args[0]), (const char *)call->args[0].data);
+    char text[RESP_ERROR_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    resp_error(call->out, prefix, "%s", text);
+    call->answered = true;
+    return EDDA_EINVAL;
+}
+
+int resp_fail_syntax(struct resp_call *call)
+{
+    return edda_fail_with(&call->error, EDDA_EINVAL, "syntax error");
+}
+
+int resp_fail_id(struct resp_call *call)
+{
+    return edda_fail_with(&call->error, EDDA_EINVAL, "Invalid stream ID specified as stream command argument");
+}
+
+int resp_fail_number(struct resp_call *call)
+{
+    return edda_fail_with(&call->error, EDDA_EINVAL, "value is not an integer or out of range");
+}
+
+int resp_fail_subcommand(struct resp_call *call, const char *known)
+{
+    struct slice word = call->args[1], at = slice_str(known);
+    char lower[RESP_SUBCOMMAND_BYTES_MAX];
+    while (at.len) {
+        const uint8_t *space = memchr(at.data, ' ', at.len);
+        struct slice one = slice_of(at.data, space ? (size_t)(space - at.data) : at.len);
+        bool same = one.len == word.len && one.len < sizeof lower;
+        for (size_t i = 0; same && i < one.len; i++) {
+            same = toupper(word.data[i]) == one.data[i];
+            lower[i] = (char)tolower(one.data[i]);
+        }
+        if (same)
+            return edda_fail_with(&call->error, EDDA_EINVAL, "wrong number of arguments for '%s|%.*s' command", row_of(call->args[0])->name, (int)one.len, lower);
+        at = slice_from(at, one.len + (space != NULL));
+    }
+    return edda_fail_with(&call->error, EDDA_EINVAL, "unknown subcommand '%.*s'. Try %.*s HELP.", shown(word), (const char *)word.data, shown(call->args[0]),
+                          (const char *)call->args[0].data);
 }
 
 /* --- running --------------------------------------------------------------------------------------------------- */
@@ -245,5 +293,5 @@ static int resp_command(struct resp_call *call)
             resp_bulk_str(call->out, rows[i].name);
         return RESP_ANSWERED;
     }
-    return resp_fail_subcommand(call);
+    return resp_fail_subcommand(call, "COUNT LIST");
 }

@@ -240,7 +240,7 @@ int resp_client(struct resp_call *call)
         return client_kill(call);
     if ((resp_is(word, "NO-EVICT") || resp_is(word, "NO-TOUCH")) && call->count == 3 && (resp_is(call->args[2], "ON") || resp_is(call->args[2], "OFF")))
         return ok(call);
-    return resp_fail_subcommand(call);
+    return resp_fail_subcommand(call, "ID SETNAME GETNAME SETINFO INFO KILL NO-EVICT NO-TOUCH");
 }
 
 /* --- the rest ---------------------------------------------------------------------------------------------------- */

@@ -196,7 +196,7 @@ int resp_pubsub(struct resp_call *call)
         return RESP_ANSWERED;
     }
     if (!resp_is(call->args[1], "NUMSUB"))
-        return resp_fail_subcommand(call);
+        return resp_fail_subcommand(call, "CHANNELS NUMPAT");
     resp_array(call->out, 2 * (size_t)(call->count - 2)); /* in both versions */
     for (uint32_t i = 2; i < call->count; i++) {
         resp_bulk(call->out, call->args[i]);

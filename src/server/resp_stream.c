@@ -70,7 +70,7 @@ static int last_record(struct resp_host *host, const struct resp_stream *stream,
 static struct resp_last *last_of(struct resp_host *host, const struct resp_stream *stream)
 {
     struct hash128 hash = hash_of(host, stream);
-    return &host->lasts[hash.lo % RESP_HINTS];
+    return &host->lasts[hash.lo % RESP_LASTS];
 }
 
 static void last_keep(struct resp_host *host, const struct resp_stream *stream, struct resp_id id)
@@ -250,6 +250,56 @@ static int seek(struct walk *walk, struct resp_id id, uint64_t *ret_place)
     return place_of(walk, id, position, end, ret_place);
 }
 
+int resp_stream_seek(struct resp_host *host, const struct resp_stream *stream, struct resp_id id, uint64_t *ret_place, struct edda_error *error)
+{
+    struct walk walk = { .host = host, .stream = stream, .error = error, .visit = visit_look };
+    bool any = id.ms == 0 && id.seq <= 1;
+    *ret_place = 0;
+    return stream->found && !any ? seek(&walk, id, ret_place) : 0;
+}
+
+/* Whether the entry at a place has this id. */
+static int is_at(struct walk *walk, uint64_t place, struct resp_id id)
+{
+    walk->found = false;
+    int rc = walk_from(walk, place, false, 1);
+    return rc < 0 ? rc : walk->found && walk->place == place && resp_id_compare(walk->id, id) == 0;
+}
+
+int resp_stream_at(struct resp_host *host, const struct resp_stream *stream, struct resp_id id, uint64_t *ret_place, struct edda_error *error)
+{
+    struct walk walk = { .host = host, .stream = stream, .error = error, .visit = visit_look };
+    const struct resp_hint *hint = hint_of(host, stream, id);
+    if (!stream->found)
+        return 0;
+    if (resp_id_compare(hint->id, id) == 0 && hash128_eq(hint->stream, hash_of(host, stream)) && hint->place) {
+        *ret_place = hint->place - 1;
+        int rc = is_at(&walk, *ret_place, id);
+        if (rc != 0)
+            return rc;
+    }
+    int rc = seek(&walk, id, ret_place);
+    if (rc == 0)
+        rc = is_at(&walk, *ret_place, id);
+    /* In a topic records of others may lie before it. */
+    bool here = rc >= 0 && walk.found && resp_id_compare(walk.id, id) == 0;
+    *ret_place = walk.place;
+    return rc < 0 ? rc : here;
+}
+
+int resp_stream_before(struct resp_host *host, const struct resp_stream *stream, uint64_t place, struct resp_id *ret_id, struct edda_error *error)
+{
+    struct walk walk = { .host = host, .stream = stream, .error = error, .visit = visit_look };
+    int rc = stream->found ? walk_from(&walk, place, true, 1) : 0;
+    *ret_id = walk.found ? walk.id : (struct resp_id){ 0, 0 };
+    return rc;
+}
+
+void resp_stream_given(struct resp_host *host, const struct resp_stream *stream, struct resp_id id, uint64_t place)
+{
+    *hint_of(host, stream, id) = (struct resp_hint){ hash_of(host, stream), id, place + 1 };
+}
+
 /* --- ranges --------------------------------------------------------------------------------------------------- */
 
 struct range_walk {
@@ -280,7 +330,7 @@ static int visit_entry(struct walk *of, const struct store_record *record, uint6
     resp_entry_write(host->store, record, keyed, &host->entry_arena, walk->out);
     walk->given++;
     if (!range->backward)
-        *hint_of(host, of->stream, id) = (struct resp_hint){ hash_of(host, of->stream), id, place + 1 };
+        resp_stream_given(host, of->stream, id, place);
     return (uint64_t)walk->given == range->count;
 }
 

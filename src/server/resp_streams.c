@@ -1,25 +1,10 @@
 /* Commands of streams. What Redis can do to the entries of a stream but an append-only log cannot (trimming by count, deleting one) is refused by name. */
 #include "server/resp.h"
 
-static int find(struct resp_call *call, struct slice name, enum broker_verb verb, struct resp_stream *ret_stream)
+int resp_stream_named(struct resp_call *call, struct slice name, enum broker_verb verb, struct resp_stream *ret_stream)
 {
     int rc = resp_stream_find(call->host, name, ret_stream, &call->error);
     return rc < 0 ? rc : resp_may(call, verb, ret_stream->topic);
-}
-
-static int syntax(struct resp_call *call)
-{
-    return edda_fail_with(&call->error, EDDA_EINVAL, "syntax error");
-}
-
-static int wrong_id(struct resp_call *call)
-{
-    return edda_fail_with(&call->error, EDDA_EINVAL, "Invalid stream ID specified as stream command argument");
-}
-
-static int not_a_number(struct resp_call *call)
-{
-    return edda_fail_with(&call->error, EDDA_EINVAL, "value is not an integer or out of range");
 }
 
 /* --- XADD -------------------------------------------------------------------------------------------------------- */
@@ -30,7 +15,7 @@ static int parse_new_id(struct resp_call *call, struct slice word, bool *ret_giv
     *ret_given = !slice_eq(word, SLICE("*"));
     *ret_any_seq = word.len > 2 && slice_eq(slice_from(word, word.len - 2), SLICE("-*"));
     if (*ret_given && !resp_id_parse(slice_of(word.data, word.len - (*ret_any_seq ? 2 : 0)), 0, ret_id))
-        return wrong_id(call);
+        return resp_fail_id(call);
     return 0;
 }
 
@@ -54,7 +39,7 @@ int resp_xadd(struct resp_call *call)
         return edda_fail_with(&call->error, EDDA_EINVAL, "wrong number of arguments for 'xadd' command");
     int rc = parse_new_id(call, call->args[at], &given, &id, &any_seq);
     if (rc >= 0)
-        rc = find(call, call->args[1], BROKER_WRITE, &stream);
+        rc = resp_stream_named(call, call->args[1], BROKER_WRITE, &stream);
     if (rc < 0)
         return rc;
     int64_t length = make ? 1 : resp_stream_length(call->host, &stream);
@@ -75,15 +60,14 @@ int resp_xadd(struct resp_call *call)
 int resp_xlen(struct resp_call *call)
 {
     struct resp_stream stream;
-    int rc = find(call, call->args[1], BROKER_READ, &stream);
+    int rc = resp_stream_named(call, call->args[1], BROKER_READ, &stream);
     int64_t length = rc < 0 ? rc : resp_stream_length(call->host, &stream);
     if (length >= 0)
         resp_int(call->out, length);
     return length < 0 ? (int)length : RESP_ANSWERED;
 }
 
-/* An end of a range: "-", "+", an id, an id without its second part, "(" and an id that does not belong to it. */
-static int parse_end(struct resp_call *call, struct slice word, bool last, struct resp_id *ret_id)
+int resp_range_end(struct resp_call *call, struct slice word, bool last, struct resp_id *ret_id)
 {
     bool exclusive = word.len > 1 && word.data[0] == '(';
     if (slice_eq(word, SLICE("-")) || slice_eq(word, SLICE("+"))) {
@@ -91,7 +75,7 @@ static int parse_end(struct resp_call *call, struct slice word, bool last, struc
         return 0;
     }
     if (!resp_id_parse(slice_from(word, exclusive), last ? UINT64_MAX : 0, ret_id))
-        return wrong_id(call);
+        return resp_fail_id(call);
     if (exclusive && !(last ? resp_id_previous(ret_id) : resp_id_next(ret_id)))
         return edda_fail_with(&call->error, EDDA_EINVAL, "invalid %s ID for the interval", last ? "end" : "start");
     return 0;
@@ -103,19 +87,19 @@ static int range(struct resp_call *call, bool backward)
     struct resp_stream stream;
     int64_t count = 0;
     bool cut;
-    int rc = parse_end(call, call->args[backward ? 3 : 2], false, &range.from);
+    int rc = resp_range_end(call, call->args[backward ? 3 : 2], false, &range.from);
     if (rc >= 0)
-        rc = parse_end(call, call->args[backward ? 2 : 3], true, &range.to);
+        rc = resp_range_end(call, call->args[backward ? 2 : 3], true, &range.to);
     if (rc < 0)
         return rc;
     if (call->count == 5 || call->count > 6 || (call->count == 6 && !resp_is(call->args[4], "COUNT")))
-        return syntax(call);
+        return resp_fail_syntax(call);
     if (call->count == 6) {
         if (!resp_number(call->args[5], &count))
-            return not_a_number(call);
+            return resp_fail_number(call);
         range.count = count < 0 ? UINT64_MAX : (uint64_t)count;
     }
-    rc = find(call, call->args[1], BROKER_READ, &stream);
+    rc = resp_stream_named(call, call->args[1], BROKER_READ, &stream);
     if (rc < 0)
         return rc;
     buffer_clear(&call->host->entries);
@@ -141,69 +125,132 @@ int resp_xrevrange(struct resp_call *call)
 }
 
 struct xread {
-    uint64_t count;
+    struct resp_reader reader;
     int64_t block_ms; /* -1: it does not wait */
     uint32_t streams; /* the first word behind STREAMS */
 };
 
-static int parse_xread(struct resp_call *call, struct xread *ret_read)
+static int wrong_xread(struct resp_call *call, const char *option)
 {
-    struct xread read = { .count = UINT64_MAX, .block_ms = -1 };
-    uint32_t at = 1;
-    for (; at < call->count && !resp_is(call->args[at], "STREAMS"); at += 2) {
-        int64_t number;
-        bool block = resp_is(call->args[at], "BLOCK");
-        if ((!block && !resp_is(call->args[at], "COUNT")) || at + 1 == call->count)
-            return syntax(call);
-        if (!resp_number(call->args[at + 1], &number))
-            return edda_fail_with(&call->error, EDDA_EINVAL, block ? "timeout is not an integer or out of range" : "value is not an integer or out of range");
-        if (block && (number < 0 || number > INT64_C(1000000000000)))
-            return edda_fail_with(&call->error, EDDA_EINVAL, number < 0 ? "timeout is negative" : "timeout is out of range");
-        if (block)
-            read.block_ms = number;
-        else
-            read.count = number <= 0 ? UINT64_MAX : (uint64_t)number;
+    return edda_fail_with(&call->error, EDDA_EINVAL, "The %s option is only supported by XREADGROUP. You called XREAD instead.", option);
+}
+
+/* An option with its values: how many words; or a negative code. */
+static int parse_option(struct resp_call *call, bool group, uint32_t at, struct xread *read)
+{
+    struct slice word = call->args[at];
+    int64_t number;
+    bool block = resp_is(word, "BLOCK");
+    if (resp_is(word, "NOACK")) {
+        read->reader.noack = true;
+        return group ? 1 : wrong_xread(call, "NOACK");
     }
+    if (resp_is(word, "GROUP") && call->count - at > 2) {
+        read->reader.group = call->args[at + 1];
+        read->reader.consumer = call->args[at + 2];
+        return group ? 3 : wrong_xread(call, "GROUP");
+    }
+    if ((!block && !resp_is(word, "COUNT")) || at + 1 == call->count)
+        return resp_fail_syntax(call);
+    if (!resp_number(call->args[at + 1], &number))
+        return edda_fail_with(&call->error, EDDA_EINVAL, block ? "timeout is not an integer or out of range" : "value is not an integer or out of range");
+    if (block && (number < 0 || number > INT64_C(1000000000000)))
+        return edda_fail_with(&call->error, EDDA_EINVAL, number < 0 ? "timeout is negative" : "timeout is out of range");
+    if (block)
+        read->block_ms = number;
+    else
+        read->reader.count = number <= 0 ? UINT64_MAX : (uint64_t)number;
+    return 2;
+}
+
+static int parse_xread(struct resp_call *call, bool group, struct xread *ret_read)
+{
+    struct xread read = { .reader = { .group = { NULL, 0 }, .count = UINT64_MAX }, .block_ms = -1 };
+    uint32_t at = 1;
+    for (int words; at < call->count && !resp_is(call->args[at], "STREAMS"); at += (uint32_t)words)
+        if ((words = parse_option(call, group, at, &read)) < 0)
+            return words;
     read.streams = at + 1;
     if (at >= call->count)
-        return syntax(call);
+        return resp_fail_syntax(call);
     if (call->count - read.streams == 0 || (call->count - read.streams) % 2)
-        return edda_fail_with(&call->error, EDDA_EINVAL, "Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.");
+        return edda_fail_with(&call->error, EDDA_EINVAL, "Unbalanced '%s' list of streams: for each stream key an ID or '%s' must be specified.", group ? "xreadgroup" : "xread",
+                              group ? ">" : "$");
+    if (group && !read.reader.group.data)
+        return edda_fail_with(&call->error, EDDA_EINVAL, "Missing GROUP option for XREADGROUP");
     if ((call->count - read.streams) / 2 > RESP_STREAMS_MAX)
         return edda_fail_with(&call->error, EDDA_ELIMIT, "one XREAD is of at most %d streams", RESP_STREAMS_MAX);
     *ret_read = read;
     return 0;
 }
 
-int resp_xread(struct resp_call *call)
+/* Where the read of one stream begins. */
+static int parse_begin(struct resp_call *call, const struct resp_reader *reader, struct slice id, const struct resp_stream *stream, struct resp_read *read)
+{
+    bool group = reader->group.data != NULL;
+    struct share *share;
+    read->fresh = slice_eq(id, SLICE(">"));
+    if (read->fresh && !group)
+        return edda_fail_with(&call->error, EDDA_EINVAL, "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.");
+    if (slice_eq(id, SLICE("$")) && group)
+        return edda_fail_with(&call->error, EDDA_EINVAL,
+                              "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get "
+                              "new messages. The $ ID would just return an empty result set.");
+    if (!read->fresh && !slice_eq(id, SLICE("$")) && !resp_id_parse(id, 0, &read->after))
+        return resp_fail_id(call);
+    if (slice_eq(id, SLICE("$")))
+        return resp_stream_last(call->host, stream, &read->after, &call->error);
+    if (!group)
+        return 0;
+    int rc = resp_group_find(call->host, stream, reader->group, &share, &call->error);
+    return rc != 0 ? rc
+                   : resp_fail_as(call, "NOGROUP", "No such key '%.*s' or consumer group '%.*s' in XREADGROUP with GROUP option", (int)read->name.len,
+                                  (const char *)read->name.data, (int)reader->group.len, (const char *)reader->group.data);
+}
+
+static int xread(struct resp_call *call, bool group)
 {
     struct resp_read reads[RESP_STREAMS_MAX];
-    struct xread read = { .count = 0 };
-    int rc = parse_xread(call, &read);
+    struct xread read = { .block_ms = -1 };
+    bool history = false;
+    int rc = parse_xread(call, group, &read);
     if (rc < 0)
+        return rc;
+    /* What is given is kept, so it is as if something were written. */
+    if (group && server_is_behind(call->host->server))
+        return EDDA_EBUSY;
+    if (group && (rc = resp_group_may(call, read.reader.group)) < 0)
         return rc;
     uint32_t count = (call->count - read.streams) / 2;
     for (uint32_t i = 0; i < count; i++) {
-        struct slice id = call->args[read.streams + count + i];
         struct resp_stream stream;
-        reads[i].name = call->args[read.streams + i];
-        rc = find(call, reads[i].name, BROKER_READ, &stream);
-        if (rc >= 0 && slice_eq(id, SLICE("$")))
-            rc = resp_stream_last(call->host, &stream, &reads[i].after, &call->error);
-        else if (rc >= 0 && !resp_id_parse(id, 0, &reads[i].after))
-            rc = wrong_id(call);
+        reads[i] = (struct resp_read){ .name = call->args[read.streams + i] };
+        rc = resp_stream_named(call, reads[i].name, BROKER_READ, &stream);
+        if (rc >= 0)
+            rc = parse_begin(call, &read.reader, call->args[read.streams + count + i], &stream, &reads[i]);
         if (rc < 0)
             return rc;
+        history |= group && !reads[i].fresh;
     }
-    rc = resp_read_now(call->session, reads, count, read.count, &call->error);
+    rc = resp_read_now(call->session, &read.reader, reads, count, &call->error);
     if (rc != 0)
         return rc < 0 ? rc : RESP_ANSWERED;
-    if (read.block_ms < 0) {
+    if (read.block_ms < 0 || history) {
         resp_null_array(call->out);
         return RESP_ANSWERED;
     }
-    rc = resp_wait_begin(call->session, reads, count, read.count, read.block_ms, &call->error);
+    rc = resp_wait_begin(call->session, &read.reader, reads, count, read.block_ms, &call->error);
     return rc < 0 ? rc : RESP_WAITS;
+}
+
+int resp_xread(struct resp_call *call)
+{
+    return xread(call, false);
+}
+
+int resp_xreadgroup(struct resp_call *call)
+{
+    return xread(call, true);
 }
 
 /* --- XINFO -------------------------------------------------------------------------------------------------------- */
@@ -234,24 +281,43 @@ static int put_entry(struct resp_call *call, const struct resp_stream *stream, c
     return n < 0 ? (int)n : 0;
 }
 
+struct counting {
+    const struct resp_stream *stream;
+    int64_t groups;
+};
+
+static int count_visit(void *user, struct share *share)
+{
+    struct counting *counting = user;
+    counting->groups += resp_group_is_of(share, counting->stream);
+    return 0;
+}
+
 int resp_xinfo(struct resp_call *call)
 {
     struct resp_stream stream;
     struct resp_id last;
+    if (resp_is(call->args[1], "GROUPS") && call->count == 3)
+        return resp_xinfo_groups(call);
+    if (resp_is(call->args[1], "CONSUMERS") && call->count == 4)
+        return resp_xinfo_consumers(call);
     if (!resp_is(call->args[1], "STREAM") || call->count != 3)
-        return resp_fail_subcommand(call);
-    int rc = find(call, call->args[2], BROKER_READ, &stream);
+        return resp_fail_subcommand(call, "STREAM GROUPS CONSUMERS");
+    int rc = resp_stream_named(call, call->args[2], BROKER_READ, &stream);
     int64_t length = rc < 0 ? rc : resp_stream_length(call->host, &stream);
-    if (length == 0)
+    struct counting counting = { .stream = &stream };
+    if (length >= 0)
+        rc = shares_each(call->host->shares, count_visit, &counting, &call->error);
+    if (length == 0 && rc >= 0 && counting.groups == 0)
         return edda_fail_with(&call->error, EDDA_EINVAL, "no such key");
-    rc = length < 0 ? (int)length : resp_stream_last(call->host, &stream, &last, &call->error);
+    rc = length < 0 || rc < 0 ? (length < 0 ? (int)length : rc) : resp_stream_last(call->host, &stream, &last, &call->error);
     if (rc < 0)
         return rc;
     resp_map(call->out, 6);
     put_int(call->out, "length", length);
     put_id(call->out, "last-generated-id", last);
     put_int(call->out, "entries-added", length);
-    put_int(call->out, "groups", 0);
+    put_int(call->out, "groups", counting.groups);
     rc = put_entry(call, &stream, "first-entry", false);
     return rc < 0 ? rc : put_entry(call, &stream, "last-entry", true);
 }

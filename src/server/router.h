@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "edda/app.h"
 
-#define ROUTE_SEGMENTS_MAX 8
+#define ROUTE_SEGMENTS_MAX 10
 #define ROUTES_MAX 1024
 
 /* What an answer is, for the documentation. */

@@ -126,11 +126,13 @@ const struct edda_type GroupPark_type = { .name = "GroupPark", .kind = EDDA_TYPE
 static const struct edda_field Group_fields[] = {
     EDDA_FIELD(Group, group),
     EDDA_FIELD(Group, topic),
+    EDDA_FIELD(Group, key, .optional = true, .description = "of the stream, of a group of one stream; positions are then its versions"),
     EDDA_FIELD(Group, watermark, .description = "everything before this position is done, or parked"),
     EDDA_FIELD(Group, next, .description = "everything before this position was given at least once"),
     EDDA_FIELD(Group, behind, .description = "positions of the log behind that"),
     EDDA_FIELD(Group, open, .description = "records that are to be acknowledged, or to be given again"),
-    EDDA_FIELD(Group, parked) };
+    EDDA_FIELD(Group, parked),
+    EDDA_FIELD(Group, consumers, .description = "those that have a name, over Redis's protocol") };
 const struct edda_type Group_type = EDDA_VALUE(Group);
 
 static const struct edda_field ParkedRecord_fields[] = {

@@ -136,11 +136,13 @@ extern const struct edda_type GroupAck_type, GroupNack_type, GroupPark_type;
 struct Group {
     struct edda_text group;
     struct edda_text topic;
+    struct edda_text key;
     int64_t watermark;
     int64_t next;
     int64_t behind;
     int64_t open;
     int64_t parked;
+    int64_t consumers;
 };
 extern const struct edda_type Group_type;
 

@@ -44,6 +44,16 @@ int main(int argc, char **argv)
     for (int i = 0; i < 1000; i++)
         must(strtol(reply->element[i]->element[1]->element[1]->str, NULL, 10) == i, "in order");
     freeReplyObject(reply);
+    freeReplyObject(ask(c, "hi:stream", "XGROUP CREATE %s g 0"));
+    reply = ask(c, "hi:stream", "XREADGROUP GROUP g a COUNT 10 STREAMS %s >");
+    must(reply->elements == 1 && reply->element[0]->elements == 2 && reply->element[0]->element[1]->elements == 10, "ten are given");
+    freeReplyObject(reply);
+    reply = ask(c, "hi:stream", "XPENDING %s g");
+    must(reply->elements == 4 && reply->element[0]->integer == 10, "they are pending");
+    freeReplyObject(reply);
+    reply = ask(c, "hi:stream", "XREADGROUP GROUP no a STREAMS %s >");
+    must(reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOGROUP ", 8) == 0, "there is no such group");
+    freeReplyObject(reply);
     redisFree(c);
     redisFree(listener);
     puts("done");

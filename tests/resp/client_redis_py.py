@@ -57,6 +57,41 @@ def streams(client, key):
         assert 'equal or smaller' in str(wrong), wrong
 
 
+def groups(client, key):
+    same(client.xgroup_create(key, 'g', id='0', mkstream=True), True)
+    try:
+        client.xgroup_create(key, 'g')
+        raise AssertionError('it is made twice')
+    except redis.exceptions.ResponseError as wrong:
+        same(str(wrong), 'BUSYGROUP Consumer Group name already exists')
+    made = [client.xadd(key, {'n': n}) for n in range(5)]
+    got = entries_of(client.xreadgroup('g', 'a', {key: '>'}, count=3), key)
+    same([(i, dict(f)) for i, f in got], [(made[n], {'n': str(n)}) for n in range(3)])
+    same([i for i, _ in entries_of(client.xreadgroup('g', 'b', {key: '>'}), key)], made[3:])
+    same(client.xack(key, 'g', made[0], made[4]), 2)
+    pending = client.xpending(key, 'g')
+    same((pending['pending'], pending['min'], pending['max']), (3, made[1], made[3]))
+    same([(c['name'], c['pending']) for c in pending['consumers']], [('a', 2), ('b', 1)])
+    rows = client.xpending_range(key, 'g', min='-', max='+', count=10, consumername='a')
+    same([(r['message_id'], r['consumer'], r['times_delivered']) for r in rows], [(made[1], 'a', 1), (made[2], 'a', 1)])
+    same([i for i, _ in client.xclaim(key, 'g', 'b', 0, [made[1]])], [made[1]])
+    same(client.xclaim(key, 'g', 'b', 0, [made[2]], justid=True), [made[2]])
+    start, found = client.xautoclaim(key, 'g', 'c', 0, count=2)[:2]
+    same((start, [i for i, _ in found]), (made[3], made[1:3]))
+    info = client.xinfo_groups(key)
+    same([(g['name'], g['consumers'], g['pending'], g['last-delivered-id'], g['lag']) for g in info], [('g', 3, 3, made[4], 0)])
+    same([(c['name'], c['pending']) for c in client.xinfo_consumers(key, 'g')], [('a', 0), ('b', 1), ('c', 2)])
+    same(client.xreadgroup('g', 'a', {key: '>'}, block=50) or [], [])
+    same([client.xgroup_createconsumer(key, 'g', 'd'), client.xgroup_delconsumer(key, 'g', 'c'), client.xgroup_setid(key, 'g', '$')], [1, 2, True])
+    same(client.xinfo_stream(key)['groups'], 1)
+    same(client.xgroup_destroy(key, 'g'), 1)
+    try:
+        client.xreadgroup('g', 'a', {key: '>'})
+        raise AssertionError('it is there')
+    except redis.exceptions.ResponseError as wrong:
+        assert str(wrong).startswith('NOGROUP No such key'), wrong
+
+
 for protocol in (2, 3):
     r = redis.Redis(port=port, protocol=protocol, decode_responses=True, client_name=f'py{protocol}', health_check_interval=1)
     same(r.ping(), True)
@@ -67,6 +102,8 @@ for protocol in (2, 3):
     channels(r)
     streams(r, f'py:stream{protocol}')
     streams(r, f'orders/py{protocol}')
+    groups(r, f'py:groups{protocol}')
+    groups(r, f'orders/groups{protocol}')
     pipe = r.pipeline(transaction=False)
     for n in range(100):
         pipe.xadd('py:many', {'n': n})

@@ -13,6 +13,12 @@ def installed():
     return shutil.which('redis-server') is not None
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
 class Connection:
     """One connection; send() and read() by themselves for subscribers."""
 
@@ -61,9 +67,7 @@ class Server:
         self.directory = directory
         self.options = options
         if port is None:
-            with socket.socket() as s:
-                s.bind(('127.0.0.1', 0))
-                port = s.getsockname()[1]
+            port = free_port()
         self.port = port
         self.start()
 
@@ -104,18 +108,19 @@ class Server:
 
 
 class Edda(Server):
-    """`edda serve` in place of a Redis server. `tool` is the binary."""
+    """`edda serve` in place of a Redis server. `tool` is the binary; `listeners` are options of others than RESP's, which are off else."""
 
-    def __init__(self, tool, directory, port=None):
+    def __init__(self, tool, directory, port=None, listeners=()):
         self.tool = tool
+        self.listeners = list(listeners)
         super().__init__(directory, port=port)
 
     def start(self):
         off = []
         for line in subprocess.run([self.tool, 'serve', '--help'], text=True, capture_output=True, check=True).stdout.splitlines():
-            if 'HOST:PORT' in line and '--resp' not in line:
+            if 'HOST:PORT' in line and line.split()[0] not in ('--resp', *self.listeners):
                 off += [line.split()[0], 'off']
-        self.process = subprocess.Popen([self.tool, 'serve', '--data', os.path.join(self.directory, 'data'), '--resp', f'127.0.0.1:{self.port}', *off],
+        self.process = subprocess.Popen([self.tool, 'serve', '--data', os.path.join(self.directory, 'data'), '--resp', f'127.0.0.1:{self.port}', *off, *self.listeners],
                                         stdout=open(os.path.join(self.directory, 'said'), 'ab'), stderr=subprocess.STDOUT)
         wait_for(self._answers, f'edda on port {self.port}')
 

@@ -8,23 +8,19 @@
  * Without --broker it starts `edda serve` of this build, with its data in a directory of its own; without --peer there is no peer. With --row there is only
  * that row of the table below, counted from 1, and what is read is what it has written.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bare_log.h"
 #include "bench.h"
+#include "brokers.h"
 #include "kafka_load.h"
 
 #define PARTITIONS 4
-#define START_SECONDS 10
 
 /* Targets as multiples of what is beside; 0: none. */
 static const struct row {
@@ -46,60 +42,6 @@ struct places {
 };
 
 #define ROW_READ 3 /* the one whose topic is read again, if it is among those that are run */
-
-static bool serves(int port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)port),
-                                   .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool there = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0)
-        (void)close(fd);
-    return there;
-}
-
-static int free_port(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        kafka_die("no free port");
-    (void)close(fd);
-    return ntohs(address.sin_port);
-}
-
-/* Starts `edda serve` of the build that `program` is in; it dies with the bench. */
-static pid_t edda_start(const struct bench *b, const char *program, int port)
-{
-    char path[512], data[300], at[64];
-    const char *slash = strrchr(program, '/');
-    (void)snprintf(path, sizeof path, "%.*s/../edda", slash ? (int)(slash - program) : 1, slash ? program : ".");
-    (void)snprintf(data, sizeof data, "%s/data", b->dir);
-    (void)snprintf(at, sizeof at, "127.0.0.1:%d", port);
-    pid_t pid = fork();
-    if (pid < 0)
-        kafka_die("fork");
-    if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (!freopen("/dev/null", "w", stdout))
-            _exit(127);
-        execl(path, path, "serve", "--data", data, "--kafka", at, "--http", "off", "--resp", "off", (char *)NULL);
-        _exit(127);
-    }
-    int64_t limit_ns = bench_now_ns() + START_SECONDS * INT64_C(1000000000);
-    while (!serves(port)) {
-        errno = 0;
-        if (waitpid(pid, NULL, WNOHANG) == pid)
-            kafka_die("edda serve has ended; what it said is above");
-        if (bench_now_ns() > limit_ns)
-            kafka_die("edda serve does not listen");
-        (void)nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
-    }
-    return pid;
-}
 
 static void figures(const struct bench *b, const struct row *row, const char *who, struct kafka_rate rate)
 {
@@ -203,10 +145,11 @@ int main(int argc, char **argv)
     struct bench b;
     struct places places = options_take(&argc, argv);
     bench_begin(&b, "kafka", argc, argv);
-    pid_t bare = bare_log_start(b.dir, &places.bare), edda = 0;
+    struct broker_process edda = { 0 };
+    pid_t bare = bare_log_start(b.dir, &places.bare);
     if (!places.broker) {
-        places.broker = free_port();
-        edda = edda_start(&b, argv[0], places.broker);
+        broker_start_edda(&edda, &b, argv[0]);
+        places.broker = edda.port;
     }
     /* So that topics of a run before are no trouble, where a broker is older than the bench. */
     int number = (int)(getpid() % 900) * 10;
@@ -215,10 +158,7 @@ int main(int argc, char **argv)
     bool has_read = places.first <= ROW_READ && ROW_READ < places.end;
     consume(&b, &places, number + (has_read ? ROW_READ : (int)places.first));
     (void)kill(bare, SIGKILL);
-    if (edda) {
-        (void)kill(edda, SIGTERM);
-        (void)waitpid(edda, NULL, 0);
-    }
+    broker_stop(&edda);
     bench_end(&b);
     return 0;
 }

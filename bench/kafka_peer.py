@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real Kafka, from its published jars, beside which Edda is measured and by which the tests in tests/kafka are checked: one node that is its own controller.
 
-    kafka_peer.py [--version 4.1.0] [--dir DIRECTORY] [--port 0] [SETTING=VALUE…]
+    kafka_peer.py [--version 4.1.0] [--dir DIRECTORY] [--port 0] [--heap 1G] [SETTING=VALUE…]
 
 Says `kafka: listening on 127.0.0.1:PORT` once it answers, and ends, and Kafka with it, at SIGTERM, SIGINT or the end of its standard input. Without a directory it uses
 one of its own and removes it. A topic with flush.messages=1 is synced at every append; by default Kafka leaves that to the system.
@@ -129,6 +129,7 @@ def main():
     parser.add_argument('--version', default=install.JAVA_WHOLE[-1], choices=install.JAVA_WHOLE)
     parser.add_argument('--dir')
     parser.add_argument('--port', type=int, default=0)
+    parser.add_argument('--heap', default='1G')
     parser.add_argument('settings', nargs='*', metavar='SETTING=VALUE')
     words = parser.parse_args()
     directory = words.dir or tempfile.mkdtemp(prefix='edda-kafka-')
@@ -138,7 +139,7 @@ def main():
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), ended.set()), daemon=True).start()
     peer = None
     try:
-        peer = Peer(directory, words.version, words.port, dict(s.split('=', 1) for s in words.settings)).start()
+        peer = Peer(directory, words.version, words.port, dict(s.split('=', 1) for s in words.settings), words.heap).start()
         print(f'kafka: listening on 127.0.0.1:{peer.port}', flush=True)
         while not ended.wait(0.5):
             if peer.process.poll() is not None:

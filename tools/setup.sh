@@ -35,6 +35,7 @@ zlib1g-dev          pc:zlib          Kafka records compressed with gzip
 libsnappy-dev       h:snappy-c.h     Kafka records compressed with Snappy
 liblz4-dev          pc:liblz4        Kafka records compressed with LZ4
 libzstd-dev         pc:libzstd       Kafka records compressed with Zstandard
+librdkafka-dev      pc:rdkafka       the client of the bench of consuming
 nodejs              node             the example of a remote service in JavaScript
 valgrind            valgrind         finds what the sanitizers cannot, and counts instructions
 python3             python3          the rules in tests/rules and the test runner

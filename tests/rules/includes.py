@@ -42,7 +42,7 @@ THIRD_PARTY = (
     ('zstd_errors.h', ('src/wire/kafka/',)),
     ('snappy-c.h', ('src/wire/kafka/',)),
     ('zlib.h', ('src/wire/kafka/',)),
-    ('librdkafka/', ('src/journal/',)),
+    ('librdkafka/', ('src/journal/', 'bench/')),
     ('event2/', ('src/outside/', 'src/server/', 'src/cmd/')),
     ('openssl/', ('src/outside/', 'src/server/', 'src/cmd/')),
     ('curl/', ('src/outside/',)),

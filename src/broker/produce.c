@@ -29,6 +29,8 @@ static int16_t produce_code(struct broker_call *call, int code, const struct edd
         return call_code(call, KAFKA_INVALID_RECORD);
     case EDDA_EUNSUPPORTED:
         return call_code(call, KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
+    case EDDA_EPRODUCER:
+        return call_code(call, KAFKA_UNKNOWN_PRODUCER_ID);
     default:
         return call_failed(call, code);
     }

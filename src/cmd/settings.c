@@ -173,11 +173,10 @@ static int file_read(const char *path, char **ret_text, struct edda_error *error
     return *ret_text ? 0 : edda_fail_with(error, EDDA_ENOMEM, "out of memory for the settings");
 }
 
-int settings_file(const struct command_row *command, const char *path, void *values, struct edda_error *error)
+int settings_text(const struct command_row *command, const char *path, char *text, void *values, struct edda_error *error)
 {
     bool seen[SETTINGS_MAX] = { false };
-    char *text = NULL;
-    int r = file_read(path, &text, error);
+    int r = 0;
     for (unsigned line = 1; r == 0 && text; line++) {
         char *end = strchr(text, '\n');
         if (end)
@@ -186,6 +185,13 @@ int settings_file(const struct command_row *command, const char *path, void *val
         text = end;
     }
     return r;
+}
+
+int settings_file(const struct command_row *command, const char *path, void *values, struct edda_error *error)
+{
+    char *text = NULL;
+    int r = file_read(path, &text, error);
+    return r < 0 ? r : settings_text(command, path, text, values, error);
 }
 
 /* --- the environment ---------------------------------------------------------------------------------------------------- */

@@ -12,8 +12,10 @@
 
 #define SETTINGS_FILE_BYTES_MAX 65536
 
-/* Both write to `values` what they find; texts live as long as the process. EDDA_EINVAL names the line or the variable; EDDA_ENOTFOUND: there is no such file. */
+/* All write to `values` what they find; texts live as long as the process. EDDA_EINVAL names the line or the variable; EDDA_ENOTFOUND: there is no such file. */
 int settings_file(const struct command_row *command, const char *path, void *values, struct edda_error *error);
+/* The same of the text of a file, into which it writes and to which values point afterwards; `path` is for the errors. */
+int settings_text(const struct command_row *command, const char *path, char *text, void *values, struct edda_error *error);
 int settings_environment(const struct command_row *command, void *values, struct edda_error *error);
 /* The command line has given the option a value, whatever was said before. */
 void settings_overruled(const char *option);

@@ -94,7 +94,8 @@ static char *text_copy(struct slice text)
 {
     char *copy = malloc(text.len + 1);
     if (copy) {
-        memcpy(copy, text.data, text.len);
+        if (text.len)
+            memcpy(copy, text.data, text.len);
         copy[text.len] = '\0';
     }
     return copy;

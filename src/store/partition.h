@@ -44,7 +44,7 @@ struct store_batch_appended {
  * Limits: 64 MiB of decompressed records (EDDA_ETOOLARGE), a million records (EDDA_ELIMIT); those of a transaction in store/transaction.h.
  *
  * EDDA_ECORRUPT (checksum), EDDA_EMALFORMED, EDDA_EINVAL, EDDA_ETOOLARGE (max.message.bytes), EDDA_EUNSUPPORTED (magic, compression), EDDA_EFENCED (old epoch),
- * EDDA_ESEQUENCE, EDDA_EPRODUCER (an id that cannot be), EDDA_ETRANSACTION (no transaction is open for a transactional batch, or one is for another), and those of store_append().
+ * EDDA_ESEQUENCE, EDDA_EPRODUCER (an id that cannot be, or what has the batch's sequence numbers was aborted), EDDA_ETRANSACTION (no transaction is open for a transactional batch, or one is for another), and those of store_append().
  */
 int store_batch_append(struct store *store, const struct store_batch *batch, struct store_batch_appended *ret_appended,
                        struct edda_error *error);

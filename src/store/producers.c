@@ -111,14 +111,12 @@ static int32_t sequence_after(int32_t sequence, int32_t count)
     return (int32_t)(((int64_t)sequence + count) & INT32_MAX);
 }
 
-/* What was aborted is not there, and no producer goes on sending it. A batch with its sequence numbers is another: librdkafka gives them again to what it sends in the next
- * transaction when the answer to the aborted one was lost. To say that it is there already would lose it; Kafka does so. */
 static const struct producer_batch *batch_repeated(const struct producer *p, const struct batch *batch)
 {
     int32_t last = sequence_after(batch->base_sequence, batch->record_count - 1);
     for (int i = p->batch_count - 1; i >= 0; i--)
         if (p->batches[i].first_sequence == batch->base_sequence && p->batches[i].last_sequence == last)
-            return p->batches[i].base_offset < 0 ? NULL : &p->batches[i];
+            return &p->batches[i];
     return NULL;
 }
 
@@ -155,6 +153,15 @@ static int sequence_check(const struct producer *p, const struct batch *batch, s
     return 0;
 }
 
+/* What was aborted is not there, and no producer goes on sending it. A batch with its sequence numbers is another: librdkafka gives them again to what it sends in the next
+ * transaction when the answer to the aborted one was lost. To say that it is there already, as Kafka does, would lose it. That nobody knows the producer is not so; but it has
+ * librdkafka abort the transaction and take another epoch, where a sequence number that is not due has it give up. */
+static int aborted_fail(const struct batch *batch, struct edda_error *error)
+{
+    return edda_fail_with(error, EDDA_EPRODUCER, "the batch of producer %" PRId64 " has the sequence number %" PRId32 " of one that was aborted", batch->producer_id,
+                          batch->base_sequence);
+}
+
 int producer_check(struct store *store, const struct topic *topic, uint32_t partition, const struct batch *batch, int64_t *ret_base,
                    struct edda_error *error)
 {
@@ -163,6 +170,8 @@ int producer_check(struct store *store, const struct topic *topic, uint32_t part
     bool transactional = batch->attributes & BATCH_TRANSACTIONAL;
     if (p && p->epoch == batch->producer_epoch) {
         const struct producer_batch *known = batch_repeated(p, batch);
+        if (known && known->base_offset < 0)
+            return aborted_fail(batch, error);
         if (known) {
             *ret_base = known->base_offset;
             return 1;

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Idempotent producers through a proxy that cuts their connections at random: cuts.py EDDA [--seed=N] [--records=2000]. Nothing is lost, nothing comes twice, and all
-stays in order. The seed is printed first."""
+"""Producers whose connections are cut by a proxy: cuts.py EDDA [NAME…] [--seed=N] [--records=2000]. At random, for idempotent ones: nothing is lost, nothing comes twice, and all
+stays in order; the seed is printed first. And just when it matters, for a transactional one."""
 import json
 import random
+import subprocess
 
 import kafka
 from kafka import edda
@@ -39,5 +40,34 @@ def producers_through_cuts(world):
         holds(proxy.cuts > before, 'connections were cut')
 
 
+def what_was_aborted_is_not_the_next(world):
+    """What is committed after a batch whose answer was lost, and which was aborted, is not taken for that batch."""
+    words = kafka.python_program('aborted.py')
+    kafka.command('librdkafka')
+    at = kafka.broker(world)
+    proxy = kafka.Proxy(at, 1)
+    proxy.cutting = False
+    world.servers.append(proxy)
+    client = subprocess.Popen([*words(), f'{at.host}:{at.port}', f'{proxy.host}:{proxy.port}', 'aborted'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True)
+
+    def asks(word):
+        said = client.stdout.readline().strip()
+        if said != word:
+            client.kill()
+            raise AssertionError(f'the client failed: {said}\n{client.stdout.read()}')
+
+    asks('deaf')
+    proxy.deaf = True
+    client.stdin.write('\n')
+    client.stdin.flush()
+    asks('cut')
+    proxy.cut_all()
+    proxy.deaf = False
+    said, _ = client.communicate('\n', kafka.LIMIT_S)
+    print(said, end='', flush=True)
+    same(client.returncode, 0, said)
+
+
 if __name__ == '__main__':
-    edda.main((producers_through_cuts,))
+    edda.main((producers_through_cuts, what_was_aborted_is_not_the_next))

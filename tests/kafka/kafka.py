@@ -168,6 +168,8 @@ class Proxy:
         self.chance = random.Random(seed)
         self.cutting = True
         self.cuts = 0
+        self.deaf = False  # nothing comes from the broker any more
+        self.pairs = []
         self.listener = socket.create_server(('127.0.0.1', 0))
         self.host, self.port = self.listener.getsockname()
         self.theirs = at.host.encode() + struct.pack('>i', at.port)
@@ -191,6 +193,7 @@ class Proxy:
             return
         for each in (client, server):
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.pairs.append((client, server))
         try:
             self._carry_both(client, server, life_s)
         except OSError:
@@ -217,6 +220,8 @@ class Proxy:
                 some = server.recv(65536)
                 if not some:
                     return
+                if self.deaf:
+                    continue
                 held = (held + some).replace(self.theirs, self.ours)
                 keep = next((n for n in range(min(len(held), len(self.theirs) - 1), 0, -1) if self.theirs.startswith(held[-n:])), 0)
                 life_s = self._sent(client, held[:len(held) - keep], life_s)
@@ -232,6 +237,16 @@ class Proxy:
             some = some[:int(len(some) * self.chance.random())]
         to.sendall(some)
         return life_s
+
+    def cut_all(self):
+        """All connections that there are."""
+        for pair in self.pairs:
+            for each in pair:
+                try:
+                    each.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # it has ended
+        self.pairs.clear()
 
     def stop(self):
         self.listener.close()

@@ -30,6 +30,7 @@ class Load:
         if line.startswith('wrong: '):
             raise AssertionError(line.rstrip('\n'))
         if not line.startswith(('ok: ', 'working', 'done')):
+            self.process.kill()
             raise AssertionError('the clients failed: ' + line + self.process.stdout.read()[-4000:])
         return line.rstrip('\n')
 

@@ -482,8 +482,7 @@ static void do_repeat(struct actor *a, int attributes)
     op.count = a->batches[op.partition][i].count;
     batch_fill(&op, a, a->batches[op.partition][i].sequence, attributes);
     bool aborted = a->batches[op.partition][i].base < 0;
-    int wanted = !aborted ? 0 : a->added[op.partition] ? EDDA_ESEQUENCE : EDDA_ETRANSACTION;
-    if (outcome(append(&op, &appended), wanted, "a repeat") && !aborted) {
+    if (outcome(append(&op, &appended), aborted ? EDDA_EPRODUCER : 0, "a repeat") && !aborted) {
         if (!appended.repeated || appended.base_offset != a->batches[op.partition][i].base)
             fail("a repeat gives another offset", appended.base_offset);
         w.repeats++;

@@ -263,7 +263,7 @@ static void what_was_aborted_is_not_repeated(void **state)
         agains[i](w);
         t = topic_of(w, "orders", 1);
         add(w, p, t, 0);
-        assert_int_equal(send(w, t, 0, p, 2, "c", 2), EDDA_ESEQUENCE);
+        assert_int_equal(send(w, t, 0, p, 2, "c", 2), EDDA_EPRODUCER);
         sent(w, t, 0, p, 0, "a", 2); /* the repeat of what was committed */
         end(w, p, false);
     }

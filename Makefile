@@ -30,7 +30,7 @@ configure = @tools/configure.sh "$(BUILD)" "$(CC)" "$(SANITIZE)" "$(PREFIX)"
 # With sanitizers of its own choice a build is tested alone; else a second one has them.
 ifeq ($(SANITIZE),)
 configure_sanitized = @tools/configure.sh "$(SANITIZED)" "$(CC)" address,undefined "$(PREFIX)"
-tested = --build "$(BUILD)" --build "$(SANITIZED):unit,wire,sim" --timeout-multiplier 3
+tested = --build "$(BUILD)" --build "$(SANITIZED):unit,wire,sim,fuzz" --timeout-multiplier 3
 else
 configure_sanitized =
 tested = --build "$(BUILD)" --timeout-multiplier 3
@@ -58,7 +58,7 @@ run: setup ## builds the choreography example and starts it on :8088; Ctrl-C end
 	echo "run: $$program run"; \
 	exec "$$program" run
 
-test: setup setup-clients ## builds and runs everything, unit, wire and sim tests with sanitizers too
+test: setup setup-clients ## builds and runs everything, unit, wire, sim and fuzz tests with sanitizers too
 	$(configure)
 	$(configure_sanitized)
 	@exec tools/run-tests.py $(tested) --without soak

@@ -4,6 +4,7 @@
     settings.py EDDA [NAME…]
 """
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ sys.dont_write_bytecode = True
 import edda  # noqa: E402
 from edda import holds, same, says, wait_for  # noqa: E402
 from serve import Broker, others_off  # noqa: E402
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def config(world, text):
@@ -112,6 +115,23 @@ def the_service_manager_is_told(world):
         same(manager.recv(100), b'STOPPING=1')
 
 
+def the_unit_is_one(world):
+    """systemd takes it as it is, with the program of this build, and gives it the time that a long log takes."""
+    with open(os.path.join(SOURCE, 'packaging', 'edda.service'), encoding='utf-8') as file:
+        unit = file.read()
+    says(unit, r'\nType=notify\n', r'\nTimeoutStartSec=infinity\n', r'\nExecStart=/usr/bin/edda serve ')
+    if shutil.which('systemd-analyze') is None:
+        return
+    path = os.path.join(world.directory, 'edda.service')
+    for change, patterns in ((lambda text: text, ()), (lambda text: text.replace('NoNewPrivileges', 'NoOldPrivileges'), ('NoOldPrivileges',))):
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(change(unit).replace('/usr/bin/edda', world.application).replace('Documentation=', '# '))
+        done = subprocess.run(['systemd-analyze', 'verify', path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=edda.LIMIT_S, check=False)
+        about = '\n'.join(line for line in done.stdout.splitlines() if 'edda.service' in line)
+        says(about, *patterns)
+        holds(patterns or not about, about)
+
+
 def manual_pages(world):
     for page, title in (('edda.1', '.TH EDDA 1'), ('edda.conf.5', '.TH EDDA.CONF 5')):
         text = world.run('man', page)
@@ -123,5 +143,6 @@ def manual_pages(world):
 
 
 if __name__ == '__main__':
-    scenarios = [a_file_and_what_goes_before_it, what_is_wrong_is_named, a_value_that_is_wrong_is_named_where_it_stands, users_are_read_again, the_service_manager_is_told, manual_pages]
+    scenarios = [a_file_and_what_goes_before_it, what_is_wrong_is_named, a_value_that_is_wrong_is_named_where_it_stands, users_are_read_again, the_service_manager_is_told, the_unit_is_one,
+                 manual_pages]
     edda.main(scenarios)

@@ -152,6 +152,9 @@ bool server_is_full(const struct server *server);
 /* Counts anew what it holds; connection_stamp() and connection_flush() do. */
 void connection_weigh(struct connection *connection);
 int connection_push(struct connection *connection);
+/* Sends what may leave at once out of the caller's memory, when nothing is unsent, so that what many get is copied for nobody. How many bytes the client has taken; the rest is to be
+ * appended to `out`, or the connection to be closed. EDDA_ECLOSED: the peer is gone. */
+int64_t connection_send_now(struct connection *connection, struct slice bytes);
 
 /* What the server was given and has: the store beside the engine, NULL when there is none; limits; who keeps what of a protocol. */
 struct store *server_store(const struct server *server);

@@ -149,22 +149,44 @@ static void await_writable(struct connection *connection, bool await)
         (void)event_del(&connection->writable);
 }
 
-int output_send(struct connection *connection)
+/* Reading makes the handshake of TLS, and what is to be sent is sent after it. */
+static bool is_ready(const struct connection *connection)
 {
-    /* Reading makes the handshake of TLS, and what is to be sent is sent after it. */
-    bool ready = !connection->tls || tls_is_ready(connection->tls);
-    while (ready && connection->sent < connection->open) {
-        ssize_t n = connection_send(connection, connection->out.data + connection->sent, connection->open - connection->sent);
+    return !connection->tls || tls_is_ready(connection->tls);
+}
+
+/* As many bytes as the client takes. */
+static int64_t send_bytes(struct connection *connection, struct slice bytes)
+{
+    size_t sent = 0;
+    while (is_ready(connection) && sent < bytes.len) {
+        ssize_t n = connection_send(connection, bytes.data + sent, bytes.len - sent);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
             return EDDA_ECLOSED;
         if (n <= 0)
             break;
-        connection->sent += (size_t)n;
+        sent += (size_t)n;
         connection->spoken->counts.bytes_out += (size_t)n;
         connection_touch(connection);
     }
+    return (int64_t)sent;
+}
+
+int64_t connection_send_now(struct connection *connection, struct slice bytes)
+{
+    ASSERT(connection_unsent(connection) == 0);
+    return send_bytes(connection, bytes);
+}
+
+int output_send(struct connection *connection)
+{
+    bool ready = is_ready(connection);
+    int64_t n = send_bytes(connection, slice_of(connection->out.data + connection->sent, connection->open - connection->sent));
+    if (n < 0)
+        return EDDA_ECLOSED;
+    connection->sent += (size_t)n;
     await_writable(connection, (ready && connection->sent < connection->open) || connection->turned);
     output_trim(connection);
     return 0;

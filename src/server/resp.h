@@ -142,6 +142,17 @@ struct resp_subscription {
     uint64_t from;           /* what lies before is not for it */
 };
 
+/* Messages to the same that come one behind the other: written once for all who get them, and sent from there. */
+struct resp_run {
+    struct resp_wanted *to;        /* NULL: there are none */
+    const struct topic *topic;
+    uint64_t position;             /* of the first */
+    uint64_t count;
+    bool alone;                    /* some who are subscribed get the first no more, and may get the next */
+    struct buffer texts[2];        /* for those of version 2, and of 3; empty when there is none */
+    bool used[2];
+};
+
 struct resp_channels {
     struct table wanted, subscriptions, heard;
     struct list by_kind[RESP_INTERESTS];
@@ -150,7 +161,8 @@ struct resp_channels {
     uint64_t generation;           /* grows when something is wanted for the first time, or no more */
     bool listening;                /* the cursor is in use */
     struct store_cursor cursor;
-    struct buffer message, name;
+    struct resp_run run;
+    struct buffer name;
     struct list told;              /* sessions that have something to be sent */
     struct list over;              /* sessions that are to be closed */
 };

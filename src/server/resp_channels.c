@@ -6,12 +6,15 @@
  *
  * A subscription gets what was appended after it: what lies before its `from` is not for it, though the cursor may still have it before itself.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "server/resp.h"
 
 #define RECORDS_PER_TURN 4096
+#define RUN_BYTES_MAX (UINT32_C(256) << 10) /* with the message that reaches it, a run is sent */
+#define RUN_BYTES_SENT (UINT32_C(16) << 10) /* from here on it is worth a system call of its own when others follow */
 
 /* What a topic's records go to. */
 struct heard {
@@ -264,66 +267,124 @@ void resp_let_go(struct resp_session *session)
         list_push_back(&session->host->channels.over, &session->over);
 }
 
-/* One who takes less than comes is let go: he would cost more and more, and what he misses he can read from the topic. */
-static void push(struct resp_session *session, struct slice message)
+static void let_go_slow(struct resp_session *session, const char *why)
+{
+    struct resp_host *host = session->host;
+    host->counts.overruns++;
+    server_log(host->server, "resp.slow", "%s does not take what it is subscribed to: %s, and it is closed", connection_peer(&session->connection), why);
+    resp_let_go(session);
+}
+
+/* What could not be sent at once. One who takes less than comes is let go: he would cost more and more, and what he misses he can read from the topic. */
+static void keep(struct resp_session *session, struct slice text)
 {
     struct resp_host *host = session->host;
     struct buffer *out = &session->connection.out;
-    if (list_linked(&session->over) || session->connection.state != CONNECTION_OPEN)
-        return;
-    if (connection_unsent(&session->connection) + message.len > RESP_UNSENT_BYTES_MAX) {
-        host->counts.overruns++;
-        server_log(host->server, "resp.slow", "%s does not take what it is subscribed to: %zu bytes wait, and it is closed",
-                   connection_peer(&session->connection), connection_unsent(&session->connection));
-        resp_let_go(session);
+    char why[64];
+    if (connection_unsent(&session->connection) + text.len > RESP_UNSENT_BYTES_MAX) {
+        (void)snprintf(why, sizeof why, "%zu bytes wait", connection_unsent(&session->connection));
+        let_go_slow(session, why);
         return;
     }
     bool full = server_is_full(host->server);
-    size_t begin = out->len;
-    buffer_append_slice(out, message);
+    buffer_append_slice(out, text);
     if (!buffer_ok(out)) {
         resp_let_go(session);
         return;
     }
-    /* The versions differ in the first byte only. */
-    out->data[begin] = session->version == 2 ? '*' : '>';
-    host->counts.messages++;
     if (!full) {
         resp_tell(session);
         connection_weigh(&session->connection);
         return;
     }
     connection_stamp(&session->connection, store_durable_position(host->store));
-    if (connection_push(&session->connection) < 0) {
-        host->counts.overruns++;
-        server_log(host->server, "resp.slow", "memory is short, and %s does not take at once what it is subscribed to: it is closed", connection_peer(&session->connection));
-        resp_let_go(session);
+    if (connection_push(&session->connection) < 0)
+        let_go_slow(session, "memory is short");
+}
+
+/* `now`: nothing is to come for it in this turn, or enough is there. */
+static void push(struct resp_session *session, struct slice text, uint64_t count, bool now)
+{
+    struct connection *connection = &session->connection;
+    if (list_linked(&session->over) || connection->state != CONNECTION_OPEN)
+        return;
+    session->host->counts.messages += count;
+    if (now && connection_unsent(connection) == 0) {
+        int64_t n = connection_send_now(connection, text);
+        if (n < 0)
+            resp_let_go(session);
+        else if ((size_t)n < text.len)
+            keep(session, slice_from(text, (size_t)n));
+        return;
+    }
+    keep(session, text);
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------------- */
+
+static void run_begin(struct resp_run *run, struct resp_wanted *to, const struct store_record *record)
+{
+    run->to = to;
+    run->topic = record->topic;
+    run->position = record->position;
+    run->count = 0;
+    run->alone = run->used[0] = run->used[1] = false;
+    for (struct list *link = to->subscribers.next; link != &to->subscribers; link = link->next) {
+        const struct resp_subscription *subscription = container_of(link, struct resp_subscription, of_wanted);
+        run->alone |= subscription->from > record->position;
+        run->used[subscription->session->version != 2] = true;
     }
 }
 
-static void hand_out(struct resp_host *host, struct resp_wanted *wanted, struct slice channel, const struct store_record *record)
+static void run_end(struct resp_host *host, bool now)
 {
-    struct buffer *message = &host->channels.message;
-    struct resp_writer out = { message, 3 };
-    bool pattern = wanted->kind == RESP_PATTERN;
-    buffer_clear(message);
+    struct resp_run *run = &host->channels.run;
+    if (!run->to)
+        return;
+    for (struct list *link = run->to->subscribers.next; link != &run->to->subscribers; link = link->next) {
+        struct resp_subscription *subscription = container_of(link, struct resp_subscription, of_wanted);
+        const struct buffer *text = &run->texts[subscription->session->version != 2];
+        if (subscription->from > run->position)
+            continue;
+        /* Who may read it no more since the users were read again is let go, as who would ask now is refused. */
+        if (!buffer_ok(text) || !resp_session_may(subscription->session, BROKER_READ, slice_str(run->topic->name)))
+            resp_let_go(subscription->session);
+        else
+            push(subscription->session, buffer_slice(text), run->count, now);
+    }
+    run->to = NULL;
+    buffer_clear(&run->texts[0]);
+    buffer_clear(&run->texts[1]);
+}
+
+static void run_put(struct resp_run *run, int version, struct slice channel, struct slice value)
+{
+    const struct resp_wanted *to = run->to;
+    struct resp_writer out = { &run->texts[version != 2], version };
+    bool pattern = to->kind == RESP_PATTERN;
+    if (!run->used[version != 2])
+        return;
     resp_push(out, pattern ? 4 : 3);
     resp_bulk_str(out, pattern ? "pmessage" : "message");
     if (pattern)
-        resp_bulk(out, slice_of(wanted->name, wanted->name_len));
+        resp_bulk(out, slice_of(to->name, to->name_len));
     resp_bulk(out, channel);
-    resp_bulk(out, record->record.value);
-    for (struct list *link = wanted->subscribers.next; link != &wanted->subscribers; link = link->next) {
-        struct resp_subscription *subscription = container_of(link, struct resp_subscription, of_wanted);
-        if (record->position < subscription->from)
-            continue;
-        /* Who may read it no more since the users were read again is let go, as who would ask now is refused. */
-        bool may = resp_session_may(subscription->session, BROKER_READ, slice_str(record->topic->name));
-        if (!buffer_ok(message) || !may)
-            resp_let_go(subscription->session);
-        else
-            push(subscription->session, buffer_slice(message));
-    }
+    resp_bulk(out, value);
+}
+
+static void hand_out(struct resp_host *host, struct resp_wanted *to, struct slice channel, const struct store_record *record)
+{
+    struct resp_run *run = &host->channels.run;
+    if (run->to && (run->to != to || run->topic != record->topic))
+        run_end(host, run->texts[0].len + run->texts[1].len >= RUN_BYTES_SENT);
+    if (!run->to)
+        run_begin(run, to, record);
+    run_put(run, 2, channel, record->record.value);
+    run_put(run, 3, channel, record->record.value);
+    run->count++;
+    bool enough = run->texts[0].len + run->texts[1].len >= RUN_BYTES_MAX;
+    if (run->alone || enough)
+        run_end(host, enough);
 }
 
 static void wake(const struct resp_wanted *awaited, const struct store_record *record)
@@ -346,14 +407,16 @@ static int hand_out_record(struct resp_host *host, const struct store_record *re
     bool keyed = record->record.key.data && channels->counts[RESP_AWAITED];
     if (!heard->channel && !heard->awaited && !heard->pattern_count && !keyed)
         return 0;
-    resp_name_of_topic(slice_str(record->topic->name), &channels->name);
-    struct slice channel = buffer_slice(&channels->name);
     if (heard->channel)
-        hand_out(host, heard->channel, channel, record);
-    for (size_t i = 0; i < heard->pattern_count; i++)
-        hand_out(host, heard->patterns[i], channel, record);
+        hand_out(host, heard->channel, slice_of(heard->channel->name, heard->channel->name_len), record);
     if (heard->awaited)
         wake(heard->awaited, record);
+    if (!heard->pattern_count && !keyed)
+        return 0;
+    resp_name_of_topic(slice_str(record->topic->name), &channels->name);
+    struct slice channel = buffer_slice(&channels->name);
+    for (size_t i = 0; i < heard->pattern_count; i++)
+        hand_out(host, heard->patterns[i], channel, record);
     if (keyed) {
         buffer_append_byte(&channels->name, '/');
         buffer_append_slice(&channels->name, record->record.key);
@@ -397,6 +460,7 @@ bool resp_channels_turn(struct resp_host *host)
         }
         rc = hand_out_record(host, &record);
     }
+    run_end(host, true);
     if (rc < 0) {
         /* Subscribers cannot be told what they have missed other than by the end of the connection. */
         server_log(host->server, "resp.failed", "what was appended cannot be handed to subscribers, who are closed: %s",
@@ -440,6 +504,7 @@ void resp_channels_deinit(struct resp_host *host)
     table_deinit(&channels->wanted);
     table_deinit(&channels->subscriptions);
     table_deinit(&channels->heard);
-    buffer_deinit(&channels->message);
+    buffer_deinit(&channels->run.texts[0]);
+    buffer_deinit(&channels->run.texts[1]);
     buffer_deinit(&channels->name);
 }

@@ -141,6 +141,36 @@ def what_is_published_is_heard(world):
     same([f[1] for _, f in entries(sender, 'news')], ['before', 'first', '', 'nobody'])
 
 
+def order_is_kept_for_all(world):
+    """Many messages at once to several channels, for subscribers of both versions, by name and by pattern, of whom some take them late and some come in between: each gets what
+    is for it, whole and in order."""
+    server = serve(world)
+    quick, late, three, pattern, sender = connect(server), connect(server), connect(server, 3), connect(server, 3), connect(server)
+    for c in (quick, late, three):
+        c.ask('SUBSCRIBE', 'a')
+    three.ask('SUBSCRIBE', 'b')
+    pattern.ask('PSUBSCRIBE', '[ab]')
+    text, sent, joined = 'x' * 3000, [], None
+    for n in range(1200):
+        sent.append(('b' if n % 7 == 0 or 300 < n < 320 else 'a', f'{n} {text[:n % 3000]}'))
+        sender.send('PUBLISH', *sent[-1])
+        if n == 600:
+            joined = connect(server)
+            joined.ask('SUBSCRIBE', 'a')
+        if n % 60 == 59:
+            for _ in range(60):
+                sender.read()
+    of_a = [m for m in sent if m[0] == 'a']
+    same([tuple(three.read()[1:]) for _ in sent], sent)
+    same([tuple(pattern.read()[1:]) for _ in sent], [('[ab]', *m) for m in sent])
+    for c in (quick, late):
+        same([tuple(c.read()) for _ in of_a], [('message', *m) for m in of_a])
+    first = tuple(joined.read()[1:])
+    rest = of_a[of_a.index(first) + 1:]
+    holds(len(of_a) > len(rest) > 400, 'what comes behind the subscription')
+    same([tuple(joined.read()[1:]) for _ in rest], rest)
+
+
 def ones_own_message_comes_behind_the_reply(world):
     server = serve(world)
     c = connect(server, 3)
@@ -429,7 +459,7 @@ def those_who_send_and_never_take(world):
     wait_for(lambda: 'connected_clients:1\r' in c.ask('INFO'), 'all others to be gone')
 
 
-SCENARIOS = (says_who_it_is, what_is_published_is_heard, ones_own_message_comes_behind_the_reply, any_name_is_a_channel, a_repeat_is_recognised,
+SCENARIOS = (says_who_it_is, what_is_published_is_heard, order_is_kept_for_all, ones_own_message_comes_behind_the_reply, any_name_is_a_channel, a_repeat_is_recognised,
              one_that_does_not_take, entries_keep_their_fields, ids_are_as_in_redis, a_stream_of_a_key_and_its_topic, ids_go_on_behind_foreign_records,
              reads_that_wait, who_waits_while_others_write, nothing_is_lost_between_reads, what_is_answered_survives, what_is_no_command, byte_by_byte,
              those_who_send_and_never_take)

@@ -122,7 +122,7 @@ static int source_sync(struct backup *b, const char *name)
 /* A segment that was rewritten since the last backup takes the place of its older copy when it is whole. */
 static bool is_rewritten(const struct log_segment_info *info, const struct manifest_segment *before)
 {
-    return before && (uint64_t)before->freed != info->freed_bytes;
+    return before && ((uint64_t)before->freed != info->freed_bytes || before->rewriting != (int64_t)info->rewriting);
 }
 
 static int bytes_copy(struct backup *b, const struct log_segment_info *info, const char *path, struct manifest_segment *segment)
@@ -237,6 +237,7 @@ static int segment_copy(struct backup *b, const struct log_segment_info *info)
     segment->bytes = before && !anew ? before->bytes : 0;
     segment->checksum = before && !anew ? before->checksum : 0;
     segment->freed = (int64_t)info->freed_bytes;
+    segment->rewriting = (int64_t)info->rewriting;
     if ((uint64_t)segment->bytes == info->used_bytes)
         return 0;
     int r = source_sync(b, info->name);

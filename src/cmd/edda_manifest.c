@@ -19,6 +19,7 @@ static const struct edda_field manifest_segment_fields[] = {
     EDDA_FIELD(manifest_segment, bytes, .min = 0, .max = -1),
     EDDA_FIELD(manifest_segment, checksum, .min = 0, .max = UINT32_MAX),
     EDDA_FIELD(manifest_segment, freed, .optional = true, .min = 0, .max = UINT32_MAX),
+    EDDA_FIELD(manifest_segment, rewriting, .optional = true, .min = 0, .max = UINT32_MAX),
 };
 static const struct edda_type manifest_segment_type = EDDA_VALUE(manifest_segment);
 

@@ -19,7 +19,8 @@ struct manifest_segment {
     struct edda_text name;     /* of the file in log/ */
     int64_t bytes;             /* from the file's start */
     int64_t checksum;          /* crc32c of these */
-    int64_t freed;             /* bytes that were removed from it, and are zeros; more when it was rewritten since */
+    int64_t freed;             /* bytes that were removed from it, and are zeros */
+    int64_t rewriting;         /* another number when it was rewritten since */
 };
 
 struct manifest {

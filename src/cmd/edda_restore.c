@@ -127,7 +127,7 @@ static int all_copy(struct restore *r)
     }
     progress_end();
     if (rc == 0 && r->manifest.front_bytes)
-        rc = segment_copy(r, &(struct manifest_segment){ front_name, r->manifest.front_bytes, r->manifest.front_checksum, 0 });
+        rc = segment_copy(r, &(struct manifest_segment){ .name = front_name, .bytes = r->manifest.front_bytes, .checksum = r->manifest.front_checksum });
     if (rc == 0)
         rc = next_make(r);
     if (rc < 0)
@@ -149,7 +149,7 @@ static int restore(struct restore *r)
     for (uint32_t i = 0; rc == 0 && i < r->manifest.segments.count; i++)
         rc = segment_check(r, &segments[i]);
     if (rc == 0 && r->manifest.front_bytes)
-        rc = segment_check(r, &(struct manifest_segment){ front_name, r->manifest.front_bytes, r->manifest.front_checksum, 0 });
+        rc = segment_check(r, &(struct manifest_segment){ .name = front_name, .bytes = r->manifest.front_bytes, .checksum = r->manifest.front_checksum });
     if (rc == 0)
         rc = all_copy(r);
     if (rc == 0)

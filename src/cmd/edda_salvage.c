@@ -270,7 +270,7 @@ static bool frame_is_partial(const struct salvage *s)
 /* A batch as it is, which takes no positions. */
 static int placeless_add(struct salvage *s, const struct frame_batch *b)
 {
-    struct frame_whole whole = { .partition = b->partition, .batch = &b->batch, .base_offset = b->batch.base_offset };
+    struct frame_whole whole = { .partition = b->partition, .batch = &b->batch, .base_offset = b->batch.base_offset, .left = b->left };
     struct placeless *item = ends_find(&s->ends, s->frame->body + b->at);
     uint32_t index;
     if (item->left_out)
@@ -315,8 +315,8 @@ static int remote_add(struct salvage *s, const struct frame_remote *remote)
 /* A producer's batch, with the positions of its records. */
 static int whole_add(struct salvage *s, const struct frame_batch *b)
 {
-    const uint32_t *places = places_take(s, b->first, (uint32_t)b->batch.record_count);
-    struct frame_whole whole = { .partition = b->partition, .batch = &b->batch, .base_offset = b->batch.base_offset, .records = places };
+    const uint32_t *places = places_take(s, b->first, batch_offset_count(&b->batch));
+    struct frame_whole whole = { .partition = b->partition, .batch = &b->batch, .base_offset = b->batch.base_offset, .records = places, .left = b->left };
     if (!places)
         return out_of_memory(s);
     int r = fresh_open(s, 0);
@@ -338,8 +338,14 @@ static int position_add(struct salvage *s, uint32_t ordinal, uint32_t *ret_count
     }
     const struct frame_batch *b = &frame->batches[ref->batch];
     if (b->batch.producer_id >= 0 || b->batch.attributes & BATCH_COMPRESSION) {
-        *ret_count = (uint32_t)b->batch.record_count;
+        *ret_count = batch_offset_count(&b->batch);
         return whole_add(s, b);
+    }
+    if (ref->record == FRAME_REF_TAKEN) {
+        /* Records of several batches may take turns, and so this is given up, with what is left of it. */
+        int taken = fresh_append(s);
+        s->owed++;
+        return taken;
     }
     int r = frame_record(frame, ordinal, &s->source, &record, &s->tool->error);
     return r < 0 ? r : fresh_add(s, b->partition, &record, ref->identified);
@@ -450,11 +456,17 @@ static int batch_read(void *user, log_address address, uint32_t *ret_partition, 
     uint32_t partition = cursor_le32(&c), check = cursor_le32(&c);
     struct batch batch;
     if (!ends_find(&s->ends, address) || !bytes.data || !cursor_ok(&c) || batch_parse(slice_from(bytes, FRAME_TAG_BYTES), &batch, NULL) <= 0 ||
-        check != frame_tag_check(partition, batch.bytes.data) || batch_check(&batch, NULL) < 0)
+        check != frame_tag_check(partition, batch.bytes.data) || batch_check_stored(&batch, NULL) < 0)
         return edda_fail_with(error, EDDA_ECORRUPT, "the batch at address %" PRIu64 ", which a commit names, is not whole", address);
     *ret_partition = partition;
     *ret_batch = batch;
     return 0;
+}
+
+static struct slice bytes_read(void *user, log_address address)
+{
+    struct salvage *s = user;
+    return log_bytes(s->from, address);
 }
 
 static int salvage(struct salvage *s)
@@ -463,7 +475,7 @@ static int salvage(struct salvage *s)
     struct tool *tool = s->tool;
     s->frame = frame_new();
     s->fresh = frame_new();
-    s->source = (struct frame_source){ .plain = plain_new(), .batch = batch_read, .user = s, .lacking = true };
+    s->source = (struct frame_source){ .plain = plain_new(), .batch = batch_read, .bytes = bytes_read, .user = s, .lacking = true };
     if (!s->frame || !s->fresh || !s->source.plain)
         return edda_fail_with(&tool->error, EDDA_ENOMEM, "out of memory");
     /* Before the long part. */

@@ -14,7 +14,8 @@
 #define FORMAT_COMPATIBLE UINT64_C(0)   /* feature bits that older readers may ignore */
 #define FORMAT_REWRITTEN UINT64_C(1)     /* of a segment: it was written again without some of its frames */
 #define FORMAT_GAPS UINT64_C(2)          /* of a segment: frames that are gaps may have been appended to it */
-#define FORMAT_INCOMPATIBLE (FORMAT_REWRITTEN | FORMAT_GAPS) /* feature bits that readers must know: those that this one does */
+#define FORMAT_THINNED UINT64_C(4)       /* of a segment: bodies of its frames were replaced by others that say less */
+#define FORMAT_INCOMPATIBLE (FORMAT_REWRITTEN | FORMAT_GAPS | FORMAT_THINNED) /* feature bits that readers must know: those that this one does */
 
 #define SEGMENT_MAGIC "EDDA-LOG"
 #define NOTE_MAGIC "EDDA-DUR"

@@ -280,6 +280,8 @@ bool log_segment(struct log *log, size_t ordinal, struct log_segment_info *ret_i
     };
     segment_name(segment->number, info.name);
     info.rewritten = segment->rewritten;
+    info.thinned = segment->thinned;
+    info.rewriting = segment->rewritten ? segment->footer_is : 0;
     info.freed_bytes = segment->freed;
     info.sealed = ordinal + 1 < segments_count(log) &&
                   log_durable_end(log) >= segment_at(log, ordinal + 1)->first_address;

@@ -172,13 +172,15 @@ struct log_segment_info {
     uint64_t used_bytes;        /* durable bytes from the file's start; a copy of these is a whole segment */
     bool sealed;
     bool rewritten;
+    bool thinned;               /* bodies of frames may have been replaced */
+    uint32_t rewriting;         /* another number for each time that it is rewritten; 0: never */
     uint64_t freed_bytes;       /* of the used ones: holes in the file */
 };
 /* The segment with this ordinal among those present, 0 the oldest; false past the last. */
 bool log_segment(struct log *log, size_t ordinal, struct log_segment_info *ret_info);
 
 /*
- * Rewriting: a sealed segment is written again without some of its frames. What is kept stays at its address and position; frames that follow one another and
+ * Rewriting: a sealed segment is written again without some of its frames, and with others whose bodies say less. What is kept stays at its address and position; frames that follow one another and
  * are removed become one gap, which takes no space but for what is left in their stead. The new file replaces the old one whole, or, after a crash, not at all.
  *
  * The owner goes through the frames with log_rewrite_next() and says what becomes of each. Now and then the job of another thread writes what was
@@ -186,13 +188,15 @@ bool log_segment(struct log *log, size_t ordinal, struct log_segment_info *ret_i
  * new file, and log_rewrite_abort() gives up. One segment at a time.
  */
 struct log_rewrite;
-/* EDDA_EBUSY: the segment is not sealed, or the next one not durably begun. EDDA_EUNSUPPORTED for a log that is read only. */
-int log_rewrite_begin(struct log *log, size_t ordinal, struct log_rewrite **ret_rewrite, struct edda_error *error);
+/* `thins`: bodies may be replaced. EDDA_EBUSY: the segment is not sealed, or the next one not durably begun. EDDA_EUNSUPPORTED for a log that is read only. */
+int log_rewrite_begin(struct log *log, size_t ordinal, bool thins, struct log_rewrite **ret_rewrite, struct edda_error *error);
 /* The next frame, or stretch of removed ones: 1; 0 at the end; EDDA_ECORRUPT. What came before must have been kept or removed. */
 int log_rewrite_next(struct log_rewrite *rewrite, struct log_frame *ret_frame, struct edda_error *error);
-/* What becomes of it. EDDA_ENOMEM. */
-int log_rewrite_keep(struct log_rewrite *rewrite);
+/* What becomes of it. EDDA_ENOMEM. `spare`: bytes of its body that are zero and are nothing, which count as freed; where they fill whole blocks of the file they take no space. */
+int log_rewrite_keep(struct log_rewrite *rewrite, uint64_t spare);
 int log_rewrite_remove(struct log_rewrite *rewrite);
+/* Keeps a frame, but with another body of as many bytes, which is copied. */
+int log_rewrite_replace(struct log_rewrite *rewrite, struct slice body, uint64_t spare);
 /* Ends a stretch of removed frames; `left`, which is copied, is given to whoever scans the log in their stead. Comes before a frame is kept behind one that was removed, and
  * at the end. `left` must fit log_rewrite_room(). */
 int log_rewrite_left(struct log_rewrite *rewrite, struct slice left);

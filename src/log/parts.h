@@ -69,7 +69,9 @@ struct segment {
     uint64_t zeroed;          /* bytes from the file's start that are written, zeroed, or being zeroed */
     bool sealed;              /* its footer is appended */
     bool rewritten;
+    bool thinned;             /* and bodies of its frames were replaced */
     uint32_t footer_was;      /* when it is rewritten: what the next header names */
+    uint32_t footer_is;       /* once it is sealed, and was read or rewritten */
     uint32_t freed;           /* bytes that its gaps have freed */
     bool header_pending;      /* its header is still to be written, by the first flush into it */
     struct io_file *file;     /* for writing; NULL once it is sealed and durable */

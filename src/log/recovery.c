@@ -167,6 +167,7 @@ static int footer_check(struct recovery *rec, const struct segment_header *next)
     segment->end = used;
     segment->sealed = true;
     segment->freed = footer.stored;
+    segment->footer_is = footer.crc;
     return 0;
 }
 
@@ -202,6 +203,7 @@ static int segment_take(struct recovery *rec, size_t at, const struct segment_he
     segment->first_position = h->first_position;
     segment->created_ms = h->created_ms;
     segment->rewritten = h->incompatible & FORMAT_REWRITTEN;
+    segment->thinned = h->incompatible & FORMAT_THINNED;
     segment->footer_was = h->footer_was;
     log->has_gaps |= (h->incompatible & (FORMAT_REWRITTEN | FORMAT_GAPS)) != 0;
     segments_add(log, segment);

@@ -1,7 +1,7 @@
 /*
- * Rewriting: a sealed segment written again, into a file beside it, without the frames that are no longer wanted.
+ * Rewriting: a sealed segment written again, into a file beside it, without the frames that are no longer wanted, and with other bodies for those that are to say less.
  *
- * Addresses, positions and bodies of what is kept stay. A stretch of removed frames becomes one gap: a frame header that covers them all, the few bytes
+ * Addresses, positions and lengths of what is kept stay. A stretch of removed frames becomes one gap: a frame header that covers them all, the few bytes
  * that are left in their stead, and a hole. Headers are chained anew, which changes the checksum of the footer; the segment's header therefore keeps what that
  * was, and the segment behind needs no change. Its first header and footer tell the rest: that it was rewritten, and how much that has freed.
  *
@@ -40,7 +40,8 @@ struct log_rewrite {
     uint32_t chain;            /* of the new frames */
     struct frame_header gap;   /* the frames that are being removed; none while its length is 0 */
     bool in_gap;
-    uint64_t freed;            /* by all gaps */
+    uint64_t freed;            /* by all gaps, and in bodies */
+    bool thins;
     struct arena arena;        /* of the pieces */
     struct piece *pieces;
     size_t piece_count;
@@ -163,14 +164,14 @@ static int header_make(struct log_rewrite *rw, struct edda_error *error)
     rw->walk.time_ms = h.created_ms;
     if (!(h.incompatible & FORMAT_REWRITTEN))
         h.footer_was = footer.crc;
-    h.incompatible |= FORMAT_REWRITTEN;
+    h.incompatible |= FORMAT_REWRITTEN | (rw->thins ? FORMAT_THINNED : 0);
     h.format = FORMAT_NUMBER;
     segment_header_encode(rw->header, &h);
     rw->chain = h.crc;
     return 0;
 }
 
-int log_rewrite_begin(struct log *log, size_t ordinal, struct log_rewrite **ret_rewrite, struct edda_error *error)
+int log_rewrite_begin(struct log *log, size_t ordinal, bool thins, struct log_rewrite **ret_rewrite, struct edda_error *error)
 {
     struct log_rewrite *rw;
     int r;
@@ -185,6 +186,7 @@ int log_rewrite_begin(struct log *log, size_t ordinal, struct log_rewrite **ret_
     if (!rw)
         return edda_fail_with(error, EDDA_ENOMEM, "out of memory");
     rw->log = log;
+    rw->thins = thins;
     rw->segment = segment_at(log, ordinal);
     rw->used = segment_at(log, ordinal + 1)->first_address - rw->segment->first_address;
     arena_init(&rw->arena, 0, 0);
@@ -244,7 +246,7 @@ int log_rewrite_next(struct log_rewrite *rw, struct log_frame *ret_frame, struct
         rw->given = true;
         /* A clean end says what was synced when, which no one asks any more; but it must not stand inside of a gap's stretch alone. */
         if (rw->frame.flags & FRAME_CLEAN) {
-            int r = rw->in_gap ? log_rewrite_remove(rw) : log_rewrite_keep(rw);
+            int r = rw->in_gap ? log_rewrite_remove(rw) : log_rewrite_keep(rw, 0);
 
             if (r < 0)
                 return edda_fail_with(error, r, "out of memory");
@@ -264,16 +266,65 @@ int log_rewrite_next(struct log_rewrite *rw, struct log_frame *ret_frame, struct
     }
 }
 
-int log_rewrite_keep(struct log_rewrite *rw)
+/* Puts a body where it was, but for the whole blocks of the file in which it is zero: what is not written is a hole. */
+static int body_add_sparse(struct log_rewrite *rw, uint64_t offset, struct slice body)
+{
+    size_t from = 0, at = 0;
+    int r = 0;
+
+    while (r == 0 && at < body.len) {
+        size_t to_block = (size_t)((0 - (offset + at)) & (TOUCH_BYTES - 1));
+        size_t zeros;
+
+        at += to_block;
+        zeros = at < body.len ? (size_t)zeros_at(body.data + at, body.len - at) / TOUCH_BYTES * TOUCH_BYTES : 0;
+        if (zeros == 0) {
+            at += TOUCH_BYTES;
+            continue;
+        }
+        r = piece_add(rw, offset + from, slice_of(body.data + from, at - from));
+        at += zeros;
+        from = at;
+    }
+    if (r == 0 && from < body.len)
+        r = piece_add(rw, offset + from, slice_of(body.data + from, body.len - from));
+    return r;
+}
+
+/* Keeps the frame with these bytes as its body and padding. */
+static int frame_keep(struct log_rewrite *rw, struct frame_header *h, struct slice body, uint64_t spare)
+{
+    uint64_t offset = h->address - rw->segment->first_address + LOG_FRAME_HEADER_BYTES;
+
+    ASSERT(rw->given && !rw->in_gap && !(h->flags & FRAME_GAP) && spare <= body.len);
+    rw->given = false;
+    rw->freed += spare;
+    if (header_add(rw, h) < 0)
+        return EDDA_ENOMEM;
+    return spare < TOUCH_BYTES ? piece_add(rw, offset, body) : body_add_sparse(rw, offset, body);
+}
+
+int log_rewrite_keep(struct log_rewrite *rw, uint64_t spare)
 {
     struct frame_header h = rw->frame;
     uint64_t body = h.address - rw->segment->first_address + LOG_FRAME_HEADER_BYTES;
 
-    ASSERT(rw->given && !rw->in_gap && !(h.flags & FRAME_GAP));
-    rw->given = false;
-    if (header_add(rw, &h) < 0)
+    return frame_keep(rw, &h, slice_of(rw->view->data + body, frame_bytes(h.length) - LOG_FRAME_HEADER_BYTES), spare);
+}
+
+int log_rewrite_replace(struct log_rewrite *rw, struct slice body, uint64_t spare)
+{
+    struct frame_header h = rw->frame;
+    size_t bytes = (size_t)(frame_bytes(h.length) - LOG_FRAME_HEADER_BYTES);
+    uint8_t *copy = arena_bytes(&rw->arena, bytes);
+
+    ASSERT(rw->thins && body.len == h.length);
+    if (!copy)
         return EDDA_ENOMEM;
-    return piece_add(rw, body, slice_of(rw->view->data + body, frame_bytes(h.length) - LOG_FRAME_HEADER_BYTES));
+    memcpy(copy, body.data, body.len);
+    memset(copy + body.len, 0, bytes - body.len);
+    h.body_crc = crc32c(body);
+    return frame_keep(rw, &h, slice_of(copy, bytes), spare);
 }
 
 int log_rewrite_remove(struct log_rewrite *rw)
@@ -421,7 +472,9 @@ void log_rewrite_end(struct log_rewrite *rw, uint64_t *ret_freed)
     if (ret_freed)
         *ret_freed = rw->freed > segment->freed ? rw->freed - segment->freed : 0;
     segment->rewritten = true;
+    segment->thinned = h.incompatible & FORMAT_THINNED;
     segment->footer_was = h.footer_was;
+    segment->footer_is = rw->chain;
     segment->freed = (uint32_t)rw->freed;
     (void)segment_view_renew(rw->log, segment);
     rw->log->rewrites++;

@@ -115,6 +115,7 @@ static int segment_salvage(struct log *log, uint64_t number, struct edda_error *
         segment->first_position = h.first_position;
         segment->created_ms = h.created_ms;
         segment->rewritten = h.incompatible & FORMAT_REWRITTEN;
+        segment->thinned = h.incompatible & FORMAT_THINNED;
         segment->footer_was = h.footer_was;
         log->has_gaps |= (h.incompatible & (FORMAT_REWRITTEN | FORMAT_GAPS)) != 0;
     } else if (head != HEAD_ZERO || number == front_number(log)) {

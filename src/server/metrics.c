@@ -73,6 +73,7 @@ static struct store_scavenged scavenged(const struct server *server)
 VALUE(log_freed, scavenged(server).gap_bytes)
 VALUE(scavenger_passes, scavenged(server).passes)
 VALUE(scavenger_segments, scavenged(server).segments)
+VALUE(scavenger_thinned, scavenged(server).thinned_frames)
 VALUE(scavenger_removed, scavenged(server).removed_segments)
 VALUE(scavenger_failures, scavenged(server).failures)
 VALUE(deadlines_pending, engine_deadline_count(server->engine, NULL))
@@ -239,6 +240,7 @@ static const struct metric metrics[] = {
     { "edda_log_freed_bytes", "gauge", "Bytes of the log from which records were removed, and which take no space.", .value = log_freed },
     { "edda_scavenger_passes_total", "counter", "Times that retention was looked after, and what was gone removed.", .value = scavenger_passes },
     { "edda_scavenger_segments_total", "counter", "Segments of the log written again without what was gone.", .value = scavenger_segments },
+    { "edda_scavenger_thinned_frames_total", "counter", "Frames that lost some of their records, of which others stay.", .value = scavenger_thinned },
     { "edda_scavenger_removed_segments_total", "counter", "Segments deleted, as nothing was left in the oldest.", .value = scavenger_removed },
     { "edda_scavenger_failures_total", "counter", "Passes that ended early; the next one does it again.", .value = scavenger_failures },
     { "edda_deadlines_pending", "gauge", "Deadlines that are set and not due yet.", .value = deadlines_pending },

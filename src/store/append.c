@@ -76,6 +76,8 @@ static int message_check(const struct store_message *m, struct edda_error *error
         return edda_fail_field(error, EDDA_EINVAL, "id", "a message without an id cannot be identified");
     if (m->topic->deleted)
         return edda_fail_field(error, EDDA_ENOTFOUND, "topic", "topic %s was deleted", m->topic->name);
+    if (!m->key.data && m->topic->settings && !m->topic->internal && topic_setting_get(m->topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT)
+        return edda_fail_field(error, EDDA_EINVAL, "key", "topic %s is compacted, and takes no record without a key", m->topic->name);
     return 0;
 }
 

@@ -141,6 +141,8 @@ int64_t store_fetch(struct store *store, const struct store_fetch *fetch, store_
             return r;
         if (batch_end(&batch) <= fetch->offset)
             continue; /* among those that were removed, the search ends too early */
+        if (batch.record_count == 0 && batch_end(&batch) < end)
+            continue; /* at the end, the reader must learn that there is no more */
         bool fits = given + batch.bytes.len <= fetch->bytes_max || (given == 0 && fetch->first_whole);
         if (batch.base_offset >= end || !fits) {
             walk.ordinal--;

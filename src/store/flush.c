@@ -143,7 +143,7 @@ void frame_additions_close(struct store *store, const struct frame *frame, struc
         struct index_entry entry = {
             .position = frame->first_position + b->first,
             .batch = frame->body + b->at,
-            .record = (uint32_t)b->batch.record_count,
+            .record = batch_offset_count(&b->batch),
         };
         additions_put(a, key_partition(store->seed, b->partition), &entry);
     }

@@ -54,7 +54,7 @@ void frame_reset(struct frame *frame)
     frame->record_count = frame->batch_count = frame->remote_count = frame->holes = 0;
     frame->order_runs = frame->identified_runs = 0;
     frame->last_identified = frame->open = false;
-    frame->address = frame->body = frame->next = 0;
+    frame->address = frame->body = frame->next = frame->spare = 0;
 }
 
 void frame_open(struct frame *frame, uint64_t first_position, int64_t now_ns)
@@ -87,6 +87,7 @@ int frame_batch_open(struct frame *frame, uint32_t partition, int64_t base_offse
         return EDDA_ENOMEM;
     struct frame_batch *b = &frame->batches[frame->batch_count];
     b->whole = false;
+    b->left = slice_of(NULL, 0);
     buffer_clear(&b->bytes);
     buffer_append_zeros(&b->bytes, FRAME_TAG_BYTES);
     batch_builder_init(&b->builder, &b->bytes);
@@ -148,16 +149,17 @@ int frame_add_batch(struct frame *frame, const struct frame_whole *whole, uint32
 {
     const struct batch *batch = whole->batch;
     bool placeless = batch_is_placeless(batch);
-    ASSERT(frame->open && batch->record_count > 0);
+    ASSERT(frame->open && batch_is_thin(batch) == (whole->left.len > 0));
     if (frame->batch_count == FRAME_BATCHES_MAX)
         return EDDA_ELIMIT;
-    if (!frame_reserve(frame, 1, 0, placeless ? 1 : (uint32_t)batch->record_count))
+    if (!frame_reserve(frame, 1, 0, placeless ? 1 : batch_offset_count(batch)))
         return EDDA_ENOMEM;
     struct frame_batch *b = &frame->batches[frame->batch_count];
     buffer_clear(&b->bytes);
-    buffer_reserve(&b->bytes, FRAME_TAG_BYTES + batch->bytes.len + FRAME_ALIGNMENT);
+    buffer_reserve(&b->bytes, FRAME_TAG_BYTES + batch->bytes.len + whole->left.len + FRAME_ALIGNMENT);
     buffer_append_zeros(&b->bytes, FRAME_TAG_BYTES);
     buffer_append_slice(&b->bytes, batch->bytes);
+    buffer_append_slice(&b->bytes, whole->left);
     if (!buffer_ok(&b->bytes))
         return EDDA_ENOMEM;
     b->partition = whole->partition;
@@ -169,9 +171,10 @@ int frame_add_batch(struct frame *frame, const struct frame_whole *whole, uint32
     if (whole->stamp)
         batch_stamp(b->bytes.data + FRAME_TAG_BYTES, batch->bytes.len, whole->max_timestamp_ms, whole->append_time);
     batch_parse(slice_from(buffer_slice(&b->bytes), FRAME_TAG_BYTES), &b->batch, NULL);
-    frame->body_bytes += FRAME_BATCH_COST + batch->bytes.len;
+    b->left = slice_from(buffer_slice(&b->bytes), FRAME_TAG_BYTES + batch->bytes.len);
+    frame->body_bytes += FRAME_BATCH_COST + batch->bytes.len + whole->left.len;
     if (!placeless) {
-        refs_put(frame, frame->batch_count, false, whole->records, (uint32_t)batch->record_count);
+        refs_put(frame, frame->batch_count, false, whole->records, batch_offset_count(batch));
     } else if (frame->record_count == 0) {
         frame->refs[frame->record_count++] = FRAME_REF_HOLE;
         frame->holes = 1;
@@ -295,8 +298,8 @@ static void put_head(struct frame *frame)
     at += 3 * sizeof(uint32_t);
     for (uint32_t i = 0; i < frame->batch_count; i++) {
         at = put_le32(at, frame->batches[i].partition);
-        at = put_le32(at, (uint32_t)frame->batches[i].batch.bytes.len);
-        at = put_le32(at, (uint32_t)frame->batches[i].batch.record_count);
+        at = put_le32(at, (uint32_t)(frame->batches[i].batch.bytes.len + frame->batches[i].left.len));
+        at = put_le32(at, batch_offset_count(&frame->batches[i].batch));
     }
     for (uint32_t i = 0; i < frame->remote_count; i++) {
         at = put_le64(at, frame->remotes[i].address);
@@ -386,6 +389,8 @@ int frame_record(const struct frame *frame, uint32_t ordinal, const struct frame
 {
     ASSERT(ordinal >= frame->holes && ordinal < frame->record_count);
     const struct frame_ref *ref = &frame->refs[ordinal];
+    if (ref->record == FRAME_REF_TAKEN)
+        return edda_fail_with(error, EDDA_ENOTFOUND, "the record at position %" PRIu64 " was removed", frame->first_position + ordinal);
     struct batch batch;
     struct slice records;
     int r = 0;

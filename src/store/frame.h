@@ -21,6 +21,10 @@
  * its transaction commits, a later frame names it in a remote row, and its records take their positions there. A frame must have a position all the same, since by
  * positions is told what is durable: one that begins with a batch without any has a hole first, a position of no record.
  *
+ * Thin batches. Compaction may have taken records from a batch, in its place: the others keep their positions and offset deltas, and the batch its address. The rows still tell how many bytes and records there were.
+ * Behind the shorter batch lies how many of the records of which streams were taken (store/taken.h); then zeros, up to where the batch ended with its padding. They count as versions at the position of the
+ * first one that was taken. A batch of which no record is left is its header.
+ *
  * The position of a record is the frame's first position plus the holes plus the record's ordinal in the order. Validity: lengths add up to
  * the body to the byte, the order names each record that has a position once, reserved bytes and padding are zero. What a crash may leave is the
  * log's matter: a body is there whole or not at all.
@@ -88,18 +92,28 @@ struct frame_ref {
     uint32_t batch : 30;   /* or which of the remote ones */
     uint32_t remote : 1;
     uint32_t identified : 1;
-    uint32_t record;       /* its byte in the decompressed records of the batch */
+    uint32_t record;       /* its byte in the decompressed records of the batch; or FRAME_REF_TAKEN */
 };
+#define FRAME_REF_TAKEN UINT32_MAX /* the record was taken from its batch, which is thin */
 #define FRAME_REF_MAX ((UINT32_C(1) << 30) - 1)
 #define FRAME_REF_HOLE ((struct frame_ref){ .batch = FRAME_REF_MAX, .remote = 1 })
+
+/* How far the records of a batch have got positions, while loading. */
+struct frame_next {
+    uint32_t record;              /* byte of the next one */
+    uint32_t delta, count;        /* of a thin one: the next delta, and records met; */
+    uint32_t taken;               /* and the ordinal in the frame of the first that was taken, UINT32_MAX for none: good beyond loading */
+};
 
 struct frame_batch {
     uint32_t partition;           /* number in the log */
     uint32_t at;                  /* byte of the batch in the body; once closed or loaded */
     uint32_t first;               /* ordinal of its first record in the frame; of one without positions, of the last batch before it that has some */
-    uint32_t next_record;         /* byte of the next record, while loading */
+    struct frame_next next;
+    uint32_t room;                /* bytes from the tag on up to the next batch, once loaded */
     bool whole;                   /* came as it is, and has no builder */
     uint64_t plain_key;           /* under which its decompressed records are kept */
+    struct slice left;            /* of a thin one: what is left of the records that were taken: store/taken.h */
     struct batch batch;           /* what reading needs; `records` once closed or loaded, or when it came whole */
     struct batch_builder builder; /* of a frame that is filled here */
     struct buffer bytes;          /* likewise: tag, batch, padding */
@@ -111,7 +125,8 @@ struct frame_remote {
     uint32_t partition;
     uint32_t record_count;
     uint32_t first;
-    uint32_t next_record;         /* while loading */
+    struct frame_next next;
+    struct slice left;            /* as of a batch */
     bool lost;                    /* only in salvage: the batch is not whole, and its records are none */
 };
 
@@ -133,6 +148,7 @@ struct frame {
     int64_t opened_ns;            /* boot clock */
     int64_t time_ms;              /* log time of the last append */
     uint64_t body_bytes;          /* while open: an upper bound */
+    uint64_t spare;               /* bytes of the body that thin batches do not need, when loaded */
     log_address address;          /* of the frame, once closed or loaded */
     log_address body;             /* of its first byte */
     log_address next;             /* of the frame behind it, when loaded */
@@ -168,7 +184,8 @@ struct frame_whole {
     bool append_time;
     int64_t max_timestamp_ms;
     uint64_t plain_key;
-    const uint32_t *records;  /* the bytes at which its records begin; unless they take no positions */
+    const uint32_t *records;  /* the bytes at which its records begin, or FRAME_REF_TAKEN; unless they take no positions */
+    struct slice left;        /* of a thin one; not empty then */
 };
 /* Adds a whole batch, copied, and the positions of its records, unless it is one without. *ret_batch may be NULL. EDDA_ENOMEM, EDDA_ELIMIT: the frame is
  * as it was. */
@@ -206,6 +223,8 @@ struct frame_source {
     struct plain *plain;
     /* A batch of an earlier frame by its address, checked. */
     int (*batch)(void *user, log_address address, uint32_t *ret_partition, struct batch *ret_batch, struct edda_error *error);
+    /* The log from an address on. */
+    struct slice (*bytes)(void *user, log_address address);
     void *user;
     bool lacking;             /* salvage: a batch that gives EDDA_ECORRUPT is lost, and the frame that names it is loaded all the same */
 };
@@ -218,12 +237,24 @@ int frame_load(struct frame *frame, const struct log_frame *from, const struct f
 int frame_rows_each(const struct log_frame *from, int (*visit)(void *user, uint32_t partition, log_address address, const struct batch *batch),
                     void *user);
 
-/* The record with this ordinal, which is no hole. EDDA_ECORRUPT when its bytes are malformed, and what decompression gives. */
+/* The record with this ordinal, which is no hole. EDDA_ENOTFOUND when it was taken from its batch, EDDA_ECORRUPT when its bytes are malformed, and what decompression gives. */
 int frame_record(const struct frame *frame, uint32_t ordinal, const struct frame_source *source, struct record *ret_record,
                  struct edda_error *error);
 
 /* The checksum in the tag of a batch. */
 uint32_t frame_tag_check(uint32_t partition, const uint8_t *batch_bytes);
+
+/* How many offsets, and positions, a batch takes. */
+static inline uint32_t batch_offset_count(const struct batch *batch)
+{
+    return (uint32_t)batch->last_offset_delta + 1;
+}
+
+/* What of a thin batch's room is needed: tag, batch, and what is left of what was taken; a multiple of FRAME_ALIGNMENT. */
+static inline size_t frame_thin_bytes(size_t batch_bytes, size_t left_bytes)
+{
+    return (FRAME_TAG_BYTES + batch_bytes + left_bytes + FRAME_ALIGNMENT - 1) & ~(size_t)(FRAME_ALIGNMENT - 1);
+}
 
 /* Whether the records of a batch take no positions in its frame. */
 static inline bool batch_is_placeless(const struct batch *batch)

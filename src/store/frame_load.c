@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "store/frame.h"
+#include "store/taken.h"
 
 /* Where loading stands. */
 struct load {
@@ -29,6 +30,21 @@ static bool all_zero(struct slice s)
     return true;
 }
 
+/* What lies behind a thin batch in its room. */
+static int load_thin(const struct load *load, struct frame_batch *b, struct slice room)
+{
+    struct slice behind = slice_from(room, FRAME_TAG_BYTES + b->batch.bytes.len);
+    size_t left;
+    uint64_t taken;
+    if (!taken_measure(behind, &left, &taken) || taken > batch_offset_count(&b->batch) - (uint32_t)b->batch.record_count)
+        return load_fail(load, "has a thin batch that contradicts what was taken from it");
+    if (!all_zero(slice_from(behind, left)))
+        return load_fail(load, "has something behind a thin batch");
+    b->left = slice_of(behind.data, left);
+    load->frame->spare += room.len - frame_thin_bytes(b->batch.bytes.len, left);
+    return 0;
+}
+
 /* Reads the batch that `row` tells of, with its tag and padding, at the byte *at of the body. */
 static int load_batch(const struct load *load, struct frame_batch *b, struct cursor *rows, size_t *at)
 {
@@ -40,19 +56,27 @@ static int load_batch(const struct load *load, struct frame_batch *b, struct cur
     uint32_t tag_check = cursor_le32(&c);
     struct slice batch = cursor_bytes(&c, bytes);
     size_t padding = (0 - (size_t)FRAME_TAG_BYTES - bytes) & (FRAME_ALIGNMENT - 1);
-    if (!cursor_ok(&c) || !all_zero(cursor_bytes(&c, padding)) || !cursor_ok(&c))
+    struct slice behind = cursor_bytes(&c, padding);
+    if (!cursor_ok(&c))
         return load_fail(load, "is shorter than its batches");
-    if (batch_parse(batch, &b->batch, NULL) != (int64_t)bytes || b->batch.record_count != (int64_t)records)
+    int64_t len = batch_parse(batch, &b->batch, NULL);
+    bool thin = len > 0 && batch_is_thin(&b->batch) && b->batch.record_count >= 0;
+    if (len <= 0 || (thin ? len > (int64_t)bytes || batch_offset_count(&b->batch) != records : len != (int64_t)bytes || b->batch.record_count != (int64_t)records))
         return load_fail(load, "has a row that its batch contradicts");
     if (tag_partition != partition || tag_check != frame_tag_check(partition, batch.data))
         return load_fail(load, "has a batch with a wrong tag");
+    b->room = (uint32_t)(FRAME_TAG_BYTES + bytes + padding);
+    b->left = slice_of(NULL, 0);
+    int r = thin ? load_thin(load, b, slice_of(load->body.data + *at, b->room)) : all_zero(behind) ? 0 : load_fail(load, "has something behind a batch");
+    if (r < 0)
+        return r;
     b->partition = partition;
     b->at = (uint32_t)(*at + FRAME_TAG_BYTES);
     b->first = UINT32_MAX;
-    b->next_record = 0;
+    b->next = (struct frame_next){ .taken = UINT32_MAX };
     b->whole = true;
     b->plain_key = load->from->address + LOG_FRAME_HEADER_BYTES + b->at;
-    *at += FRAME_TAG_BYTES + bytes + padding;
+    *at += b->room;
     return 0;
 }
 
@@ -61,7 +85,7 @@ static int load_remote(const struct load *load, struct frame_remote *remote, str
 {
     struct batch batch;
     uint32_t partition;
-    *remote = (struct frame_remote){ .first = UINT32_MAX };
+    *remote = (struct frame_remote){ .first = UINT32_MAX, .next.taken = UINT32_MAX };
     remote->address = cursor_le64(rows);
     remote->partition = cursor_le32(rows);
     remote->record_count = cursor_le32(rows);
@@ -74,16 +98,26 @@ static int load_remote(const struct load *load, struct frame_remote *remote, str
     }
     if (r < 0)
         return r;
-    if (partition != remote->partition || batch.record_count != (int64_t)remote->record_count || !batch_is_placeless(&batch))
+    if (partition != remote->partition || batch_offset_count(&batch) != remote->record_count || batch.record_count > (int64_t)remote->record_count ||
+        !batch_is_placeless(&batch))
         return load_fail(load, "has a row that the batch it names contradicts");
+    if (!batch_is_thin(&batch))
+        return 0;
+    struct slice behind = load->source->bytes(load->source->user, remote->address + batch.bytes.len);
+    size_t left;
+    uint64_t taken;
+    if (!taken_measure(behind, &left, &taken) || taken > remote->record_count - (uint32_t)batch.record_count)
+        return load_fail(load, "names a thin batch that contradicts what was taken from it");
+    remote->left = slice_of(behind.data, left);
     return 0;
 }
 
 /* Where the next records of a batch lie, whose index in the order is `index`. */
 struct load_place {
+    struct batch batch;
     struct slice records;
     uint32_t *first;
-    uint32_t *next_record;
+    struct frame_next *next;
 };
 
 static int place_find(const struct load *load, uint32_t index, struct load_place *ret_place)
@@ -92,7 +126,7 @@ static int place_find(const struct load *load, uint32_t index, struct load_place
     const struct frame_source *source = load->source;
     if (index < frame->batch_count) {
         struct frame_batch *b = &frame->batches[index];
-        *ret_place = (struct load_place){ .first = &b->first, .next_record = &b->next_record };
+        *ret_place = (struct load_place){ .batch = b->batch, .first = &b->first, .next = &b->next };
         if (batch_is_placeless(&b->batch))
             return load_fail(load, "gives positions to a transaction that has not ended");
         return plain_records(source->plain, b->plain_key, &b->batch, &ret_place->records, load->error);
@@ -100,11 +134,10 @@ static int place_find(const struct load *load, uint32_t index, struct load_place
     if (index - frame->batch_count >= frame->remote_count)
         return load_fail(load, "has a malformed order");
     struct frame_remote *remote = &frame->remotes[index - frame->batch_count];
-    struct batch batch;
     uint32_t partition;
-    *ret_place = (struct load_place){ .first = &remote->first, .next_record = &remote->next_record };
-    int r = source->batch(source->user, remote->address, &partition, &batch, load->error);
-    return r < 0 ? r : plain_records(source->plain, remote->address, &batch, &ret_place->records, load->error);
+    *ret_place = (struct load_place){ .first = &remote->first, .next = &remote->next };
+    int r = source->batch(source->user, remote->address, &partition, &ret_place->batch, load->error);
+    return r < 0 ? r : plain_records(source->plain, remote->address, &ret_place->batch, &ret_place->records, load->error);
 }
 
 /* Positions of a batch that is lost. They follow one another, as those of every remote batch do. */
@@ -117,6 +150,29 @@ static int load_lost(const struct load *load, uint32_t remote, uint64_t run, uin
     for (; run > 0; run--)
         load->frame->refs[(*ordinal)++] = (struct frame_ref){ .batch = remote & FRAME_REF_MAX, .remote = 1 };
     return 0;
+}
+
+/* The same for a thin batch. Which records were taken is told by the deltas of the others. */
+static int load_thin_run(const struct load *load, const struct load_place *place, struct frame_ref ref, uint64_t run, uint32_t *ordinal)
+{
+    struct frame_next *next = place->next;
+    struct cursor c = cursor_of(slice_from(place->records, next->record));
+    struct record record;
+    uint32_t at = next->record;
+    bool more = batch_next(&place->batch, &c, &record);
+    for (; run > 0; run--, next->delta++) {
+        bool here = more && record.offset - place->batch.base_offset == next->delta;
+        ref.record = here ? at : FRAME_REF_TAKEN;
+        if (!here && next->taken == UINT32_MAX)
+            next->taken = *ordinal;
+        load->frame->refs[(*ordinal)++] = ref;
+        if (!here)
+            continue;
+        next->count++;
+        at = next->record = (uint32_t)(place->records.len - cursor_left(&c));
+        more = batch_next(&place->batch, &c, &record);
+    }
+    return cursor_ok(&c) ? 0 : load_fail(load, "has a malformed record");
 }
 
 /* Gives the next `run` positions to the next records of a batch. */
@@ -133,9 +189,11 @@ static int load_run(const struct load *load, uint32_t index, uint64_t run, uint3
     int r = place_find(load, index, &place);
     if (r < 0)
         return r;
-    struct cursor c = cursor_of(slice_from(place.records, *place.next_record));
+    struct cursor c = cursor_of(slice_from(place.records, place.next->record));
     if (*place.first == UINT32_MAX)
         *place.first = *ordinal;
+    if (batch_is_thin(&place.batch))
+        return load_thin_run(load, &place, (struct frame_ref){ .batch = batch & FRAME_REF_MAX, .remote = remote }, run, ordinal);
     for (; run > 0; run--) {
         uint32_t record = (uint32_t)(place.records.len - cursor_left(&c));
         int32_t len = cursor_varint32(&c);
@@ -146,7 +204,7 @@ static int load_run(const struct load *load, uint32_t index, uint64_t run, uint3
             return load_fail(load, "has a malformed record");
         frame->refs[(*ordinal)++] = (struct frame_ref){ .batch = batch & FRAME_REF_MAX, .remote = remote, .record = record };
     }
-    *place.next_record = (uint32_t)(place.records.len - cursor_left(&c));
+    place.next->record = (uint32_t)(place.records.len - cursor_left(&c));
     return 0;
 }
 
@@ -170,7 +228,8 @@ static int load_placed(const struct load *load)
         int r = place_find(load, i, &place);
         if (r < 0)
             return r;
-        if (*place.next_record != place.records.len)
+        if (place.next->record != place.records.len ||
+            (batch_is_thin(&place.batch) && (place.next->delta != batch_offset_count(&place.batch) || place.next->count != (uint32_t)place.batch.record_count)))
             return load_fail(load, "has records that have no position");
         first = *place.first;
     }
@@ -188,7 +247,7 @@ static int load_order(const struct load *load, struct slice order)
     if (order.len == 0)
         for (uint32_t i = 0; i < frame->batch_count && r == 0; i++)
             if (!batch_is_placeless(&frame->batches[i].batch))
-                r = load_run(load, i, (uint32_t)frame->batches[i].batch.record_count, &ordinal);
+                r = load_run(load, i, batch_offset_count(&frame->batches[i].batch), &ordinal);
     while (r == 0 && cursor_left(&c) > 0) {
         uint32_t batch = cursor_uvarint32(&c);
         uint64_t run = cursor_uvarint64(&c);

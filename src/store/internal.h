@@ -165,6 +165,7 @@ struct store {
     struct buffer headers;     /* of the record that is being appended */
     struct buffer scratch[2];  /* keys and values of internal tables: outside of the hook and inside */
     struct frame_reader reader;
+    struct frame_reader thin_reader; /* for records of thin batches */
     struct plain *plain;
     struct frame_source source; /* for frames that are read */
     struct table verified;
@@ -351,6 +352,8 @@ int record_read(struct store *store, const struct index_entry *entry, struct sli
 int batch_at(struct store *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch,
              struct edda_error *error);
 /* The same of the log or of a closed frame in memory. As a frame_source's, with the store as user. */
+/* The durable log from an address on; of a frame that is not durable there are none. */
+struct slice bytes_at(void *store, uint64_t address);
 int batch_closed_at(void *store, uint64_t address, uint32_t *ret_number, struct batch *ret_batch, struct edda_error *error);
 void verified_deinit(struct store *store);
 /* What lies between two addresses was written anew, and is to be checked again. */

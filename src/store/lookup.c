@@ -347,7 +347,7 @@ static int batch_in(struct store *store, struct slice bytes, uint64_t address, u
     if (!known) {
         if (check != frame_tag_check(number, batch.bytes.data))
             return batch_corrupt(store, address, number, "has a wrong tag", error);
-        if (batch_check(&batch, NULL) < 0)
+        if (batch_check_stored(&batch, NULL) < 0)
             return batch_corrupt(store, address, number, "fails its checksum", error);
         verified_set(store, page, address);
     }
@@ -399,6 +399,12 @@ int batch_closed_at(void *user, uint64_t address, uint32_t *ret_number, struct b
     return 0;
 }
 
+struct slice bytes_at(void *user, uint64_t address)
+{
+    const struct store *store = user;
+    return log_bytes(store->log, address);
+}
+
 struct slice record_ahead(struct store *store, const struct index_entry *entry)
 {
     if (frame_in_memory(store, entry->position))
@@ -415,6 +421,16 @@ struct slice record_ahead(struct store *store, const struct index_entry *entry)
     if (page)
         __builtin_prefetch(&page->bits[verified_bit(entry->batch) / 64]);
     return bytes;
+}
+
+/* A record of a thin batch, of which the index does not tell any more where it is in there: its position does. */
+static int thin_record_read(struct store *store, uint64_t position, struct store_record *ret_record, struct edda_error *error)
+{
+    struct frame *frame;
+    int r = frame_at(store, position, &store->thin_reader, &frame, error);
+    if (r == EDDA_ENOTFOUND || (r == 0 && (position < frame->first_position || position >= frame_end(frame))))
+        return removed_fail(&(struct store_record){ .position = position }, error);
+    return r < 0 ? r : frame_record_at(store, frame, position, ret_record, error);
 }
 
 int record_read(struct store *store, const struct index_entry *entry, struct slice ahead, struct store_record *ret_record,
@@ -434,6 +450,8 @@ int record_read(struct store *store, const struct index_entry *entry, struct sli
     int r = batch_in(store, ahead, entry->batch, &number, &batch, error);
     if (r == 0)
         r = place_of(store, number, &record, error);
+    if (r == 0 && batch_is_thin(&batch))
+        return thin_record_read(store, entry->position, ret_record, error);
     if (r == 0)
         r = plain_records(store->plain, entry->batch, &batch, &plain, error);
     if (r < 0)

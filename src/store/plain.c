@@ -82,17 +82,31 @@ static struct kept *kept_find(struct plain *plain, uint64_t key)
     return link ? container_of(link, struct kept, link) : NULL;
 }
 
+static void kept_retire(struct plain *plain, struct kept *kept)
+{
+    list_remove(&kept->order);
+    table_remove(&plain->table, &kept->link);
+    list_push_front(&plain->retired, &kept->order);
+    plain->bytes -= kept->records.capacity;
+    plain->retired_bytes += kept->records.capacity;
+}
+
+void plain_forget(struct plain *plain, uint64_t from, uint64_t to)
+{
+    struct list *next;
+    for (struct list *link = plain->recent.next; link != &plain->recent; link = next) {
+        struct kept *kept = container_of(link, struct kept, order);
+        next = link->next;
+        if (kept->key >= from && kept->key < to)
+            kept_retire(plain, kept);
+    }
+}
+
 /* Makes room for what was just put first. */
 static void plain_retire(struct plain *plain)
 {
-    while (plain->bytes > PLAIN_BYTES_MAX && plain->recent.prev != plain->recent.next) {
-        struct kept *kept = container_of(plain->recent.prev, struct kept, order);
-        list_remove(&kept->order);
-        table_remove(&plain->table, &kept->link);
-        list_push_front(&plain->retired, &kept->order);
-        plain->bytes -= kept->records.capacity;
-        plain->retired_bytes += kept->records.capacity;
-    }
+    while (plain->bytes > PLAIN_BYTES_MAX && plain->recent.prev != plain->recent.next)
+        kept_retire(plain, container_of(plain->recent.prev, struct kept, order));
     while (plain->retired_bytes > PLAIN_RETIRED_BYTES_MAX) {
         struct kept *kept = container_of(plain->retired.prev, struct kept, order);
         list_remove(&kept->order);

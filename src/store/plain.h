@@ -27,6 +27,9 @@ int plain_records(struct plain *plain, uint64_t key, const struct batch *batch, 
 /* A key for a batch that has no address yet; never the same twice, and no address. */
 uint64_t plain_key(struct plain *plain);
 
+/* The batches with these keys, from one up to another, are others now. */
+void plain_forget(struct plain *plain, uint64_t from, uint64_t to);
+
 /* Nobody holds on to records any more. */
 void plain_release(struct plain *plain);
 

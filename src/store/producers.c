@@ -113,7 +113,7 @@ static int32_t sequence_after(int32_t sequence, int32_t count)
 
 static const struct producer_batch *batch_repeated(const struct producer *p, const struct batch *batch)
 {
-    int32_t last = sequence_after(batch->base_sequence, batch->record_count - 1);
+    int32_t last = sequence_after(batch->base_sequence, batch->last_offset_delta);
     for (int i = p->batch_count - 1; i >= 0; i--)
         if (p->batches[i].first_sequence == batch->base_sequence && p->batches[i].last_sequence == last)
             return &p->batches[i];
@@ -215,7 +215,7 @@ void producer_note(struct store *store, uint32_t partition, const struct batch *
     }
     p->batches[p->batch_count++] = (struct producer_batch){
         .first_sequence = batch->base_sequence,
-        .last_sequence = sequence_after(batch->base_sequence, batch->record_count - 1),
+        .last_sequence = sequence_after(batch->base_sequence, batch->last_offset_delta),
         .base_offset = batch->base_offset,
     };
     p->last_time_ms = time_ms;

@@ -122,21 +122,43 @@ static int offsets_replay(struct transaction *t, const struct batch *batch)
     return 0;
 }
 
-/* A batch of a transaction. One without a row, of which salvage has left only this, counts as nothing. */
+/* A batch of a transaction without a row. Compaction has left only this when the transaction has ended, which the mark behind it tells; salvage may leave it without an end, when it counts as nothing. */
+static int rowless_replay(struct replay *replay, uint32_t number, const struct batch *batch)
+{
+    struct partition *partition = partition_of(replay->store, number);
+    return span_open(partition, batch->producer_id) || span_add(partition, batch->producer_id, batch->base_offset) ? 0 : EDDA_ENOMEM;
+}
+
+/* What of that has no end. */
+static void rowless_forget(struct store *store)
+{
+    for (uint32_t i = 0; i < store->place_count; i++) {
+        struct partition *partition = store->places[i].entry ? partition_of(store, i) : NULL;
+        for (struct span *span = partition && partition->transactions ? partition->transactions->spans : NULL; span; span = span->next) {
+            const struct transaction *t = transaction_of_producer(store, span->producer_id);
+            if (span->last_offset < 0 && (!t || t->state != TRANSACTION_ONGOING))
+                span->last_offset = span->first_offset;
+        }
+        if (partition)
+            spans_remove_ended(partition, INT64_MAX);
+    }
+}
+
+/* A batch of a transaction. */
 static int transactional_replay(struct replay *replay, uint32_t number, log_address address, const struct batch *batch)
 {
     struct store *store = replay->store;
     struct transaction *t = transaction_of_producer(store, batch->producer_id);
     if (!t || t->state != TRANSACTION_ONGOING)
-        return 0;
+        return rowless_replay(replay, number, batch);
     struct transaction_partition *tp = transaction_partition_put(t, number);
     if (!tp || !transaction_batches_reserve(t, 1))
         return EDDA_ENOMEM;
-    if (!tp->begun && !span_add(partition_of(store, number), batch->producer_id, batch->base_offset))
+    if (!tp->begun && rowless_replay(replay, number, batch) < 0)
         return EDDA_ENOMEM;
     tp->begun = true;
-    t->batches[t->batch_count++] = (struct transaction_batch){ address, number, (uint32_t)batch->record_count };
-    t->record_count += (uint32_t)batch->record_count;
+    t->batches[t->batch_count++] = (struct transaction_batch){ address, number, batch_offset_count(batch) };
+    t->record_count += batch_offset_count(batch);
     return &store->places[number].entry->topic == store->offsets_topic ? offsets_replay(t, batch) : 0;
 }
 
@@ -460,5 +482,7 @@ int producers_recover(struct store *store, struct edda_error *error)
     store->producers->saved_end = from;
     buffer_deinit(&saved);
     int r = from < log_end(store->log) ? log_scan(store->log, from > log_start(store->log) ? from : 0, frame_replay, NULL, &replay, error) : 0;
+    if (r == 0)
+        rowless_forget(store);
     return r;
 }

@@ -9,6 +9,7 @@
 #include "store/front.h"
 #include "store/producers.h"
 #include "store/scavenge.h"
+#include "store/taken.h"
 
 #define TOPICS_PARTITION 0
 #define READ_ENTRIES 64
@@ -67,6 +68,24 @@ struct rebuild {
     struct edda_error *error;
 };
 
+/* At the first record that was taken from a thin batch: entries for all that were, which count, and lead nowhere. */
+static int left_additions(struct store *store, const struct frame *frame, uint32_t ordinal, struct additions *a)
+{
+    const struct frame_ref *ref = &frame->refs[ordinal];
+    const struct frame_next *next = ref->remote ? &frame->remotes[ref->batch].next : &frame->batches[ref->batch].next;
+    struct cursor c = cursor_of(ref->remote ? frame->remotes[ref->batch].left : frame->batches[ref->batch].left);
+    struct slice topic = topic_name(&store->places[frame_partition_of(frame, ordinal)].entry->topic);
+    struct index_entry entry = { .position = frame->first_position + ordinal };
+    if (next->taken != ordinal)
+        return 0;
+    for (uint32_t streams = taken_begin(&c); streams > 0; streams--) {
+        struct taken taken = taken_next(&c);
+        for (; taken.count > 0; taken.count--)
+            additions_put(a, taken_stream(&taken, store->seed, topic), &entry);
+    }
+    return 0;
+}
+
 int frame_additions(struct store *store, const struct frame *frame, struct additions *a)
 {
     struct record record;
@@ -83,9 +102,11 @@ int frame_additions(struct store *store, const struct frame *frame, struct addit
         };
         if (number >= store->place_count || !store->places[number].entry)
             return EDDA_ECORRUPT;
-        int r = frame_record(frame, i, &store->source, &record, NULL);
+        int r = ref->record == FRAME_REF_TAKEN ? left_additions(store, frame, i, a) : frame_record(frame, i, &store->source, &record, NULL);
         if (r < 0)
             return r;
+        if (ref->record == FRAME_REF_TAKEN)
+            continue;
         cloudevent_get(&record, &event);
         if (record.key.data) {
             const struct topic *topic = &store->places[number].entry->topic;

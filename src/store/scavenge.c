@@ -2,7 +2,8 @@
  * scavenge: see scavenge.h.
  *
  * A pass: RETAIN moves starts on, partition after partition. SETTLE waits until all that is known is durable, and takes over the starts that count. Then, segment
- * after segment: COUNT marks the frames that can go, and WRITE writes the segment without them when that is worth it. WRITE repeats no decision: what is gone stays gone.
+ * after segment: COUNT marks the frames that can go, and those that can lose records, and WRITE writes the segment without them when that is worth it. What is gone stays gone: WRITE asks again only which records of
+ * a frame go.
  *
  * Which segments. When starts have moved, those that hold positions between the old and the new ones. Everything (a deep pass) when the log has grown by half
  * since the last one, so that what compaction reads is in proportion to what was appended; after a restart the last one is taken to have ended with the last rewritten segment.
@@ -14,10 +15,12 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/cursor.h"
 #include "base/put.h"
 #include "store/scavenge_parts.h"
+#include "store/taken.h"
 
 #define INTERVAL_MS_DEFAULT INT64_C(300000)
 #define RATE_DEFAULT (UINT64_C(32) << 20) /* bytes per second */
@@ -79,20 +82,11 @@ void scavenge_job_start(struct scavenger *s, uint64_t bytes)
 
 /* --- counting ------------------------------------------------------------------------------------------- */
 
-static bool dead_put(struct scavenger *s, bool dead)
+static bool fate_put(struct scavenger *s, enum frame_fate fate)
 {
-    if (s->frames / 8 >= s->dead_capacity) {
-        size_t capacity = s->dead_capacity ? 2 * s->dead_capacity : 1024;
-        uint8_t *grown = realloc(s->dead, capacity);
-        if (!grown)
-            return false;
-        s->dead = grown;
-        s->dead_capacity = capacity;
-    }
-    if (s->frames % 8 == 0)
-        s->dead[s->frames / 8] = 0;
-    s->dead[s->frames / 8] |= (uint8_t)(dead << s->frames % 8);
-    s->frames++;
+    if (!array_reserve(&s->fates, &s->fate_capacity, (uint64_t)s->frames + 1, sizeof(*s->fates)))
+        return false;
+    s->fates[s->frames++] = (uint8_t)fate;
     return true;
 }
 
@@ -103,6 +97,11 @@ static void touch_start(struct scavenger *s)
     if (s->touch.len > bytes)
         s->touch.len = bytes;
     scavenge_job_start(s, bytes);
+}
+
+uint64_t scavenge_memory_begin(const struct store *store)
+{
+    return store->ring_count ? store->ring[store->ring_first & (store->ring_capacity - 1)]->first_position : UINT64_MAX;
 }
 
 /* The next segment of the pass that can be rewritten, or the end of the pass. */
@@ -117,13 +116,14 @@ static int segment_next(struct scavenger *s)
                 s->deep_end = s->info.first_address;
             return scavenge_front_begin(s);
         }
-        if (next.first_position > s->from && next.first_position <= s->settled)
+        if (next.first_position > s->from && next.first_position <= s->settled && next.first_position <= scavenge_memory_begin(s->store))
             break;
     }
     s->at = s->info.first_address;
     s->end = next.first_address;
     s->frames = 0;
-    s->dead_bytes = 0;
+    s->dead_bytes = s->taken_bytes = 0;
+    s->thins = false;
     s->state = SCAVENGE_COUNT;
     touch_start(s);
     return 0;
@@ -132,7 +132,8 @@ static int segment_next(struct scavenger *s)
 static bool is_worth_it(const struct scavenger *s)
 {
     uint64_t kept = s->info.used_bytes - s->info.freed_bytes;
-    return s->dead_bytes > 0 && (s->dead_bytes >= kept / WORTH_PART);
+    uint64_t goes = s->dead_bytes + s->taken_bytes;
+    return goes > 0 && (s->thorough || goes >= kept / WORTH_PART);
 }
 
 int scavenge_frame_get(struct scavenger *s, const struct log_frame *from)
@@ -140,6 +141,27 @@ int scavenge_frame_get(struct scavenger *s, const struct log_frame *from)
     if (!s->frame && !(s->frame = frame_new()))
         return EDDA_ENOMEM;
     return frame_load(s->frame, from, &s->store->source, &s->done.error);
+}
+
+/* What becomes of a frame, as far as can be told before it is tried. */
+static int frame_count(struct scavenger *s, const struct log_frame *from)
+{
+    enum frame_fate fate = FRAME_GOES;
+    uint64_t bytes = 0;
+    int r = from->position_count ? scavenge_frame_get(s, from) : 1;
+    if (r == 0)
+        r = scavenge_frame_is_dead(s, s->frame);
+    if (r == 0) {
+        r = scavenge_frame_taken(s, &bytes);
+        fate = bytes > 0 ? FRAME_THINS : s->frame->spare > 0 ? FRAME_STAYS_THIN : FRAME_STAYS;
+        s->thins |= fate != FRAME_STAYS;
+        s->taken_bytes += bytes;
+    } else if (r == 1) {
+        s->dead_bytes += from->next - from->address;
+    }
+    if (r < 0)
+        return r;
+    return fate_put(s, fate) ? 0 : EDDA_ENOMEM;
 }
 
 static int count_slice(struct scavenger *s)
@@ -155,14 +177,9 @@ static int count_slice(struct scavenger *s)
             s->at = s->end;
             break;
         }
-        r = from.position_count ? scavenge_frame_get(s, &from) : 1;
-        if (r == 0)
-            r = scavenge_frame_is_dead(s, s->frame);
+        r = frame_count(s, &from);
         if (r < 0)
             return r;
-        if (!dead_put(s, r == 1))
-            return EDDA_ENOMEM;
-        s->dead_bytes += r == 1 ? from.next - from.address : 0;
         s->at = from.next;
     }
     if (s->at < s->end) {
@@ -173,7 +190,7 @@ static int count_slice(struct scavenger *s)
         s->segment++;
         return segment_next(s);
     }
-    int r = log_rewrite_begin(s->store->log, s->segment, &s->rewrite, &s->done.error);
+    int r = log_rewrite_begin(s->store->log, s->segment, s->thins, &s->rewrite, &s->done.error);
     if (r < 0)
         return r;
     s->state = SCAVENGE_WRITE;
@@ -203,17 +220,34 @@ int scavenge_tally_visit(void *user, struct hash128 stream, uint32_t count)
     return tally_add(user, stream, count) ? 0 : EDDA_ENOMEM;
 }
 
+bool scavenge_taken_tally(struct scavenger *s, uint32_t partition, struct slice left, struct tally *tally)
+{
+    struct cursor c = cursor_of(left);
+    for (uint32_t streams = taken_begin(&c); streams > 0; streams--) {
+        struct taken taken = taken_next(&c);
+        if (!tally_add(tally, taken_stream(&taken, s->store->seed, topic_name(&s->store->places[partition].entry->topic)), taken.count))
+            return false;
+    }
+    return true;
+}
+
 int scavenge_frame_tally(struct scavenger *s, struct tally *tally)
 {
     for (uint32_t i = s->frame->holes; i < s->frame->record_count; i++) {
         struct record record;
         int r = frame_record(s->frame, i, &s->store->source, &record, &s->done.error);
-        if (r < 0)
+        if (r < 0 && r != EDDA_ENOTFOUND)
             return r;
         const struct topic *topic = &s->store->places[frame_partition_of(s->frame, i)].entry->topic;
-        if (record.key.data && !tally_add(tally, key_stream(s->store->seed, topic_name(topic), record.key), 1))
+        if (r == 0 && record.key.data && !tally_add(tally, key_stream(s->store->seed, topic_name(topic), record.key), 1))
             return EDDA_ENOMEM;
     }
+    for (uint32_t i = 0; i < s->frame->batch_count; i++)
+        if (!batch_is_placeless(&s->frame->batches[i].batch) && !scavenge_taken_tally(s, s->frame->batches[i].partition, s->frame->batches[i].left, tally))
+            return EDDA_ENOMEM;
+    for (uint32_t i = 0; i < s->frame->remote_count; i++)
+        if (!scavenge_taken_tally(s, s->frame->remotes[i].partition, s->frame->remotes[i].left, tally))
+            return EDDA_ENOMEM;
     return 0;
 }
 
@@ -235,6 +269,23 @@ static int frame_tally(struct scavenger *s, const struct log_frame *from)
     return 0;
 }
 
+/* A frame that stays, with or without all of its records. */
+static int frame_stays(struct scavenger *s, const struct log_frame *from, enum frame_fate fate)
+{
+    uint64_t bytes, spare = 0;
+    int r = left_give(s);
+    if (r == 0 && s->thins && from->position_count)
+        r = scavenge_frame_get(s, from);
+    if (r == 0 && fate == FRAME_THINS)
+        r = scavenge_frame_taken(s, &bytes);
+    if (r == 0 && fate == FRAME_THINS)
+        r = scavenge_frame_thin(s, from, &spare);
+    if (r < 0)
+        return r;
+    s->done.thinned_frames += r == 1;
+    return r == 1 ? log_rewrite_replace(s->rewrite, buffer_slice(&s->body), spare) : log_rewrite_keep(s->rewrite, s->thins && from->position_count ? s->frame->spare : 0);
+}
+
 static int frame_write(struct scavenger *s, const struct log_frame *from)
 {
     int r = s->gap_records + from->position_count > GAP_RECORDS_MAX ? left_give(s) : 0;
@@ -246,19 +297,14 @@ static int frame_write(struct scavenger *s, const struct log_frame *from)
         s->in_gap = true;
         return r < 0 ? r : log_rewrite_remove(s->rewrite);
     }
-    size_t at = s->frame_at++;
-    if (s->dead[at / 8] >> at % 8 & 1)
-        r = frame_tally(s, from);
-    else
-        r = 0;
+    enum frame_fate fate = (enum frame_fate)s->fates[s->frame_at++];
+    r = fate == FRAME_GOES ? frame_tally(s, from) : 0;
     if (r == 1) {
         s->in_gap = true;
         s->gap_records += from->position_count;
         return log_rewrite_remove(s->rewrite);
     }
-    if (r == 0)
-        r = left_give(s);
-    return r < 0 ? r : log_rewrite_keep(s->rewrite);
+    return r < 0 ? r : frame_stays(s, from, fate);
 }
 
 static int write_slice(struct scavenger *s)
@@ -292,6 +338,7 @@ static int finish(struct scavenger *s)
     log_rewrite_end(s->rewrite, &freed);
     s->rewrite = NULL;
     verified_forget(s->store, s->info.first_address, s->end);
+    plain_forget(s->store->plain, s->info.first_address, s->end);
     s->done.segments++;
     s->done.freed_bytes += freed;
     s->segment++;
@@ -323,6 +370,7 @@ static void pass_begin(struct scavenger *s)
     s->next_ms = now_ms + interval;
     s->now_ms = now_ms;
     s->deep = s->asked_deep || deep_is_due(s);
+    s->thorough = s->asked_deep;
     s->asked = s->asked_deep = false;
     s->result = 0;
     s->topic = s->partition = 0;
@@ -419,6 +467,9 @@ struct scavenger *scavenger_new(struct store *store)
     s->slice = s->slice < SLICE_BYTES_MIN ? SLICE_BYTES_MIN : s->slice;
     tally_init(&s->tally);
     tally_init(&s->front_tally);
+    tally_init(&s->kept);
+    tally_init(&s->kept_own);
+    tally_init(&s->left_tally);
     s->next_ms = log_time_ms(store->log) + (store->options.scavenge_interval_ms ? store->options.scavenge_interval_ms : INTERVAL_MS_DEFAULT);
     for (size_t i = 0; log_segment(store->log, i, &info); i++)
         if (info.rewritten)
@@ -439,8 +490,19 @@ void scavenger_free(struct scavenger *s)
     tally_deinit(&s->front_tally);
     buffer_deinit(&s->front_rows);
     buffer_deinit(&s->left);
+    tally_deinit(&s->kept);
+    tally_deinit(&s->kept_own);
+    frame_reader_deinit(&s->end_reader);
+    tally_deinit(&s->left_tally);
+    buffer_deinit(&s->body);
+    buffer_deinit(&s->batch);
+    buffer_deinit(&s->records);
+    buffer_deinit(&s->packed);
     frame_free(s->frame);
-    free(s->dead);
+    free(s->left_keys);
+    free(s->fates);
+    free(s->taken);
+    free(s->batches);
     free(s);
 }
 

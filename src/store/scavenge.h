@@ -1,12 +1,12 @@
 /*
  * scavenge: gives back the space of what is gone. Retention moves the starts of partitions on; then segments that are sealed are looked through, frame by
- * frame, and those with enough frames of which nothing is left are written again without them (log/log.h, rewriting). Gone is a record
+ * frame, and those of which enough is gone are written again without that (log/log.h, rewriting). Gone is a record
  *
  *   - before the start of its partition: past its retention, truncated, or of a deleted topic;
  *   - before the first version of a stream that was truncated or deleted;
  *   - of a topic that is compacted (internal tables are, all but that of topics), when its key has a later one, or when it is a null that has stood for delete.retention.ms and nothing older of its key is left.
  *
- * A frame goes when all its records are gone: a record alone never does. What is not durable never decides anything.
+ * A frame goes when all its records are gone; from one that stays, batches lose those that are. What is not durable never decides anything.
  *
  * It works in slices of the owner's turn (store_maintain()), a fraction of a millisecond to a few each; reading ahead, writing and syncing are jobs. It can stop
  * anywhere: the next pass does again what was not finished.

@@ -5,28 +5,52 @@
 #include "store/scavenge_parts.h"
 
 #define END_LOOKS_MAX 16384 /* records of a stream that are looked at to find where a transaction's ended */
-#define OLDER_MAX 64 /* records of a key that are looked at before its null goes */
+#define OLDER_MAX 65536 /* records of a key that are looked at before its null goes, */
+#define OLDER_LOADS_MAX 64 /* and of them those for which a frame is loaded */
+#define OLDER_PIECE 64
+
+/* Whether it is known without a frame that the record is gone: with its frame, or with all of its batch. */
+static bool entry_is_gone(struct store *store, const struct index_entry *entry)
+{
+    struct batch batch;
+    uint32_t number;
+    if (entry->batch == 0 || log_removed(store->log, entry->batch))
+        return true;
+    return batch_at(store, entry->batch, &number, &batch, NULL) == 0 && batch.record_count == 0;
+}
 
 /* Whether all records of the key before the one with this ordinal are gone. */
 static int older_are_gone(struct scavenger *s, struct hash128 stream, uint64_t ordinal)
 {
-    struct index_entry entries[OLDER_MAX];
+    struct index_entry entries[OLDER_PIECE];
     struct store_record record;
-    if (ordinal == 0)
-        return 1;
+    unsigned loads = 0;
     if (ordinal > OLDER_MAX)
         return 0;
-    int64_t n = lookup_read(s->store, stream, ordinal - 1, true, entries, OLDER_MAX);
-    for (int64_t i = 0; i < n; i++) {
-        int r = record_at(s->store, &entries[i], &record, NULL);
-        if (r != EDDA_ENOTFOUND)
-            return r < 0 ? r : 0;
+    while (ordinal > 0) {
+        int64_t n = lookup_read(s->store, stream, ordinal - 1, true, entries, OLDER_PIECE);
+        if (n <= 0)
+            return n < 0 ? (int)n : EDDA_ECORRUPT;
+        for (int64_t i = 0; i < n; i++) {
+            if (entry_is_gone(s->store, &entries[i]))
+                continue;
+            int r = loads++ < OLDER_LOADS_MAX ? record_at(s->store, &entries[i], &record, NULL) : 0;
+            if (r != EDDA_ENOTFOUND)
+                return r < 0 ? r : 0;
+        }
+        ordinal -= (uint64_t)n;
     }
-    return n < 0 ? (int)n : 1;
+    return 1;
 }
 
-/* Whether compaction removes a record: 1 or 0. */
-static int compacted(struct scavenger *s, const struct store_record *record, int64_t frame_ms)
+/* Whether a row of the table of producers is of an open transaction: its batches, which lie among its rows, are told by these. */
+static bool row_is_of_open(const struct store *store, const struct store_record *record)
+{
+    const struct transaction *t = record->topic == store->producers->topic && record->record.key.len ? transaction_find(store, record->record.key) : NULL;
+    return t && t->state == TRANSACTION_ONGOING;
+}
+
+int scavenge_compacted(struct scavenger *s, const struct store_record *record, int64_t frame_ms)
 {
     struct store *store = s->store;
     const struct topic *topic = record->topic;
@@ -34,7 +58,7 @@ static int compacted(struct scavenger *s, const struct store_record *record, int
     struct index_entry last;
     uint64_t ordinal;
     if (topic == store->topics_topic || !(topic_setting_get(topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT) || topic->decided ||
-        frame_ms > s->now_ms - topic_setting_get(topic, TOPIC_MIN_COMPACTION_LAG_MS))
+        frame_ms > s->now_ms - topic_setting_get(topic, TOPIC_MIN_COMPACTION_LAG_MS) || row_is_of_open(store, record))
         return 0;
     int r = lookup_last(store, stream, &last);
     if (r < 0)
@@ -48,8 +72,7 @@ static int compacted(struct scavenger *s, const struct store_record *record, int
     return r < 0 ? r : older_are_gone(s, stream, ordinal);
 }
 
-/* Whether a record lies before the first version of its stream. */
-static int cut_off(struct scavenger *s, const struct store_record *record)
+int scavenge_cut_off(struct scavenger *s, const struct store_record *record)
 {
     struct store *store = s->store;
     struct slice topic = topic_name(record->topic);
@@ -64,18 +87,29 @@ static int cut_off(struct scavenger *s, const struct store_record *record)
     return r < 0 ? r : (int64_t)version < meta.truncate_before || (int64_t)version < meta.deleted_at;
 }
 
-/* Whether all of a batch lies before the start that counts. */
-static bool batch_is_gone(const struct scavenger *s, uint32_t number, int64_t last_offset)
+bool scavenge_is_gone(const struct scavenger *s, uint32_t number, int64_t last_offset)
 {
     const struct partition_place *place = &s->store->places[number];
     return last_offset < place->entry->topic.partitions[place->partition].settled_start;
 }
 
-/* A batch that must stay so that its partition's next offset is known when the index is made again: the last durable one, since those behind it may be lost. */
-static bool batch_is_last(const struct scavenger *s, uint32_t number, int64_t last_offset)
+bool scavenge_is_last(const struct scavenger *s, uint32_t number, int64_t last_offset)
 {
     const struct partition_place *place = &s->store->places[number];
     return last_offset + 1 == place->entry->topic.partitions[place->partition].durable_offset;
+}
+
+/* The last batch of a producer in its partition, as long as it is known: its sequence numbers tell what comes next. */
+static bool batch_is_of_producer(const struct scavenger *s, const struct frame_batch *b)
+{
+    const struct producer *p = b->batch.producer_id >= 0 ? producer_find(s->store, b->partition, b->batch.producer_id) : NULL;
+    const struct partition_place *place = &s->store->places[b->partition];
+    int64_t durable = place->entry->topic.partitions[place->partition].durable_offset;
+    /* Those behind the durable ones may be lost. */
+    for (int i = p ? p->batch_count : 0; i > 0; i--)
+        if (p->batches[i - 1].base_offset < durable)
+            return p->batches[i - 1].base_offset == b->batch.base_offset;
+    return p && p->batch_count > 0;
 }
 
 /* Whether the frame that gave a position to a record is still there: 1 or 0. */
@@ -102,6 +136,9 @@ static int end_stands(struct scavenger *s, const struct frame *frame, const stru
     struct slice plain;
     uint64_t ordinal = 0;
     int r = plain_records(store->plain, frame->body + b->at, &b->batch, &plain, NULL);
+    struct scavenge_end end;
+    if (batch_is_thin(&b->batch) && b->batch.record_count == 0)
+        return (r = scavenge_end_find(s, frame, b, &end)) < 0 ? r : r == SCAVENGE_COMMITTED;
     struct cursor records = cursor_of(plain);
     while (r == 0 && !record.key.data && batch_next(&b->batch, &records, &record))
         continue;
@@ -125,7 +162,7 @@ static int placeless_is_dead(struct scavenger *s, const struct frame *frame, con
 {
     const struct partition_place *place = &s->store->places[b->partition];
     int64_t last = b->batch.base_offset + b->batch.last_offset_delta;
-    if (!batch_is_gone(s, b->partition, last))
+    if (!scavenge_is_gone(s, b->partition, last))
         return 0;
     if (b->batch.attributes & BATCH_CONTROL)
         return 1;
@@ -144,7 +181,7 @@ static int remotes_are_gone(struct scavenger *s, const struct frame *frame)
         int r = batch_at(s->store, frame->remotes[i].address, &number, &batch, NULL);
         if (r == EDDA_ENOTFOUND)
             continue;
-        if (r < 0 || !batch_is_gone(s, number, batch.base_offset + batch.last_offset_delta))
+        if (r < 0 || !scavenge_is_gone(s, number, batch.base_offset + batch.last_offset_delta))
             return r;
     }
     return 1;
@@ -168,7 +205,7 @@ int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame)
                 return r;
             continue;
         }
-        if (batch_is_gone(s, b->partition, last))
+        if (scavenge_is_gone(s, b->partition, last))
             continue;
         if (s->front && b->partition == store->topics_topic->partitions[0].number) {
             all = false;
@@ -177,7 +214,7 @@ int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame)
         const struct topic_entry *entry = store->places[b->partition].entry;
         bool may = topic_setting_get(&entry->topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT || (s->deep && store->streams_topic);
         /* Settings and starts that are not durable may yet be lost, and what they take away would be missed. */
-        if (!may || entry->recorded > s->settled || batch_is_last(s, b->partition, last))
+        if (!may || entry->recorded > s->settled || scavenge_is_last(s, b->partition, last) || batch_is_of_producer(s, b))
             return 0;
         all = false;
     }
@@ -191,9 +228,9 @@ int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame)
         if (r == 0 && !record.record.key.data)
             return 0;
         if (r == 0)
-            r = compacted(s, &record, frame->time_ms);
+            r = scavenge_compacted(s, &record, frame->time_ms);
         if (r == 0 && s->deep)
-            r = cut_off(s, &record);
+            r = scavenge_cut_off(s, &record);
         if (r != 1)
             return r;
     }

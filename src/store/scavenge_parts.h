@@ -3,7 +3,9 @@
  *
  *   scavenge.c         passes: which segments, counting, writing, jobs
  *   scavenge_retain.c  retention: where partitions begin
- *   scavenge_gone.c    of which frames nothing is left
+ *   scavenge_gone.c    what is gone, and of which frames nothing is left
+ *   scavenge_taken.c   which records of the others go
+ *   scavenge_thin.c    frames that stay, without the records that are gone
  *   scavenge_front.c   the first segment, when nothing is left in it
  */
 #ifndef EDDA_STORE_SCAVENGE_PARTS_H
@@ -26,6 +28,14 @@ enum scavenge_state {
     SCAVENGE_FRONT_REMOVE  /* and removes it */
 };
 
+/* What becomes of a frame. */
+enum frame_fate {
+    FRAME_STAYS,
+    FRAME_STAYS_THIN,      /* some of it was taken before */
+    FRAME_GOES,
+    FRAME_THINS            /* some of it goes */
+};
+
 enum scavenge_walk {
     WALK_NONE,
     WALK_TIME,
@@ -33,6 +43,14 @@ enum scavenge_walk {
 };
 
 struct log_front;
+
+/* A batch of the frame that is looked at. */
+struct taken_batch {
+    size_t first;              /* in `taken` */
+    int fate;                  /* enum batch_fate */
+    bool any;                  /* some of its records go, */
+    bool aborted;              /* and never counted */
+};
 
 struct scavenger {
     struct store *store;
@@ -57,8 +75,9 @@ struct scavenger {
     struct log_segment_info info;
     log_address end;           /* of it */
     log_address at;            /* COUNT: the next frame */
-    uint8_t *dead;             /* a bit for each of its frames */
-    size_t frames, dead_capacity;
+    uint8_t *fates;            /* of each of its frames: enum frame_fate */
+    size_t frames;
+    uint32_t fate_capacity;
     uint64_t dead_bytes;
     log_address deep_end;      /* where the last deep pass ended */
 
@@ -69,6 +88,20 @@ struct scavenger {
     uint64_t gap_records;
     struct buffer left;
     struct frame *frame;
+    bool thorough;             /* whatever can go goes, however little it is */
+    bool thins;                /* in the segment there are frames that lose records, or have */
+    uint64_t taken_bytes;      /* that frames would lose, of which the rest stays; an estimate */
+    uint8_t *taken;            /* by the offsets of the batches of s->frame, batch after batch: whether the record goes */
+    uint32_t taken_capacity;
+    struct taken_batch *batches; /* of s->frame */
+    uint32_t batch_capacity;
+    struct tally kept;         /* streams of records that stay, in s->frame */
+    struct tally kept_own;     /* and in a batch of it */
+    struct frame_reader end_reader;
+    struct tally left_tally;   /* of a batch, and */
+    struct slice *left_keys;   /* for each of its streams the key, where it is known */
+    uint32_t left_capacity;
+    struct buffer body, batch, records, packed;
 
     bool front;                /* the frame that is looked at lies in the first segment, and the rows of the table of topics are kept elsewhere */
     struct log_front *removal;
@@ -99,12 +132,43 @@ int scavenge_front_slice(struct scavenger *s);
 int scavenge_front_written(struct scavenger *s);
 int scavenge_front_removed(struct scavenger *s);
 
+/* Frames from this position on are in memory too, where nobody would see that they, or batches that they name, have lost something. */
+uint64_t scavenge_memory_begin(const struct store *store);
 /* The frame that was read, loaded: s->frame. */
 int scavenge_frame_get(struct scavenger *s, const struct log_frame *from);
+/* Adds what was taken from a batch of a partition to a tally. False when out of memory. */
+bool scavenge_taken_tally(struct scavenger *s, uint32_t partition, struct slice left, struct tally *tally);
 /* Adds the records of s->frame to a tally. */
 int scavenge_frame_tally(struct scavenger *s, struct tally *tally);
 /* A visitor for removed_each(); `user` is the tally. */
 int scavenge_tally_visit(void *user, struct hash128 stream, uint32_t count);
+
+/* Whether compaction removes a record, whose frame is of this time: 1 or 0. */
+int scavenge_compacted(struct scavenger *s, const struct store_record *record, int64_t frame_ms);
+/* Whether a record lies before the first version of its stream: 1 or 0. */
+int scavenge_cut_off(struct scavenger *s, const struct store_record *record);
+/* Whether an offset, and all before it, lies before the start of its partition that counts. */
+bool scavenge_is_gone(const struct scavenger *s, uint32_t number, int64_t offset);
+/* Whether it is the last durable one of its partition: its batch must stay so that the next offset is known when the index is made again, since those behind it may be lost. */
+bool scavenge_is_last(const struct scavenger *s, uint32_t number, int64_t offset);
+
+/* What became of the transaction of a batch. */
+enum scavenge_end_kind {
+    SCAVENGE_ENDLESS,      /* not known, or its end is gone */
+    SCAVENGE_ABORTED,
+    SCAVENGE_COMMITTED
+};
+struct scavenge_end {
+    uint64_t position;     /* of the batch's first offset, */
+    int64_t time_ms;       /* and of the frame that gave it, when it was committed */
+};
+/* Returns the kind, or a negative code. All transactions that were open at the batch must have ended. */
+int scavenge_end_find(struct scavenger *s, const struct frame *frame, const struct frame_batch *b, struct scavenge_end *ret_end);
+
+/* Which records of s->frame go, though the frame stays: s->taken. *ret_bytes: about what that frees, 0 when there are none. */
+int scavenge_frame_taken(struct scavenger *s, uint64_t *ret_bytes);
+/* The body of s->frame, `from`, without the records in s->taken, in s->body, and how much of it is spare. 1, or 0 when nothing fits. */
+int scavenge_frame_thin(struct scavenger *s, const struct log_frame *from, uint64_t *ret_spare);
 
 /* Whether nothing of a frame is left: 1 or 0. */
 int scavenge_frame_is_dead(struct scavenger *s, const struct frame *frame);

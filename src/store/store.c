@@ -24,6 +24,7 @@ static void store_free(struct store *store)
     verified_deinit(store);
     additions_deinit(&store->additions);
     frame_reader_deinit(&store->reader);
+    frame_reader_deinit(&store->thin_reader);
     if (store->producers)
         producers_deinit(store);
     free(store->producers);
@@ -70,7 +71,7 @@ static struct store *store_new(struct io *io, const char *path, const struct sto
         producers_init(store->producers);
     store->plain = plain_new();
     store->intake = calloc(1, sizeof(*store->intake));
-    store->source = (struct frame_source){ .plain = store->plain, .batch = batch_closed_at, .user = store };
+    store->source = (struct frame_source){ .plain = store->plain, .batch = batch_closed_at, .bytes = bytes_at, .user = store };
     if (!store->path || !store->producers || !store->plain || !store->intake || topics_init(store) < 0) {
         store_free(store);
         return NULL;

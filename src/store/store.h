@@ -295,6 +295,7 @@ bool store_scavenging(const struct store *store);
 
 struct store_scavenged {
     uint64_t passes, segments, freed_bytes; /* since the store was opened; segments that were rewritten, */
+    uint64_t thinned_frames;   /* frames that lost some of their records, */
     uint64_t moved_rows;       /* of the store's tables, that were appended anew for that */
     uint64_t removed_segments; /* and that were removed from the front of the log */
     uint64_t failures;         /* passes that ended early; the next one does it again */

@@ -91,6 +91,11 @@ bool tally_add(struct tally *t, struct hash128 stream, uint32_t count)
     return true;
 }
 
+bool tally_has(struct tally *t, struct hash128 stream)
+{
+    return t->count > 0 && *slot_of(t, stream) != 0;
+}
+
 void tally_mark(struct tally *t)
 {
     t->marked = t->count;

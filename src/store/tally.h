@@ -28,6 +28,7 @@ void tally_deinit(struct tally *tally);
 void tally_clear(struct tally *tally);
 /* False when out of memory, or of the range of counts. */
 bool tally_add(struct tally *tally, struct hash128 stream, uint32_t count);
+bool tally_has(struct tally *tally, struct hash128 stream);
 /* A place to which tally_rewind() goes back. */
 void tally_mark(struct tally *tally);
 void tally_rewind(struct tally *tally);

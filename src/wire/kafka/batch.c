@@ -127,9 +127,10 @@ int64_t batch_parse(struct slice bytes, struct batch *ret_batch, struct edda_err
 
 /* What Kafka's LogValidator.validateBatch() asks of a header; control batches come from a coordinator, which
  * numbers nothing. */
-static int header_check(const struct batch *batch, struct edda_error *error)
+static int header_check(const struct batch *batch, bool stored, struct edda_error *error)
 {
-    if (batch->record_count <= 0 || batch->last_offset_delta != batch->record_count - 1)
+    bool thin = stored && batch->record_count >= 0 && batch_is_thin(batch) && !(batch->attributes & BATCH_CONTROL);
+    if (!thin && (batch->record_count <= 0 || batch->last_offset_delta != batch->record_count - 1))
         return edda_fail_with(error, EDDA_EMALFORMED,
                               "record batch counts %" PRId32 " records, but its last offset delta is %" PRId32,
                               batch->record_count, batch->last_offset_delta);
@@ -165,28 +166,34 @@ const char *batch_check_record(const struct batch *batch, const struct record *r
     return record_headers_ok(record) ? NULL : "has malformed headers";
 }
 
-int batch_check_header(const struct batch *batch, struct edda_error *error)
+static int checksum_check(const struct batch *batch, struct edda_error *error)
 {
     uint32_t crc = crc32c(slice_from(batch->bytes, BATCH_CHECKED_AT));
     if (crc != batch->crc)
         return edda_fail_with(error, EDDA_ECORRUPT,
                               "record batch has the checksum %08" PRIx32 ", its bytes give %08" PRIx32, batch->crc,
                               crc);
-    return header_check(batch, error);
+    return 0;
 }
 
-int batch_check(const struct batch *batch, struct edda_error *error)
+int batch_check_header(const struct batch *batch, struct edda_error *error)
 {
-    int r = batch_check_header(batch, error);
-    if (r < 0 || batch->attributes & BATCH_COMPRESSION)
-        return r;
+    int r = checksum_check(batch, error);
+    return r < 0 ? r : header_check(batch, false, error);
+}
 
+static int records_check(const struct batch *batch, struct edda_error *error)
+{
     struct cursor records = cursor_of(batch->records);
     struct record record;
-    int32_t count = 0;
+    int32_t count = 0, ordinal = 0;
     const uint8_t *at = records.at;
     while (batch_next(batch, &records, &record)) {
-        const char *wrong = batch_check_record(batch, &record, count);
+        /* Of a thin batch, the deltas rise. */
+        int64_t delta = record.offset - batch->base_offset;
+        if (batch_is_thin(batch) && delta > ordinal && delta <= batch->last_offset_delta)
+            ordinal = (int32_t)delta;
+        const char *wrong = batch_check_record(batch, &record, ordinal++);
         if (wrong)
             return edda_fail_with(error, EDDA_EMALFORMED, "record %" PRId32 " at byte %zu of its batch %s", count,
                                   (size_t)(at - batch->bytes.data), wrong);
@@ -200,6 +207,20 @@ int batch_check(const struct batch *batch, struct edda_error *error)
         return edda_fail_with(error, EDDA_EMALFORMED, "record batch counts %" PRId32 " records, but holds %" PRId32,
                               batch->record_count, count);
     return 0;
+}
+
+int batch_check(const struct batch *batch, struct edda_error *error)
+{
+    int r = batch_check_header(batch, error);
+    return r < 0 || batch->attributes & BATCH_COMPRESSION ? r : records_check(batch, error);
+}
+
+int batch_check_stored(const struct batch *batch, struct edda_error *error)
+{
+    int r = checksum_check(batch, error);
+    if (r == 0)
+        r = header_check(batch, true, error);
+    return r < 0 || batch->attributes & BATCH_COMPRESSION ? r : records_check(batch, error);
 }
 
 bool batch_next(const struct batch *batch, struct cursor *records, struct record *ret_record)

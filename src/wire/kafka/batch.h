@@ -73,11 +73,19 @@ int64_t batch_parse(struct slice bytes, struct batch *ret_batch, struct edda_err
 /* Checks all a broker checks before it stores an uncompressed batch: checksum, counts, offset deltas 0, 1, 2 …, every record's lengths
  * adding up, timestamps. Of a compressed batch only the header and checksum. EDDA_ECORRUPT or EDDA_EMALFORMED. */
 int batch_check(const struct batch *batch, struct edda_error *error);
+/* The same of a batch that lies in the log, which may be thin. */
+int batch_check_stored(const struct batch *batch, struct edda_error *error);
 /* The part of it that looks at no record: checksum and header. */
 int batch_check_header(const struct batch *batch, struct edda_error *error);
 /* The part of it that looks at one record, which batch_next() gave and which should be number `ordinal` of its batch. NULL when it is right, else
  * what is wrong: "is out of sequence", … */
 const char *batch_check_record(const struct batch *batch, const struct record *record, int32_t ordinal);
+
+/* Whether compaction has taken records from the batch since it came: the others keep their offset deltas, and may be none. */
+static inline bool batch_is_thin(const struct batch *batch)
+{
+    return batch->record_count <= batch->last_offset_delta;
+}
 
 /* Reads the record at the cursor, which stands in uncompressed records, and moves behind it; false at the end
  * or when malformed (then the cursor has failed). */
@@ -118,6 +126,10 @@ uint32_t batch_builder_add(struct batch_builder *builder, int64_t timestamp_ms, 
 void batch_builder_rewind(struct batch_builder *builder, uint32_t record, int32_t count, int64_t max_timestamp_ms);
 /* Writes header and checksum; at least one record must be there. */
 void batch_builder_finish(struct batch_builder *builder, int64_t base_offset, int16_t attributes);
+
+/* Appends a batch with the header of `from`, but for the records, which are some of its own: `records`, as they are to lie, compressed as `from` says unless there are none, their number and their
+ * greatest timestamp. The buffer tells of a lack of memory. */
+void batch_thin_put(struct buffer *out, const struct batch *from, struct slice records, int32_t record_count, int64_t max_timestamp_ms);
 
 /* Appends one encoded header to a buffer. */
 void record_headers_put(struct buffer *out, struct slice key, struct slice value);

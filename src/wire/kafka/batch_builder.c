@@ -9,7 +9,11 @@
 #include "wire/kafka/batch.h"
 
 #define BATCH_CHECKED_AT 21
+#define BATCH_LENGTH_AT 8
 #define BATCH_LENGTH_FROM 12 /* the length counts from here */
+#define BATCH_CHECKSUM_AT 17
+#define BATCH_MAX_TIMESTAMP_AT 35
+#define BATCH_COUNT_AT 57
 #define BATCH_MAGIC 2
 #define BATCH_RECORDS_MAX ((size_t)INT32_MAX - BATCH_HEADER_BYTES)
 
@@ -152,4 +156,20 @@ void record_headers_put(struct buffer *out, struct slice key, struct slice value
         return;
     at = put_bytes(put_varint(at, (int64_t)key.len), key); /* a key is never null, not even an empty one */
     put_sized_bytes(at, value);
+}
+
+void batch_thin_put(struct buffer *out, const struct batch *from, struct slice records, int32_t record_count, int64_t max_timestamp_ms)
+{
+    size_t start = out->len, len = BATCH_HEADER_BYTES + records.len;
+    buffer_append_slice(out, slice_of(from->bytes.data, BATCH_HEADER_BYTES));
+    buffer_append_slice(out, records);
+    if (!buffer_ok(out))
+        return;
+    uint8_t *head = out->data + start;
+    put_be32(head + BATCH_LENGTH_AT, (uint32_t)(len - BATCH_LENGTH_FROM));
+    if (record_count == 0)
+        put_be16(head + BATCH_CHECKED_AT, (uint16_t)(from->attributes & ~BATCH_COMPRESSION));
+    put_be64(head + BATCH_MAX_TIMESTAMP_AT, (uint64_t)max_timestamp_ms);
+    put_be32(head + BATCH_COUNT_AT, (uint32_t)record_count);
+    put_be32(head + BATCH_CHECKSUM_AT, crc32c(slice_of(head + BATCH_CHECKED_AT, len - BATCH_CHECKED_AT)));
 }

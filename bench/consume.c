@@ -207,6 +207,7 @@ int main(int argc, char **argv)
     size_t side_count = 1;
     (void)signal(SIGTERM, on_signal);
     (void)signal(SIGINT, on_signal);
+    (void)signal(SIGPIPE, on_signal);
     bench_begin(&b, "consume", argc, argv);
     bool bounded = !settings.limit_mb ||
                    (broker_group_make(&sides[0].broker, "edda") && broker_group_make(&sides[1].broker, "kafka"));

@@ -153,7 +153,9 @@ struct consumed client_consume(int port, const char *topic, int partitions)
     check(rd_kafka_assign(client, list));
     while (consumed.records < wanted) {
         int64_t from_ns = bench_now_ns();
-        ssize_t n = rd_kafka_consume_batch_queue(queue, WAIT_MS, messages, MESSAGES_AT_ONCE);
+        /* It waits for as many as are asked for. */
+        size_t left = wanted - consumed.records < MESSAGES_AT_ONCE ? wanted - consumed.records : MESSAGES_AT_ONCE;
+        ssize_t n = rd_kafka_consume_batch_queue(queue, WAIT_MS, messages, left);
         int64_t waited_ns = bench_now_ns() - from_ns;
         consumed.paused_s += waited_ns > PAUSE_NS ? (double)waited_ns / 1e9 : 0;
         errno = 0;

@@ -52,7 +52,7 @@ static int manifest_again(struct io *io, struct buffer *out)
     int rc = manifest_read(io, DIR, &arena, &manifest, &error);
     ASSERT(rc == 0 || ((rc == EDDA_ECORRUPT || rc == EDDA_EFORMAT) && error.code == rc && error.message[0]));
     if (rc == 0) {
-        ASSERT(manifest.format == MANIFEST_FORMAT && manifest.end >= 0 && manifest.positions >= 0);
+        ASSERT(manifest.format >= 1 && manifest.format <= MANIFEST_FORMAT && manifest.end >= 0 && manifest.positions >= 0);
         int written = manifest_write(io, DIR, &manifest, NULL);
         ASSERT(written == 0);
         file_read(io, out);

@@ -61,7 +61,8 @@ static int load_batch(const struct load *load, struct frame_batch *b, struct cur
         return load_fail(load, "is shorter than its batches");
     int64_t len = batch_parse(batch, &b->batch, NULL);
     bool thin = len > 0 && batch_is_thin(&b->batch) && b->batch.record_count >= 0;
-    if (len <= 0 || (thin ? len > (int64_t)bytes || batch_offset_count(&b->batch) != records : len != (int64_t)bytes || b->batch.record_count != (int64_t)records))
+    if (len <= 0 || (thin ? len > (int64_t)bytes || batch_offset_count(&b->batch) != records : len != (int64_t)bytes || b->batch.record_count != (int64_t)records ||
+                             batch_offset_count(&b->batch) != records))
         return load_fail(load, "has a row that its batch contradicts");
     if (tag_partition != partition || tag_check != frame_tag_check(partition, batch.data))
         return load_fail(load, "has a batch with a wrong tag");

@@ -47,6 +47,7 @@ struct log_front;
 /* A batch of the frame that is looked at. */
 struct taken_batch {
     size_t first;              /* in `taken` */
+    uint32_t last;             /* ordinal of its last record in the frame */
     int fate;                  /* enum batch_fate */
     bool any;                  /* some of its records go, */
     bool aborted;              /* and never counted */

@@ -32,7 +32,8 @@ static enum batch_fate batch_fate(const struct scavenger *s, const struct frame_
         return BATCH_STAYS;
     if (scavenge_is_gone(s, b->partition, last))
         return BATCH_GOES;
-    return topic_setting_get(&entry->topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT || (s->deep && store->streams_topic) ? BATCH_LOOK : BATCH_STAYS;
+    /* Records of streams that were truncated in other topics go with their frames alone: to look at each there is would take too long. */
+    return topic_setting_get(&entry->topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT && !entry->topic.decided ? BATCH_LOOK : BATCH_STAYS;
 }
 
 /* Whether a record goes, of a batch of which some may: 1 or 0. */
@@ -117,7 +118,7 @@ static int placeless_take(struct scavenger *s, uint32_t index, enum batch_fate f
 {
     const struct frame_batch *b = &s->frame->batches[index];
     const struct topic *topic = &s->store->places[b->partition].entry->topic;
-    struct scavenge_end end;
+    struct scavenge_end end = { .position = 0 };
     struct record record;
     struct slice plain;
     int kind = scavenge_end_find(s, s->frame, b, &end);
@@ -125,8 +126,7 @@ static int placeless_take(struct scavenger *s, uint32_t index, enum batch_fate f
         return kind;
     if (kind == SCAVENGE_COMMITTED && end.position >= scavenge_memory_begin(s->store))
         return 0;
-    bool compacts = topic_setting_get(topic, TOPIC_CLEANUP_POLICY) & CLEANUP_COMPACT;
-    if (kind == SCAVENGE_ABORTED && fate == BATCH_LOOK && (!compacts || s->frame->time_ms > s->now_ms - topic_setting_get(topic, TOPIC_MIN_COMPACTION_LAG_MS)))
+    if (kind == SCAVENGE_ABORTED && fate == BATCH_LOOK && s->frame->time_ms > s->now_ms - topic_setting_get(topic, TOPIC_MIN_COMPACTION_LAG_MS))
         return 0;
     int r = plain_records(s->store->plain, b->plain_key, &b->batch, &plain, &s->done.error);
     if (r < 0)
@@ -162,14 +162,17 @@ static bool taken_reserve(struct scavenger *s)
     if (!array_reserve(&s->taken, &s->taken_capacity, count, sizeof(*s->taken)))
         return false;
     memset(s->taken, 0, count);
+    for (uint32_t i = frame->holes; i < frame->record_count; i++)
+        if (!frame->refs[i].remote)
+            s->batches[frame->refs[i].batch].last = i;
     return true;
 }
 
 /* Whether the records of a batch have positions that follow one another, as those of producers do. */
-static bool is_one_run(const struct frame *frame, uint32_t index)
+static bool is_one_run(const struct scavenger *s, uint32_t index)
 {
-    uint64_t last = (uint64_t)frame->batches[index].first + batch_offset_count(&frame->batches[index].batch) - 1;
-    return last < frame->record_count && !frame->refs[last].remote && frame->refs[last].batch == index;
+    const struct frame_batch *b = &s->frame->batches[index];
+    return s->batches[index].last == (uint64_t)b->first + batch_offset_count(&b->batch) - 1;
 }
 
 /* Takes or keeps the record with a position in the frame. */
@@ -178,7 +181,7 @@ static int position_look(struct scavenger *s, uint32_t ordinal, uint64_t *bytes)
     const struct frame *frame = s->frame;
     const struct frame_ref *ref = &frame->refs[ordinal];
     const struct frame_batch *b = ref->remote ? NULL : &frame->batches[ref->batch];
-    bool own = b && is_one_run(frame, ref->batch);
+    bool own = b && is_one_run(s, ref->batch);
     struct tally *between = own ? &s->kept_own : &s->kept;
     struct hash128 stream = { 0 };
     struct record record;

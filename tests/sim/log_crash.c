@@ -405,7 +405,7 @@ static bool rewrite_decide(struct story *s, struct log_rewrite *rewrite)
             first = i;
         }
         in_gap = remove;
-        r = r < 0 ? r : remove ? log_rewrite_remove(rewrite) : log_rewrite_keep(rewrite, 0);
+        r = r < 0 ? r : remove ? log_rewrite_remove(rewrite) : one_in(s, 3) ? log_rewrite_replace(rewrite, f.body, 0) : log_rewrite_keep(rewrite, 0);
         for (size_t n = i; remove && n < s->count && s->sent[n].address < f.next; n++)
             s->sent[n].state = s->sent[n].state == GONE ? GONE : PERHAPS;
         if (!remove && s->sent[i].state == PERHAPS) /* since a rewriting that was given up */
@@ -438,7 +438,7 @@ static bool rewrite(struct story *s)
         segments++;
     which = below(s, segments);
     log_segment(s->log, which, &info);
-    int r = log_rewrite_begin(s->log, which, false, &rewrite, &error);
+    int r = log_rewrite_begin(s->log, which, true, &rewrite, &error);
     if (r < 0) {
         expect(s, r == EDDA_EBUSY, "a segment cannot be rewritten");
         return true;

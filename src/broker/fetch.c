@@ -2,6 +2,9 @@
  * fetch: Fetch. Whole batches as they lie, of what is durable. A fetch that finds too little waits: it is entered with each of its partitions, is looked at
  * again when one of them has more that is durable, and is answered with what there is when its time is over.
  *
+ * What is not in memory is not given: the store asks the disk for it, and the fetch is looked at again a moment later. A consumer that reads an old part of the log would
+ * else have all clients wait for the disk with it.
+ *
  * What the store gives are slices of its mapping. The answer is encoded from there, which copies them once, and is good because an answer is encoded before
  * anything else happens.
  *
@@ -12,6 +15,8 @@
 #include "wire/kafka/batch.h"
 
 #define NS_PER_MS INT64_C(1000000)
+#define DISK_LOOK_NS NS_PER_MS
+#define DISK_WAIT_NS (1000 * NS_PER_MS) /* then it is read as it is: it may leave the memory as fast as it comes */
 #define ID_FROM 13 /* topics are named by id only */
 
 struct fetch_waiter {
@@ -31,6 +36,8 @@ struct fetch {
     struct fetch_part *parts;
     uint32_t part_count;
     int64_t end_ns; /* of waiting */
+    int64_t disk_ns; /* since when the disk is waited for; 0: it is not */
+    bool unloaded;   /* something that could be given is not in memory */
     bool waited;
 };
 
@@ -81,7 +88,7 @@ static uint64_t fetch_look(struct broker_call *call, struct fetch_part *part, ui
         return 0;
     }
     /* What the client may do can have changed while it waited. */
-    const struct fetch *fetch = call->waiting;
+    struct fetch *fetch = call->waiting;
     if (fetch->waited && !call_may(call, BROKER_READ, slice_str(part->topic->name))) {
         part->answer->error_code = call_code(call, KAFKA_TOPIC_AUTHORIZATION_FAILED);
         return 0;
@@ -96,10 +103,12 @@ static uint64_t fetch_look(struct broker_call *call, struct fetch_part *part, ui
     int64_t given = store_fetch(broker->store,
                                 &(struct store_fetch){ .topic = part->topic, .partition = partition, .offset = part->asked->fetch_offset,
                                                        .bytes_max = most < bytes_max ? most : bytes_max, .first_whole = first,
-                                                       .committed = request->isolation_level == 1 },
+                                                       .committed = request->isolation_level == 1,
+                                                       .loaded_only = !fetch->disk_ns || broker->now_ns - fetch->disk_ns < DISK_WAIT_NS },
                                 take_slice, &broker->slices, &error);
     part->slice_count = broker->slices.len / sizeof(struct slice) - part->first_slice;
-    if (given < 0)
+    fetch->unloaded |= given == EDDA_EBUSY;
+    if (given < 0 && given != EDDA_EBUSY)
         part->answer->error_code = fetch_code(call, (int)given);
     return given < 0 ? 0 : (uint64_t)given;
 }
@@ -246,8 +255,15 @@ static void fetch_run(struct broker *broker, struct broker_call *call)
     const struct kafka_fetch_request *request = call->request;
     struct fetch *fetch = call->waiting;
     bool refused;
+    fetch->unloaded = false;
     uint64_t given = fetch_look_all(call, fetch, &refused);
     bool enough = refused || fetch->part_count == 0 || given >= (uint64_t)(request->min_bytes > 0 ? request->min_bytes : 0);
+    if (!enough && !call->fatal && fetch->unloaded) {
+        fetch->disk_ns = fetch->disk_ns ? fetch->disk_ns : broker->now_ns;
+        fetch->waited = true;
+        call_park(call, broker->now_ns + DISK_LOOK_NS, fetch_run, NULL);
+        return;
+    }
     if (!enough && !call->fatal && broker->now_ns < fetch->end_ns && fetch_wait(call, fetch))
         return;
     fetch_fill(call, fetch);

@@ -62,6 +62,9 @@ struct io_ops {
     int (*file_map)(struct io_file *file, uint64_t len, const uint8_t **ret_data);
     void (*file_unmap)(struct io_file *file, const uint8_t *data, uint64_t len);
     void (*file_map_rest)(struct io_file *file, const uint8_t *data, uint64_t len);
+    bool (*file_map_is_loaded)(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len);
+    void (*file_map_load)(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len);
+    void (*file_map_in_order)(struct io_file *file, const uint8_t *data, uint64_t len);
     int (*file_lock)(struct io_file *file, struct edda_error *error);
     int (*file_rename)(struct io *io, const char *from, const char *to);
     int (*file_remove)(struct io *io, const char *path);
@@ -145,6 +148,26 @@ static inline void io_file_map_rest(struct io *io, struct io_file *file, const u
 {
     if (len)
         io->ops->file_map_rest(file, data, len);
+}
+
+/* Whether these bytes of a mapping are in memory, so that whoever touches them does not wait for the disk. Where that cannot be told they are. */
+static inline bool io_file_map_is_loaded(struct io *io, struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len)
+{
+    return len == 0 || io->ops->file_map_is_loaded(file, data, from, len);
+}
+
+/* Asks the disk for these bytes of a mapping, and does not wait: soon they are in memory, and some time later not any more. */
+static inline void io_file_map_load(struct io *io, struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len)
+{
+    if (len)
+        io->ops->file_map_load(file, data, from, len);
+}
+
+/* Says of a mapping that it is read forward, and hardly ever again soon: so the system reads ahead and not around, and gives up its pages first. */
+static inline void io_file_map_in_order(struct io *io, struct io_file *file, const uint8_t *data, uint64_t len)
+{
+    if (len)
+        io->ops->file_map_in_order(file, data, len);
 }
 
 static inline void io_file_unmap(struct io *io, struct io_file *file, const uint8_t *data, uint64_t len)

@@ -21,6 +21,8 @@
 
 #define WRITE_PARTS_MAX 64 /* of one pwritev(); more are written in turns */
 #define ZEROS_BYTES 65536
+#define LOADED_PAGES_MAX 1024 /* asked about at once */
+#define LOAD_PART_BYTES (UINT64_C(512) << 10) /* asked for at once: the kernel has a bound of its own */
 
 int posix_file_open(struct io *io, const char *path, unsigned flags, struct io_file **ret_file,
                     struct edda_error *error)
@@ -238,6 +240,49 @@ void posix_file_map_rest(struct io_file *file, const uint8_t *data, uint64_t len
 {
     (void)file;
     (void)madvise((void *)(uintptr_t)data, (size_t)len, MADV_DONTNEED);
+}
+
+/* The pages that hold these bytes: where they begin in the file, and their bytes. */
+static uint64_t pages_of(uint64_t page, uint64_t from, uint64_t len, uint64_t *ret_bytes)
+{
+    uint64_t start = from / page * page;
+
+    *ret_bytes = (from + len - start + page - 1) / page * page;
+    return start;
+}
+
+bool posix_file_map_is_loaded(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len)
+{
+    unsigned char there[LOADED_PAGES_MAX];
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), bytes, start = pages_of(page, from, len, &bytes);
+
+    (void)file;
+    for (uint64_t at = 0; at < bytes; at += page * LOADED_PAGES_MAX) {
+        uint64_t part = bytes - at < page * LOADED_PAGES_MAX ? bytes - at : page * LOADED_PAGES_MAX;
+
+        if (mincore((void *)(uintptr_t)(data + start + at), (size_t)part, there) < 0)
+            return true;
+        for (uint64_t i = 0; i < part / page; i++)
+            if (!(there[i] & 1))
+                return false;
+    }
+    return true;
+}
+
+void posix_file_map_load(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), bytes, start = pages_of(page, from, len, &bytes);
+
+    (void)data;
+    for (uint64_t at = 0; at < bytes; at += LOAD_PART_BYTES)
+        (void)posix_fadvise(file->fd, (off_t)(start + at), (off_t)(bytes - at < LOAD_PART_BYTES ? bytes - at : LOAD_PART_BYTES),
+                            POSIX_FADV_WILLNEED);
+}
+
+void posix_file_map_in_order(struct io_file *file, const uint8_t *data, uint64_t len)
+{
+    (void)file;
+    (void)madvise((void *)(uintptr_t)data, (size_t)len, MADV_SEQUENTIAL);
 }
 
 /* Says who holds the lock, as far as the file tells. */

@@ -93,6 +93,9 @@ int posix_file_size(struct io_file *file, uint64_t *ret_len);
 int posix_file_map(struct io_file *file, uint64_t len, const uint8_t **ret_data);
 void posix_file_unmap(struct io_file *file, const uint8_t *data, uint64_t len);
 void posix_file_map_rest(struct io_file *file, const uint8_t *data, uint64_t len);
+bool posix_file_map_is_loaded(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len);
+void posix_file_map_load(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len);
+void posix_file_map_in_order(struct io_file *file, const uint8_t *data, uint64_t len);
 int posix_file_lock(struct io_file *file, struct edda_error *error);
 
 /* Sets up pools without threads; false when out of memory or descriptors, and then nothing is held. */

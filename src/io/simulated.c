@@ -62,6 +62,9 @@ static const struct io_ops simulated_ops = {
     .file_map = sim_file_map,
     .file_unmap = sim_file_unmap,
     .file_map_rest = sim_file_map_rest,
+    .file_map_is_loaded = sim_file_map_is_loaded,
+    .file_map_load = sim_file_map_load,
+    .file_map_in_order = sim_file_map_in_order,
     .file_lock = sim_file_lock,
     .file_rename = sim_file_rename,
     .file_remove = sim_file_remove,
@@ -104,7 +107,8 @@ static void start_over(struct io_simulated *s, const struct io_simulated_options
     set_options(s, options);
     prng_init(&s->prng, options->seed);
     s->life = 1;
-    s->operations = s->cut_left = 0;
+    s->operations = s->loads = s->cut_left = 0;
+    s->unloaded_one_in = 0;
     s->is_cut = false;
     s->sync_fail_left = s->misdirect_left = 0;
     sim_clock_reset(s);
@@ -176,6 +180,16 @@ void io_simulated_cut_after(struct io *io, uint64_t operations)
 bool io_simulated_is_cut(struct io *io)
 {
     return sim_of(io)->is_cut;
+}
+
+void io_simulated_unload(struct io *io, uint32_t one_in)
+{
+    sim_of(io)->unloaded_one_in = one_in;
+}
+
+uint64_t io_simulated_loads(struct io *io)
+{
+    return sim_of(io)->loads;
 }
 
 uint64_t io_simulated_operations(struct io *io)

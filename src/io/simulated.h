@@ -52,6 +52,8 @@ void io_simulated_cut_after(struct io *io, uint64_t operations);
 bool io_simulated_is_cut(struct io *io);
 /* Changing file operations so far. */
 uint64_t io_simulated_operations(struct io *io);
+/* How often parts of mappings were asked for so far. */
+uint64_t io_simulated_loads(struct io *io);
 /* The machine dies and comes back: unsynced state is decided, locks and jobs are gone, open files are dead (their
  * owner still closes them). With `lose_nothing` only the process dies: everything written stays. */
 void io_simulated_crash(struct io *io, bool lose_nothing);
@@ -62,6 +64,8 @@ void io_simulated_fail_sync(struct io *io, uint64_t nth_sync);
 void io_simulated_misdirect(struct io *io, uint64_t nth_write, int64_t by_bytes);
 /* Sets the capacity of the disk from now on: less than is in use means every growth fails with EDDA_EFULL. */
 void io_simulated_set_capacity(struct io *io, uint64_t disk_bytes);
+/* From now on one in so many looks at a mapping finds it not in memory, by chance; 0: none, as at first, 1: all. */
+void io_simulated_unload(struct io *io, uint32_t one_in);
 /* A random number of the io's own generator, for the simulator to share its seed. */
 uint64_t io_simulated_random(struct io *io);
 

@@ -235,6 +235,25 @@ void sim_file_map_rest(struct io_file *file, const uint8_t *data, uint64_t len)
     (void)file, (void)data, (void)len;
 }
 
+bool sim_file_map_is_loaded(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len)
+{
+    struct io_simulated *s = file->sim;
+
+    ASSERT(data == file->node->data && from + len <= file->node->map_end);
+    return s->unloaded_one_in == 0 || prng_below(&s->prng, s->unloaded_one_in) > 0;
+}
+
+void sim_file_map_load(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len)
+{
+    ASSERT(data == file->node->data && from + len <= file->node->map_end);
+    file->sim->loads++;
+}
+
+void sim_file_map_in_order(struct io_file *file, const uint8_t *data, uint64_t len)
+{
+    (void)file, (void)data, (void)len;
+}
+
 void sim_file_unmap(struct io_file *file, const uint8_t *data, uint64_t len)
 {
     struct sim_node *node = file->node;

@@ -96,6 +96,8 @@ struct io_simulated {
 
     /* cuts and faults; the countdowns are 0 when nothing is planned */
     uint64_t operations;
+    uint64_t loads;
+    uint32_t unloaded_one_in;
     uint64_t cut_left;
     bool is_cut;
     uint64_t sync_fail_left;
@@ -180,6 +182,9 @@ int sim_file_size(struct io_file *file, uint64_t *ret_len);
 int sim_file_map(struct io_file *file, uint64_t len, const uint8_t **ret_data);
 void sim_file_unmap(struct io_file *file, const uint8_t *data, uint64_t len);
 void sim_file_map_rest(struct io_file *file, const uint8_t *data, uint64_t len);
+bool sim_file_map_is_loaded(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len);
+void sim_file_map_load(struct io_file *file, const uint8_t *data, uint64_t from, uint64_t len);
+void sim_file_map_in_order(struct io_file *file, const uint8_t *data, uint64_t len);
 int sim_file_lock(struct io_file *file, struct edda_error *error);
 
 /* Puts the clock to its start. */

@@ -143,6 +143,15 @@ int log_read(struct log *log, log_address address, struct buffer *scratch, struc
  * At most up to the end of the durable log or segment; data NULL when the address is not in the durable log. */
 struct slice log_bytes(struct log *log, log_address address);
 
+/* Whether so many bytes of the durable log are in memory, as far as the segment goes, so that reading them does not wait for the disk. What is found to be there around them is
+ * kept in *known, which is empty at first, for the next question soon after. */
+struct log_range {
+    log_address from, to;
+};
+bool log_is_loaded(struct log *log, log_address address, uint64_t len, struct log_range *known);
+/* Asks the disk for them, and does not wait. */
+void log_load(struct log *log, log_address address, uint64_t len);
+
 /* Whether the address lies in a part of the durable log that was removed; log_bytes() gives zeros there. */
 bool log_removed(struct log *log, log_address address);
 

@@ -1,6 +1,7 @@
 /* Reading by address, from the mapped segments or, for the owner, from what is not durable yet. */
 #include "log/parts.h"
 
+#define LOADED_BYTES 65536 /* asked about at once */
 #define FRAME_NONE 1 /* a closing frame, or the end of a segment: go on behind it */
 
 static int end_reached(struct edda_error *error)
@@ -136,4 +137,49 @@ struct slice log_bytes(struct log *log, log_address address)
     if (offset >= limit)
         return slice_of(NULL, 0);
     return slice_of(view->data + offset, (size_t)(limit - offset));
+}
+
+/* Where durable bytes lie: their segment's mapping, the offset in it, and how many of them it has. */
+static const struct segment_view *view_of(struct log *log, log_address address, uint64_t *ret_offset, uint64_t *ret_limit)
+{
+    const struct segment_view *view;
+    size_t ordinal = address < log_durable_end(log) ? segment_find(log, address) : SIZE_MAX;
+
+    if (ordinal == SIZE_MAX || segment_view(log, segment_at(log, ordinal), &view, NULL) < 0)
+        return NULL;
+    *ret_offset = address - segment_at(log, ordinal)->first_address;
+    *ret_limit = segment_durable_bytes(log, ordinal);
+    if (*ret_limit > view->len)
+        *ret_limit = view->len;
+    return *ret_offset < *ret_limit ? view : NULL;
+}
+
+bool log_is_loaded(struct log *log, log_address address, uint64_t len, struct log_range *known)
+{
+    uint64_t offset, limit, from, to;
+    const struct segment_view *view;
+
+    if (known->from <= address && address + len <= known->to)
+        return true;
+    view = view_of(log, address, &offset, &limit);
+    if (!view)
+        return true; /* whoever reads there is told so */
+    len = len < limit - offset ? len : limit - offset;
+    from = offset / LOADED_BYTES * LOADED_BYTES;
+    to = (offset + len + LOADED_BYTES - 1) / LOADED_BYTES * LOADED_BYTES;
+    to = to < limit ? to : limit;
+    if (io_file_map_is_loaded(log->io, view->file, view->data, from, to - from)) {
+        *known = (struct log_range){ address - offset + from, address - offset + to };
+        return true;
+    }
+    return io_file_map_is_loaded(log->io, view->file, view->data, offset, len);
+}
+
+void log_load(struct log *log, log_address address, uint64_t len)
+{
+    uint64_t offset, limit;
+    const struct segment_view *view = view_of(log, address, &offset, &limit);
+
+    if (view)
+        io_file_map_load(log->io, view->file, view->data, offset, len < limit - offset ? len : limit - offset);
 }

@@ -151,6 +151,8 @@ static int view_open(const struct log *log, const struct segment *segment, struc
     view->len = r == 0 && size < segment->bytes ? size : segment->bytes;
     if (r == 0)
         r = io_file_map(log->io, view->file, view->len, &view->data);
+    if (r == 0)
+        io_file_map_in_order(log->io, view->file, view->data, view->len);
     if (r < 0) {
         io_file_close(log->io, view->file);
         return edda_fail_with(error, r, "cannot map %s", path);

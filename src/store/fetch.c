@@ -2,7 +2,7 @@
  * fetch: the batches of a partition as they lie. The index lists a partition's batches in the order of their offsets; a fetch finds the first one by
  * halving, or, as those who read on ask again where the last answer ended, in the few places that are remembered, and then takes the list in pieces.
  *
- * Only what is durable is given, so all of it lies in the mapping of the log.
+ * Only what is durable is given, so all of it lies in the mapping of the log; whether it lies in memory is another matter, see load.c.
  */
 #include <inttypes.h>
 
@@ -18,6 +18,8 @@ struct walk {
     size_t count, at;
 };
 
+#define AHEAD_BYTES_MIN (UINT64_C(256) << 10)
+#define AHEAD_BYTES_MAX (UINT64_C(8) << 20)
 #define WALK_FIRST 8 /* entries in the first piece: most readers want few batches */
 
 static struct walk walk_of(struct store *store, const struct partition *partition, uint64_t ordinal)
@@ -53,10 +55,12 @@ static int64_t batch_end(const struct batch *batch)
     return batch->base_offset + batch->last_offset_delta + 1;
 }
 
-/* The header of the batch with this ordinal. EDDA_EOFFSET when there is none that is durable, EDDA_ENOTFOUND when it was removed. */
-static int batch_with_ordinal(struct store *store, const struct partition *partition, uint64_t ordinal, struct batch *ret_batch,
+/* The header of the batch with this ordinal. EDDA_EOFFSET when there is none that is durable, EDDA_ENOTFOUND when it was removed; EDDA_EBUSY: it is
+ * asked for, with `loaded_only`. */
+static int batch_with_ordinal(struct store *store, const struct partition *partition, uint64_t ordinal, bool loaded_only, struct batch *ret_batch,
                               struct edda_error *error)
 {
+    struct log_range known = { 0 };
     struct index_entry entry;
     uint32_t number;
     int64_t n = lookup_read(store, key_partition(store->seed, partition->number), ordinal, false, &entry, 1);
@@ -64,6 +68,8 @@ static int batch_with_ordinal(struct store *store, const struct partition *parti
         return index_fail(error, (int)n);
     if (n == 0 || entry.batch >= log_durable_end(store->log))
         return EDDA_EOFFSET;
+    if (loaded_only && !batch_is_loaded(store, entry.batch, true, &known))
+        return EDDA_EBUSY;
     return batch_at(store, entry.batch, &number, ret_batch, error);
 }
 
@@ -79,14 +85,16 @@ static void place_remember(struct store *store, const struct partition *partitio
 }
 
 /* The ordinal of the batch that holds the offset, or of the first behind it. */
-static int ordinal_find(struct store *store, const struct partition *partition, int64_t offset, uint64_t *ret_ordinal, struct edda_error *error)
+static int ordinal_find(struct store *store, const struct partition *partition, int64_t offset, bool loaded_only, uint64_t *ret_ordinal, struct edda_error *error)
 {
     const struct fetch_place *place = place_for(store, partition, offset);
     struct batch batch;
     uint64_t low = 0, high;
     int r;
     if (place->partition == partition->number && place->offset == offset) {
-        r = batch_with_ordinal(store, partition, place->ordinal, &batch, error);
+        r = batch_with_ordinal(store, partition, place->ordinal, loaded_only, &batch, error);
+        if (r == EDDA_EBUSY)
+            return r;
         if (r == 0 && batch.base_offset <= offset && offset < batch_end(&batch)) {
             *ret_ordinal = place->ordinal;
             return 0;
@@ -100,7 +108,7 @@ static int ordinal_find(struct store *store, const struct partition *partition, 
         return index_fail(error, r);
     while (low < high) {
         uint64_t middle = low + (high - low) / 2, probe = middle;
-        while ((r = batch_with_ordinal(store, partition, probe, &batch, error)) == EDDA_ENOTFOUND && probe + 1 < high)
+        while ((r = batch_with_ordinal(store, partition, probe, loaded_only, &batch, error)) == EDDA_ENOTFOUND && probe + 1 < high)
             probe++;
         if (r < 0 && r != EDDA_ENOTFOUND && r != EDDA_EOFFSET)
             return r;
@@ -113,19 +121,26 @@ static int ordinal_find(struct store *store, const struct partition *partition, 
     return 0;
 }
 
+static uint64_t ahead_bytes(uint64_t bytes)
+{
+    return bytes < AHEAD_BYTES_MIN ? AHEAD_BYTES_MIN : bytes < AHEAD_BYTES_MAX ? bytes : AHEAD_BYTES_MAX;
+}
+
 int64_t store_fetch(struct store *store, const struct store_fetch *fetch, store_bytes_fn *visit, void *user, struct edda_error *error)
 {
     struct store_bounds bounds;
     store_partition_bounds(store, fetch->topic, fetch->partition, &bounds);
     const struct partition *partition = &fetch->topic->partitions[fetch->partition];
     int64_t end = fetch->committed ? bounds.stable : bounds.durable;
-    uint64_t given = 0, ordinal;
+    uint64_t given = 0, count = 0, ordinal;
+    struct log_range known = { 0 };
+    bool missing = false;
     if (fetch->offset < bounds.start || fetch->offset > bounds.durable)
         return edda_fail_field(error, EDDA_EOFFSET, "offset", "offset %" PRId64 " is outside of %" PRId64 " to %" PRId64, fetch->offset,
                                bounds.start, bounds.durable);
     if (fetch->offset >= end)
         return 0;
-    int r = ordinal_find(store, partition, fetch->offset, &ordinal, error);
+    int r = ordinal_find(store, partition, fetch->offset, fetch->loaded_only, &ordinal, error);
     if (r < 0)
         return r;
     struct walk walk = walk_of(store, partition, ordinal);
@@ -134,6 +149,11 @@ int64_t store_fetch(struct store *store, const struct store_fetch *fetch, store_
     while ((r = walk_next(&walk, &entry, error)) == 1) {
         struct batch batch;
         uint32_t number;
+        missing = fetch->loaded_only && !batch_is_loaded(store, entry.batch, true, &known);
+        if (missing) {
+            walk.ordinal--;
+            break;
+        }
         r = batch_at(store, entry.batch, &number, &batch, error);
         if (r == EDDA_ENOTFOUND)
             continue; /* it was removed */
@@ -152,9 +172,15 @@ int64_t store_fetch(struct store *store, const struct store_fetch *fetch, store_
         if (r != 0)
             return r < 0 ? r : (int64_t)(given + batch.bytes.len);
         given += batch.bytes.len;
+        count++;
         next = batch_end(&batch);
     }
     place_remember(store, partition, next, walk.ordinal);
+    /* What is asked for next is on its way from the disk while this is on its way to the client. */
+    if (fetch->loaded_only && (count > 0 || missing))
+        batches_load(store, partition, walk.ordinal, ahead_bytes(count ? 8 * given : fetch->bytes_max), count ? given / count : 0);
+    if (r >= 0 && missing && given == 0)
+        return EDDA_EBUSY;
     return r < 0 ? r : (int64_t)given;
 }
 
@@ -163,7 +189,7 @@ uint64_t store_partition_bytes(struct store *store, const struct topic *topic, u
     const struct partition *p = &topic->partitions[partition];
     struct index_entry entry;
     uint64_t bytes = 0, ordinal = 0;
-    if (ordinal_find(store, p, partition_start(topic, partition), &ordinal, &store->read_error) < 0)
+    if (ordinal_find(store, p, partition_start(topic, partition), false, &ordinal, &store->read_error) < 0)
         return 0;
     struct walk walk = walk_of(store, p, ordinal);
     while (walk_next(&walk, &entry, &store->read_error) == 1) {
@@ -221,7 +247,7 @@ static int time_search(struct store *store, struct topic *topic, uint32_t partit
     uint64_t ordinal = 0;
     search->start = partition_start(topic, partition);
     search->offset = -1;
-    int r = ordinal_find(store, p, search->start, &ordinal, error);
+    int r = ordinal_find(store, p, search->start, false, &ordinal, error);
     struct walk walk = walk_of(store, p, ordinal);
     while (r == 0 && (search->latest || search->offset < 0) && (r = walk_next(&walk, &entry, error)) == 1) {
         struct batch batch;

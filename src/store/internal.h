@@ -228,6 +228,14 @@ int topic_delete_row(struct store *store, struct topic_entry *entry, struct edda
 /* Also one that is deleted; NULL. */
 struct topic_entry *topic_entry_find(const struct store *store, struct slice name);
 
+/* --- load.c ------------------------------------------------------------------------------------------- */
+
+/* Whether the batch at a durable address is in memory as a whole; `known` as of log_is_loaded(). One that does not parse counts as there, and fails when it is read. If not, and
+ * `ask`, the disk is asked for it, as far as is known how long it is. */
+bool batch_is_loaded(struct store *store, uint64_t address, bool ask, struct log_range *known);
+/* Asks the disk for the batches of a partition, from an ordinal on, that make up `bytes`, each of about `mean` (0: nobody knows). */
+void batches_load(struct store *store, const struct partition *partition, uint64_t ordinal, uint64_t bytes, uint64_t mean);
+
 /* --- starts.c ----------------------------------------------------------------------------------------- */
 
 /* At the end of recovery: the starts that were recorded. */

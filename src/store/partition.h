@@ -56,6 +56,10 @@ struct store_bounds {
 };
 void store_partition_bounds(struct store *store, const struct topic *topic, uint32_t partition, struct store_bounds *ret_bounds);
 
+/*
+ * Who reads a log that is larger than the memory waits for the disk, and the owner's thread must not: all others would wait with it. So a fetch can be told to give
+ * only what is in memory. What else it would give, and what those who read on will want next, it asks the disk for; it is to be asked again a little later.
+ */
 struct store_fetch {
     struct topic *topic;
     uint32_t partition;
@@ -63,12 +67,13 @@ struct store_fetch {
     uint64_t bytes_max;       /* whole batches up to this; the first is given however large, if `first_whole` */
     bool first_whole;
     bool committed;           /* only what is below `stable` */
+    bool loaded_only;         /* only what is in memory; else the disk is waited for */
 };
 
 /* Given the bytes of one batch or of several that lie one behind the other; borrowed from the mapping or from a frame in memory, good until the store is next changed. */
 typedef int store_bytes_fn(void *user, struct slice bytes);
 
-/* Gives whole batches, the first of which contains `offset`; only what is durable. Nothing at the end. Returns the bytes given. EDDA_EOFFSET outside of
+/* Gives whole batches, the first of which contains `offset`; only what is durable. Nothing at the end. Returns the bytes given. EDDA_EBUSY: nothing, because it is not in memory yet. EDDA_EOFFSET outside of
  * start to durable (to `stable` no failure: nothing), EDDA_ECORRUPT. */
 int64_t store_fetch(struct store *store, const struct store_fetch *fetch, store_bytes_fn *visit, void *user, struct edda_error *error);
 

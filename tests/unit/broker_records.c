@@ -290,6 +290,50 @@ static void a_fetch_waits_for_what_is_durable(void **state)
     assert_int_equal(answer->responses[0].partitions[0].high_watermark, 1);
 }
 
+static void what_is_not_in_memory_comes_with_the_answer(void **state)
+{
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0], *other = &rig->clients[1];
+    (void)rig_produce(other, TOPIC, 1, &(struct batch_spec){ .value = "v", .count = 3 });
+    rig_flush(rig);
+    io_simulated_unload(rig->io, 1);
+    fetch_send(client, 1, 0, 0, 1, 1000);
+    assert_false(client->answered);
+    assert_true(io_simulated_loads(rig->io) > 0);
+    /* Others do not wait with it. */
+    SEND(other, metadata, 9, .topics_count = 0);
+    assert_true(other->answered);
+    rig_wait(rig, 5);
+    assert_false(client->answered);
+    io_simulated_unload(rig->io, 0);
+    rig_wait(rig, 5);
+    const struct kafka_fetch_response *answer = rig_answer(client);
+    assert_int_equal(rig_count(answer->responses[0].partitions[0].records, 0, "v"), 3);
+    /* What leaves the memory again and again is read from the disk after all. */
+    io_simulated_unload(rig->io, 1);
+    fetch_send(client, 1, 0, 0, 1, 1000);
+    for (int i = 0; i < 100; i++)
+        rig_wait(rig, 9);
+    assert_false(client->answered);
+    rig_wait(rig, 101);
+    answer = rig_answer(client);
+    assert_int_equal(rig_count(answer->responses[0].partitions[0].records, 0, "v"), 3);
+}
+
+static void a_fetch_that_waits_for_the_disk_goes_with_its_connection(void **state)
+{
+    struct rig *rig = *state;
+    struct client *client = &rig->clients[0];
+    (void)rig_produce(&rig->clients[1], TOPIC, 1, &(struct batch_spec){ .value = "v" });
+    rig_flush(rig);
+    io_simulated_unload(rig->io, 1);
+    fetch_send(client, 1, 0, 0, 1, 1000);
+    assert_false(client->answered);
+    rig_cut(client);
+    rig_wait(rig, 2000);
+    assert_false(client->answered);
+}
+
 static void a_fetch_waits_for_as_many_bytes_as_it_wants(void **state)
 {
     struct rig *rig = *state;
@@ -446,6 +490,8 @@ int main(void)
         TEST(what_cannot_be_appended_is_told_and_nothing_is),
         TEST(without_acks_there_is_no_answer_but_an_end),
         TEST(a_repeated_batch_is_appended_once),
+        TEST(what_is_not_in_memory_comes_with_the_answer),
+        TEST(a_fetch_that_waits_for_the_disk_goes_with_its_connection),
         TEST(a_produce_waits_for_the_disk),
         TEST(a_produce_waits_for_the_index),
         TEST(a_fetch_waits_for_what_is_durable),

@@ -578,6 +578,59 @@ static void the_largest_batch_is_the_stores_to_choose(void **state)
     }
 }
 
+/* --- loading ------------------------------------------------------------------------------------------------ */
+
+static void what_is_not_in_memory_is_asked_for(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct store_fetch fetch = { .topic = t, .offset = 1, .bytes_max = 1000, .loaded_only = true };
+    size_t batches = 0;
+    for (int i = 0; i < 5; i++)
+        produced(w, t, 0, PLAIN("a"));
+    flush(w);
+    io_simulated_unload(w->io, 1);
+    assert_int_equal(store_fetch(w->store, &fetch, count_bytes, &batches, &w->error), EDDA_EBUSY);
+    assert_int_equal(batches, 0);
+    assert_true(io_simulated_loads(w->io) > 0);
+    io_simulated_unload(w->io, 0);
+    assert_true(store_fetch(w->store, &fetch, count_bytes, &batches, &w->error) > 0);
+    assert_int_equal(batches, 4);
+    /* Whoever waits for the disk is given it anyway, and at the end there is nothing to wait for. */
+    io_simulated_unload(w->io, 1);
+    batches = 0;
+    fetch.loaded_only = false;
+    assert_true(store_fetch(w->store, &fetch, count_bytes, &batches, &w->error) > 0);
+    assert_int_equal(batches, 4);
+    fetch = (struct store_fetch){ .topic = t, .offset = 5, .bytes_max = 1000, .loaded_only = true };
+    assert_int_equal(store_fetch(w->store, &fetch, count_bytes, &batches, &w->error), 0);
+}
+
+static void what_comes_next_is_asked_for_too(void **state)
+{
+    struct world *w = *state;
+    struct topic *t = topic_of(w, "orders", 1);
+    struct store_fetch fetch = { .topic = t, .bytes_max = 10, .first_whole = true, .loaded_only = true };
+    size_t batches = 0;
+    uint64_t ahead = 0;
+    for (int i = 0; i < 100; i++)
+        produced(w, t, 0, PLAIN("a"));
+    flush(w);
+    assert_true(store_fetch(w->store, &fetch, count_bytes, &batches, &w->error) > 0);
+    assert_int_equal(batches, 1);
+    assert_int_equal(io_simulated_loads(w->io), 0);
+    /* By chance what is asked for is in memory and what comes behind is not. */
+    io_simulated_unload(w->io, 3);
+    for (int i = 0; i < 200; i++) {
+        uint64_t before = io_simulated_loads(w->io);
+        batches = 0;
+        int64_t given = store_fetch(w->store, &fetch, count_bytes, &batches, &w->error);
+        assert_true(given == EDDA_EBUSY ? batches == 0 : given > 0 && batches == 1);
+        ahead += given > 0 ? io_simulated_loads(w->io) - before : 0;
+    }
+    assert_true(ahead > 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -585,6 +638,8 @@ int main(void)
         TEST(batches_are_given_as_they_came),
         TEST(offsets_outside_are_refused),
         TEST(bytes_are_limited),
+        TEST(what_is_not_in_memory_is_asked_for),
+        TEST(what_comes_next_is_asked_for_too),
         TEST(own_records_and_batches_mix),
         TEST(a_correlation_is_found),
         TEST(what_is_durable_is_told),

@@ -411,8 +411,10 @@ def one_group_over_both(world):
     same(http.ask('GET', '/groups/g/topics/jobs').status, 404)
 
 
-SCENARIOS = (as_redis_answers, what_a_consumer_has_survives, a_group_of_a_stream_sees_that_stream, each_entry_goes_to_one, who_waits_is_woken, a_group_has_bounds,
+SCENARIOS = (as_redis_answers, what_a_consumer_has_survives, a_group_of_a_stream_sees_that_stream, who_waits_is_woken, a_group_has_bounds,
              one_group_over_both)
+if '--slow' in sys.argv:
+    SCENARIOS = (each_entry_goes_to_one,)
 
 if __name__ == '__main__':
     edda.main(SCENARIOS)

@@ -27,6 +27,7 @@
 #include "wire/kafka/batch.h"
 #include "wire/kafka/errors.h"
 #include "wire/kafka/messages.h"
+#include "seeds.h"
 
 #define DIR "/data"
 #define PARTITIONS 2
@@ -706,17 +707,10 @@ static void story_run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 100, first = 1;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds = strtoull(argv[i + 1], NULL, 0);
-        else if (strcmp(argv[i], "--seed") == 0)
-            first = strtoull(argv[i + 1], NULL, 0), seeds = 1;
-    }
-    printf("seeds %" PRIu64 " to %" PRIu64 "\n", first, first + seeds - 1);
-    for (uint64_t seed = first; seed < first + seeds; seed++)
+    struct seeds seeds = seeds_take(argc, argv, 1, 100);
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++)
         story_run(seed);
-    printf("%" PRIu64 " stories\n", seeds);
+    printf("%" PRIu64 " stories\n", seeds.count);
     io_simulated_free(story.io);
     return 0;
 }

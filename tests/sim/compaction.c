@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/prng.h"
 #include "base/put.h"
@@ -19,6 +18,7 @@
 #include "store/internal.h"
 #include "store/transaction.h"
 #include "wire/kafka/compression.h"
+#include "seeds.h"
 
 #define DIR "/data"
 #define PARTITIONS 2
@@ -614,25 +614,16 @@ static void run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 100;
-    uint64_t seed = (uint64_t)time(NULL) * 1000000;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds = strtoull(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--seed") == 0)
-            seed = strtoull(argv[i + 1], NULL, 10);
-    }
-    printf("seed %" PRIu64 "\n", seed);
-    fflush(stdout);
-    w.io = io_simulated_new(&(struct io_simulated_options){ .seed = seed, .disk_bytes = DISK_BYTES });
-    for (uint64_t i = 0; i < seeds; i++)
-        run(seed + i);
+    struct seeds seeds = seeds_take(argc, argv, 0, 100);
+    w.io = io_simulated_new(&(struct io_simulated_options){ .seed = seeds.first, .disk_bytes = DISK_BYTES });
+    for (uint64_t i = 0; i < seeds.count; i++)
+        run(seeds.first + i);
     io_simulated_free(w.io);
     buffer_deinit(&w.batch);
     buffer_deinit(&w.packed);
     buffer_deinit(&w.plain);
     printf("%" PRIu64 " records went, %" PRIu64 " frames lost some, %" PRIu64 " crashes\n", w.taken, w.thinned, w.crashes);
-    if (seeds >= 20 && (w.taken == 0 || w.thinned == 0 || w.crashes == 0)) {
+    if (seeds.count >= 20 && (w.taken == 0 || w.thinned == 0 || w.crashes == 0)) {
         printf("FAILED: nothing went, no frame lost a part, or there was no crash\n");
         return 1;
     }

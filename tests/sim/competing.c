@@ -2,14 +2,14 @@
  * Competing consumers against what they are to keep, from seeds: records come, consumers take, acknowledge, put back, park and retry them, forget them or come back too late, and the
  * process dies with everything that was not written. Some consumers have names, claim what others have, and are forgotten; and a group is sent back to an earlier place. Nothing is lost, nothing is delivered while somebody else has it, and what was acknowledged and written is never delivered again.
  *
- *     sim_competing --seeds N [--from SEED]
+ *     sim_competing [--seeds N] [--seed S]
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/prng.h"
 #include "broker/competing.h"
+#include "seeds.h"
 
 #define RECORDS 200
 #define STEPS 1500
@@ -287,15 +287,10 @@ static void run(uint64_t seed, uint64_t *deliveries, uint64_t *crashes)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 100, from = 1, deliveries = 0, crashes = 0;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds = strtoull(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--from") == 0)
-            from = strtoull(argv[i + 1], NULL, 10);
-    }
-    for (uint64_t seed = from; seed < from + seeds; seed++) {
-        if (seeds <= 10 || seed % 100 == 1) {
+    struct seeds seeds = seeds_take(argc, argv, 1, 100);
+    uint64_t deliveries = 0, crashes = 0;
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
+        if (seeds.count <= 10 || seed % 100 == 1) {
             printf("seed %llu\n", (unsigned long long)seed);
             (void)fflush(stdout);
         }

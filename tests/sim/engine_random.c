@@ -7,10 +7,9 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "engine/simulator.h"
+#include "seeds.h"
 
 #define ACCOUNTS 4
 #define TOKENS 100
@@ -416,21 +415,13 @@ static const struct edda_app app = { .name = "random", .version = "1", .services
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 1, seeds = 1000;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        uint64_t value = strtoull(argv[i + 1], NULL, 10);
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds = value;
-        else if (strcmp(argv[i], "--seed") == 0)
-            first = value, seeds = 1;
-    }
-    printf("seeds %" PRIu64 " to %" PRIu64 "\n", first, first + seeds - 1);
+    struct seeds seeds = seeds_take(argc, argv, 1, 1000);
     struct simulator *simulator = simulator_new(&app);
     struct buffer report;
     if (!simulator)
         return 1;
     buffer_init(&report, 0);
-    for (uint64_t seed = first; seed < first + seeds; seed++) {
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; seed++) {
         int rc = simulator_run(simulator, seed, &report);
         if (rc == 0)
             continue;

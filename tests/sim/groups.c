@@ -15,12 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/prng.h"
 #include "broker/group.h"
 #include "io/simulated.h"
 #include "wire/kafka/errors.h"
+#include "seeds.h"
 
 #define MS INT64_C(1000000)
 #define GROUPS 2
@@ -502,20 +502,11 @@ static void story(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 300;
-    uint64_t seed = (uint64_t)time(NULL) * 1000000;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds = strtoull(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--seed") == 0)
-            seed = strtoull(argv[i + 1], NULL, 10);
-    }
-    printf("seed %" PRIu64 "\n", seed);
-    fflush(stdout);
-    struct io *io = io_simulated_new(&(struct io_simulated_options){ .seed = seed });
+    struct seeds seeds = seeds_take(argc, argv, 0, 300);
+    struct io *io = io_simulated_new(&(struct io_simulated_options){ .seed = seeds.first });
     s.io = io;
-    for (uint64_t i = 0; i < seeds; i++)
-        story(seed + i);
+    for (uint64_t i = 0; i < seeds.count; i++)
+        story(seeds.first + i);
     printf("%" PRIu64 " joins, %" PRIu64 " assignments, %" PRIu64 " restarts, %" PRIu64 " fenced\n", s.joins, s.stables, s.restarts, s.fenced);
     io_simulated_free(io);
     return 0;

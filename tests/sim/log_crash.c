@@ -19,12 +19,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buffer.h"
 #include "base/prng.h"
 #include "io/simulated.h"
 #include "log/log.h"
+#include "seeds.h"
 
 #define FRAMES_MAX 4096
 #define POOL_BYTES (UINT64_C(256) << 10)
@@ -741,24 +741,15 @@ static void story_run(struct story *s, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 2000;
-    uint64_t seed = (uint64_t)time(NULL) * 1000000;
+    struct seeds seeds = seeds_take(argc, argv, 0, 2000);
     struct prng prng;
 
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds = strtoull(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--seed") == 0)
-            seed = strtoull(argv[i + 1], NULL, 10);
-    }
-    printf("seed %" PRIu64 "\n", seed);
-    fflush(stdout);
-    story.io = io_simulated_new(&(struct io_simulated_options){ .seed = seed });
+    story.io = io_simulated_new(&(struct io_simulated_options){ .seed = seeds.first });
     prng_init(&prng, 1);
     for (size_t i = 0; i < POOL_BYTES; i++)
         story.pool[i] = (uint8_t)prng_u64(&prng);
-    for (uint64_t i = 0; i < seeds; i++)
-        story_run(&story, seed + i);
+    for (uint64_t i = 0; i < seeds.count; i++)
+        story_run(&story, seeds.first + i);
     io_simulated_free(story.io);
     return 0;
 }

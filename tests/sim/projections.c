@@ -1,15 +1,15 @@
 /*
  * Read models in the simulator: an account is paid into and drawn from, and its read model counts every event, so that one applied twice or not at all shows.
  * The database loses connections in the middle of transactions and at their ends, and lets some happen later; the process is killed between any two writes,
- * and the read model is built anew now and then. Usage: sim_projections SEEDS [FIRST]
+ * and the read model is built anew now and then. See seeds.h for its options.
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/buffer.h"
 #include "edda/edda.h"
 #include "engine/simulator.h"
+#include "seeds.h"
 
 #define ACCOUNTS 5
 
@@ -118,11 +118,11 @@ static const struct edda_app app = {
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000, first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    struct seeds seeds = seeds_take(argc, argv, 1, 1000);
     struct simulator *simulator = simulator_new(&app);
     struct buffer report = BUFFER_EMPTY;
     int rc = simulator ? 0 : 1;
-    for (uint64_t seed = first; rc == 0 && seed < first + seeds; seed++) {
+    for (uint64_t seed = seeds.first; rc == 0 && seed < seeds.first + seeds.count; seed++) {
         rc = simulator_run(simulator, seed, &report);
         if (rc != 0)
             printf("seed %" PRIu64 "\n%s", seed, buffer_cstr(&report));

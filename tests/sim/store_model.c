@@ -9,12 +9,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/prng.h"
 #include "io/simulated.h"
 #include "store/partition.h"
 #include "store_model.h"
+#include "seeds.h"
 
 #define DIR "/data"
 #define DISK_BYTES (UINT64_C(4) << 20)
@@ -834,25 +834,16 @@ static void run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 1000;
-    uint64_t seed = (uint64_t)time(NULL) * 1000000;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds = strtoull(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--seed") == 0)
-            seed = strtoull(argv[i + 1], NULL, 10);
-    }
-    printf("seed %" PRIu64 "\n", seed);
-    fflush(stdout);
-    w.io = io_simulated_new(&(struct io_simulated_options){ .seed = seed, .disk_bytes = DISK_BYTES });
-    for (uint64_t i = 0; i < seeds; i++)
-        run(seed + i);
+    struct seeds seeds = seeds_take(argc, argv, 0, 1000);
+    w.io = io_simulated_new(&(struct io_simulated_options){ .seed = seeds.first, .disk_bytes = DISK_BYTES });
+    for (uint64_t i = 0; i < seeds.count; i++)
+        run(seeds.first + i);
     io_simulated_free(w.io);
     buffer_deinit(&w.padding);
     /* A test of the scavenger in which it never comes to rewrite anything would show nothing. */
     printf("%" PRIu64 " times something was rewritten, %" PRIu64 " times removed from the front, %" PRIu64 " rows moved\n", w.rewritten, w.removed,
            w.moved);
-    if (seeds >= 300 && (w.rewritten == 0 || w.removed == 0 || w.moved == 0)) {
+    if (seeds.count >= 300 && (w.rewritten == 0 || w.removed == 0 || w.moved == 0)) {
         printf("FAILED: nothing was rewritten, nothing removed, or nothing moved\n");
         return 1;
     }

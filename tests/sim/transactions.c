@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/prng.h"
 #include "base/put.h"
 #include "io/simulated.h"
 #include "store/transaction.h"
 #include "wire/kafka/compression.h"
+#include "seeds.h"
 
 #define DIR "/data"
 #define PARTITIONS 3
@@ -777,24 +777,15 @@ static void run(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 1000;
-    uint64_t seed = (uint64_t)time(NULL) * 1000000;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seeds") == 0)
-            seeds = strtoull(argv[i + 1], NULL, 10);
-        else if (strcmp(argv[i], "--seed") == 0)
-            seed = strtoull(argv[i + 1], NULL, 10);
-    }
-    printf("seed %" PRIu64 "\n", seed);
-    fflush(stdout);
-    w.io = io_simulated_new(&(struct io_simulated_options){ .seed = seed, .disk_bytes = DISK_BYTES });
-    for (uint64_t i = 0; i < seeds; i++)
-        run(seed + i);
+    struct seeds seeds = seeds_take(argc, argv, 0, 1000);
+    w.io = io_simulated_new(&(struct io_simulated_options){ .seed = seeds.first, .disk_bytes = DISK_BYTES });
+    for (uint64_t i = 0; i < seeds.count; i++)
+        run(seeds.first + i);
     io_simulated_free(w.io);
     buffer_deinit(&w.batch);
     buffer_deinit(&w.packed);
     printf("%" PRIu64 " commits, %" PRIu64 " aborts, %" PRIu64 " repeats, %" PRIu64 " crashes\n", w.commits, w.aborts, w.repeats, w.crashes);
-    if (seeds >= 100 && (!w.commits || !w.aborts || !w.repeats || !w.crashes)) {
+    if (seeds.count >= 100 && (!w.commits || !w.aborts || !w.repeats || !w.crashes)) {
         printf("FAILED: something never happened\n");
         return 1;
     }

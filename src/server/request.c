@@ -425,7 +425,9 @@ static void request_retry(struct stall *stall)
         return;
     }
     request_run(request);
-    if (!session->request)
+    if (session->request)
+        connection_flush(&session->connection); /* the socket of one that is held is watched */
+    else
         connection_resume(&session->connection);
 }
 

@@ -78,7 +78,11 @@ static bool run(struct resp_session *session)
 static void session_retry(struct stall *stall)
 {
     struct resp_session *session = container_of(stall, struct resp_session, stall);
-    if (run(session) && !session->wait)
+    if (!run(session))
+        return;
+    if (session->wait)
+        connection_flush(&session->connection); /* its socket is watched again */
+    else
         connection_resume(&session->connection);
 }
 

@@ -331,6 +331,22 @@ def who_waits_is_woken(world):
     same(ids_of(take(sender, 's', 'b'))[-1], last)
 
 
+def all_who_go_while_they_wait_are_forgotten(world):
+    """Also those whose commands had to wait for the log first, as those of many new consumers at once do."""
+    server = serve(world)
+    sender = connect(server)
+    sender.ask('XGROUP', 'CREATE', 's/1', 'g', '$', 'MKSTREAM')
+    for n in range(5):
+        clients = [connect(server) for _ in range(60)]
+        for i, c in enumerate(clients):
+            c.send('XREADGROUP', 'GROUP', 'g', f'c{n}-{i}', 'BLOCK', 0, 'STREAMS', 's/1', '>')
+        wait_for(lambda: 'blocked_clients:60\r' in sender.ask('INFO'), 'all to wait')
+        for c in clients:
+            c.close()
+        wait_for(lambda: 'blocked_clients:0\r' in sender.ask('INFO'), 'none to wait')
+    wait_for(lambda: 'connected_clients:1\r' in sender.ask('INFO'), 'one connection')
+
+
 def a_group_has_bounds(world):
     """With 10,000 entries that nobody acknowledges a group takes no more, and goes on, also for who waits, when some are; names and numbers of consumers are bounded."""
     server = serve(world)
@@ -411,7 +427,7 @@ def one_group_over_both(world):
     same(http.ask('GET', '/groups/g/topics/jobs').status, 404)
 
 
-SCENARIOS = (as_redis_answers, what_a_consumer_has_survives, a_group_of_a_stream_sees_that_stream, who_waits_is_woken, a_group_has_bounds,
+SCENARIOS = (as_redis_answers, what_a_consumer_has_survives, a_group_of_a_stream_sees_that_stream, who_waits_is_woken, all_who_go_while_they_wait_are_forgotten, a_group_has_bounds,
              one_group_over_both)
 if '--slow' in sys.argv:
     SCENARIOS = (each_entry_goes_to_one,)

@@ -107,6 +107,14 @@ static bool name_put(const char *name, void *user)
     return false;
 }
 
+bool text_is_printable(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] < ' ' || text.data[i] == 0x7f)
+            return false;
+    return true;
+}
+
 int query_check(struct edda_request *request)
 {
     const struct route *route = request->route;
@@ -114,6 +122,8 @@ int query_check(struct edda_request *request)
     while (http_query_next(&query, &request->arena, &name)) {
         if (!name.data)
             return edda_fail_with(&request->error, EDDA_EMALFORMED, "a name in the query is not percent-encoded UTF-8");
+        if (name.len == 0 || !text_is_printable(name))
+            return edda_fail_with(&request->error, EDDA_EMALFORMED, "a parameter of the query has %s", name.len ? "a control character in its name" : "no name");
         struct buffer known = BUFFER_EMPTY;
         if (query_each(route, name_is, &name))
             continue;

@@ -18,6 +18,8 @@ static int plain_complete(struct edda_request *request, struct event_in *event)
     struct slice type;
     if (!event->event.type.len && http_query_find(request->head.query, "type", &request->arena, &type))
         event->event.type = type;
+    if (!text_is_printable(event->event.type))
+        return edda_fail_field(&request->error, EDDA_EINVAL, "type", "type has a control character");
     if (event->event.type.len)
         return 0;
     return edda_fail_field(&request->error, EDDA_EINVAL, "ce-type", "the event has no type: give it as a header ce-type, or as ?type=");

@@ -217,6 +217,8 @@ bool request_has_version(const struct edda_request *request, int64_t version);
 
 /* body.c: the struct of the route's body type, out of the request's body or query, and its path. */
 int body_make(struct edda_request *request, void **ret_body);
+/* Whether there are no control characters in it. */
+bool text_is_printable(struct slice text);
 /* EDDA_EMALFORMED names a parameter of the query that a built-in route does not have. */
 int query_check(struct edda_request *request);
 

@@ -218,6 +218,8 @@ static int parse_options(struct resp_call *call, bool *ret_make)
                                   (const char *)call->args[1].data);
         else if (!resp_number(call->args[i], &number))
             return resp_fail_number(call);
+        else if (number < -1)
+            return edda_fail_with(&call->error, EDDA_EINVAL, "value for ENTRIESREAD must be positive or -1");
     }
     return 0;
 }

@@ -133,7 +133,8 @@ def what_is_wrong_is_named_and_nothing_recorded(world):
     append(client, 'orders/1', {'n': 1})
     tail = client.metric('edda_journal_tail')
     for path, body, headers, status, field in (
-            ('/streams/orders/1', {'n': 1}, {}, 422, 'ce-type'), ('/streams/orders/1?type=T', b'{', {}, 400, None),
+            ('/streams/orders/1', {'n': 1}, {}, 422, 'ce-type'), ('/streams/orders/1?type=a%00b', {}, {}, 422, 'type'), ('/streams/orders/1?type=a%0Ab', {}, {}, 422, 'type'),
+            ('/streams/orders/1?=T', {}, {}, 400, None), ('/streams/orders/1?type%00=T', {}, {}, 400, None), ('/streams/orders/1?type=T', b'{', {}, 400, None),
             ('/streams/orders/1?type=T', b'a=1', {'Content-Type': 'application/x-www-form-urlencoded'}, 415, 'Content-Type'),
             ('/streams/orders/1?type=T', {}, {'ce-time': 'now'}, 400, 'ce-time'), ('/streams/orders/1?type=T', {}, {'If-Match': '4'}, 400, 'If-Match'),
             ('/streams/orders/1?type=T', {}, {'If-Match': '"4"', 'If-None-Match': '*'}, 400, 'If-Match'),
